@@ -1,0 +1,47 @@
+"""The registry: every module here with a constant `TASKS` is a domain. Importing one imports no simulator."""
+
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from playground.domains.base import DomainEnv
+from playground.errors import UnknownNameError
+from playground.task import Task
+
+
+@lru_cache(maxsize=1)
+def _registry() -> dict[str, Task]:
+    modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__))
+    return {task.id: task for module in modules for task in getattr(module, "TASKS", ())}
+
+
+def tasks(pattern: str = "*") -> list[Task]:
+    """Tasks whose id matches a glob or one of several separated by commas.
+
+    Raises:
+        UnknownNameError: a pattern matches nothing.
+    """
+    found: dict[str, Task] = {}
+    for part in pattern.split(","):
+        matches = {id: task for id, task in _registry().items() if fnmatchcase(id, part.strip())}
+        if not matches:
+            raise UnknownNameError("task", part.strip(), _registry())
+        found |= matches
+    return list(found.values())
+
+
+def task(id: str) -> Task:
+    """The task of that id.
+
+    Raises:
+        UnknownNameError: there is none; the nearest are suggested.
+    """
+    if id not in _registry():
+        raise UnknownNameError("task", id, _registry())
+    return _registry()[id]
+
+
+def make(id: str, size: int = 320) -> DomainEnv:
+    """Builds a task's environment; `render()` gives pictures about `size` pixels large."""
+    return task(id).make(size)

@@ -1,0 +1,40 @@
+"""The canonical environment that every domain adapts its upstream to."""
+
+from abc import abstractmethod
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from playground.task import Action, Goal, Observation
+
+
+class DomainEnv(gym.Env[Observation, Action]):
+    """A gymnasium environment with the few promises that the rest of the package relies on.
+
+    * `observation_space` is a `Dict` of: `Box` float32 of one axis (continuous), `Box`/`MultiDiscrete`/`Discrete` of
+      integers below 1024 (discrete; three axes [H, W, C] mean a grid of cells), `Box` uint8 [H, W, 3] with H, W >= 16
+      (a picture), `Text` (language). `action_space` is `Box(-1, 1, [A], float32)` or `Discrete(n)`.
+    * `reset(seed=s)` is deterministic in s; `reset(seed=s, options={"goal": g})` draws another start for goal g.
+    * Observations never share memory with the environment.
+    * Nothing touches OpenGL before `render()`, which returns uint8 [size, ~size, 3].
+    * The episode is truncated at the task's `max_steps` by the environment itself.
+    """
+
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (gymnasium's convention)
+    render_mode = "rgb_array"
+
+    goal: Goal = None
+    """The running episode's goal; None where the task has none."""
+
+    success: bool = False
+    """Whether the task has been solved at any time in the running episode."""
+
+    @abstractmethod
+    def render(self) -> np.ndarray:
+        """Draws the present state, uint8 [H, W, 3]."""
+
+
+def wanted_goal(options: dict[str, Any] | None) -> Goal:
+    """The goal that `reset(options=...)` asks for, if any."""
+    return None if options is None else options.get("goal")

@@ -1,0 +1,64 @@
+"""Tasks: an environment with a reward, an expert, and the scores that random and expert behaviour get."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+Goal = str | tuple[float, ...] | None
+"""What distinguishes one episode's aim from another's within a task: a mission, target coordinates, or nothing."""
+
+Observation = dict[str, Any]
+"""One canonical observation: float32 / integer / uint8 arrays, and Python strings for text."""
+
+Action = np.ndarray
+"""float32 [A] in [-1, 1], or an int64 scalar array [] for a discrete choice."""
+
+# Seeds are split once and for all: nothing that is trained on is ever evaluated on or shipped as a prompt.
+TRAIN_SEEDS = range(0, 1_000_000)
+EVALUATION_SEEDS = range(1_000_000, 2_000_000)
+PROMPT_SEEDS = range(2_000_000, 3_000_000)
+
+
+class Expert(Protocol):
+    """A policy that may look into the simulator; it can take over in any state of a running episode."""
+
+    def reset(self) -> None:
+        """Forgets its plan; called after the environment's reset and at a take-over."""
+
+    def act(self, observation: Observation) -> Action:
+        """Returns the action for the environment's present state."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One environment that the agent can be asked to act in.
+
+    Attributes:
+        id: `domain/name`, unique.
+        scene: tasks with equal scene share body, observation and action form: only the prompt tells them apart.
+        fps: the environment's own rate, actions per second.
+        max_steps: actions until an episode is truncated.
+        make: builds the canonical environment (see `playground.domains.base.DomainEnv`) with pictures of `size` pixels.
+        make_expert: builds the expert that acts in that environment.
+        has_success: whether the domain defines success; else the return is what counts.
+        hidden_goal: whether the episode's goal is absent from the observation, so that only a prompt can tell it.
+    """
+
+    id: str
+    scene: str
+    fps: float
+    max_steps: int
+    make: Callable[[int], Any] = field(repr=False, compare=False)
+    make_expert: Callable[[Any], Expert] = field(repr=False, compare=False)
+    has_success: bool = False
+    hidden_goal: bool = False
+
+    @property
+    def domain(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.id.partition("/")[2]
