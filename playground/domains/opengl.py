@@ -15,7 +15,7 @@ _CURE = "on Debian or Ubuntu: apt install libegl1 libgl1-mesa-dri"
 
 
 def choose_opengl() -> None:
-    """Selects EGL on a Linux machine without a display, unless `MUJOCO_GL` says otherwise. Call before importing mujoco.
+    """Selects EGL on Linux without a display, unless `MUJOCO_GL` is set; call it before importing mujoco.
 
     Without libEGL drawing is switched off, so that simulation without pictures still works.
     """
