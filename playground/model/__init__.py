@@ -1,0 +1,22 @@
+"""The agent's network, its configuration, cache, taps and checkpoint folder."""
+
+from playground.model.checkpoint import from_pretrained, read_config, save_pretrained
+from playground.model.config import PRESETS, ModelConfig, preset
+from playground.model.generalist import GeneralistModel
+from playground.model.steps import Steps
+from playground.model.taps import tap, tap_names
+from playground.model.transformer import Cache
+
+__all__ = [
+    "PRESETS",
+    "Cache",
+    "GeneralistModel",
+    "ModelConfig",
+    "Steps",
+    "from_pretrained",
+    "preset",
+    "read_config",
+    "save_pretrained",
+    "tap",
+    "tap_names",
+]

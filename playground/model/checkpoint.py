@@ -1,0 +1,84 @@
+"""Checkpoint folders: config.json + model.safetensors, nothing else needed and nothing that can run code."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from playground.errors import BadFileError
+from playground.model.config import ModelConfig
+from playground.model.generalist import GeneralistModel
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+
+
+def save_pretrained(
+    model: GeneralistModel, folder: str | Path, training: dict[str, Any] | None = None, dtype: torch.dtype = torch.float16
+) -> None:
+    """Writes a checkpoint folder; each file replaces the old one only when it is complete.
+
+    Args:
+        model: what to save.
+        folder: made if it is missing.
+        training: what to remember about the training, kept under "training" in config.json.
+        dtype: how weights are stored.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
+    text = json.dumps({**model.config.to_json(), "training": training or {}}, indent=2) + "\n"
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        save_file(tensors, Path(temporary, WEIGHTS), metadata={"format": "pt"})
+        Path(temporary, CONFIG).write_text(text)
+        for name in (WEIGHTS, CONFIG):
+            os.replace(Path(temporary, name), folder / name)
+
+
+def read_config(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """Reads a checkpoint's configuration and what it says of its training.
+
+    Raises:
+        BadFileError: the folder or config.json is missing or unreadable.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise BadFileError(f"no checkpoint at {folder}: {CONFIG} is missing; give a folder with {CONFIG} and {WEIGHTS}")
+    try:
+        data = json.loads(path.read_text())
+        training = data.pop("training", {})
+    except (ValueError, AttributeError) as error:
+        raise BadFileError(f"{path} is no JSON object ({error}); restore the file") from error
+    return ModelConfig.from_json(data), training
+
+
+def from_pretrained(folder: str | Path, dtype: torch.dtype = torch.float32) -> GeneralistModel:
+    """Loads a checkpoint folder, ready to act.
+
+    Raises:
+        BadFileError: a file is missing, truncated, or does not fit the configuration.
+    """
+    config, _ = read_config(folder)
+    path = Path(folder) / WEIGHTS
+    if not path.is_file():
+        raise BadFileError(f"no checkpoint at {folder}: {WEIGHTS} is missing; give a folder with {CONFIG} and {WEIGHTS}")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise BadFileError(f"{path} is truncated or no safetensors file ({error}); restore the file") from error
+    with torch.device("meta"):
+        model = GeneralistModel(config)
+    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    if expected != found:
+        wrong = sorted(set(expected.items()) ^ set(found.items()))[0]
+        raise BadFileError(f"{path} does not fit {CONFIG}: tensor {wrong[0]} {list(wrong[1])}; use the files of one folder")
+    if not all(torch.isfinite(t).all() for t in tensors.values()):
+        raise BadFileError(f"{path} holds NaN or infinity; restore the file")
+    model.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,94 @@
+"""What a model looks like: one frozen dataclass, saved as config.json in the checkpoint folder, and its presets."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from playground.errors import BadFileError, BadValueError, UnknownNameError
+
+FORMAT = 1
+"""Version of config.json; raised whenever an older file would be misread."""
+
+LAYOUTS = ("step", "flat")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Architecture of the agent's network.
+
+    Attributes:
+        layout: `step` gives the trunk one position per timestep, `flat` one per token, as in the Gato paper.
+        layers, heads, width, hidden: trunk depth, attention heads, width D and feed-forward width.
+        local_width: channels of the grid and picture encoders (step) and of the patch encoder (flat).
+        action_bins: bins of a continuous action dimension (Gato: 1024).
+        max_prompt: timesteps of prompt that are trained on.
+        max_live: timesteps of the running episode that the context holds before its older half is dropped.
+        grid: largest grid of cells that an observation may hold.
+        max_values: most scalar tokens in one timestep.
+        max_text: most text tokens in one timestep.
+        max_actions: most action tokens in one timestep.
+    """
+
+    layout: str = "step"
+    layers: int = 6
+    heads: int = 4
+    width: int = 256
+    hidden: int = 1024
+    local_width: int = 64
+    action_bins: int = 256
+    max_prompt: int = 64
+    max_live: int = 96
+    grid: int = 7
+    max_values: int = 160
+    max_text: int = 96
+    max_actions: int = 32
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise UnknownNameError("layout", self.layout, LAYOUTS)
+        for name, value in asdict(self).items():
+            if name != "layout" and (not isinstance(value, int) or value < 1):
+                raise BadValueError(f"model config: {name} is {value!r}; give a whole number of 1 or more")
+        if self.width % (2 * self.heads):
+            raise BadValueError(f"model config: width {self.width} is no multiple of 2 x heads {self.heads}")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ModelConfig":
+        """Reads what `to_json` gave.
+
+        Raises:
+            BadFileError: another version, or fields that this version does not know.
+        """
+        data = dict(data)
+        found = data.pop("format", None)
+        if found != FORMAT:
+            raise BadFileError(f"config.json has format {found!r}, this version reads {FORMAT}; use a matching release")
+        unknown = sorted(set(data) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise BadFileError(f"config.json has unknown fields {', '.join(unknown)}; use a matching release")
+        return cls(**data)
+
+
+_SMALL = ModelConfig()
+
+PRESETS = {
+    "tiny": replace(_SMALL, layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8),
+    "small": _SMALL,
+    "base": replace(_SMALL, layers=8, heads=8, width=512, hidden=2048, local_width=96),
+    "gato-79m": replace(_SMALL, layout="flat", layers=8, heads=24, width=768, hidden=3072, action_bins=1024),
+    "gato-364m": replace(_SMALL, layout="flat", layers=12, heads=12, width=1536, hidden=6144, action_bins=1024),
+    "gato-1b": replace(_SMALL, layout="flat", layers=24, heads=16, width=2048, hidden=8192, action_bins=1024),
+}
+
+
+def preset(name: str) -> ModelConfig:
+    """A named size.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise UnknownNameError("preset", name, PRESETS)
+    return PRESETS[name]

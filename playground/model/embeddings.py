@@ -1,0 +1,200 @@
+"""Tokens to vectors: the encoders of scalars, cells, pictures, text and actions."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.model.config import ModelConfig
+from playground.model.steps import Steps
+from playground.tokens.images import PATCH
+from playground.tokens.timestep import MAX_DISCRETE_ACTIONS, VOCABULARY
+
+POSITION_INTERVALS = 128
+"""Row and column of a patch are quantised to 128 intervals of [0, 1] (Reed et al. 2022, appendix C.3)."""
+
+GRID_CHANNELS = 4
+GRID_SYMBOLS = 64
+
+
+class PatchEncoder(nn.Module):
+    """One pre-activation ResNet block per 16 x 16 patch, GroupNorm and GELU, plus row and column embeddings.
+
+    Depth and channels are unpublished; here the block halves the patch and has `local_width` / 2 channels.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        channels = max(8, config.local_width // 2)
+        self.stem = nn.Conv2d(3, channels, 4, stride=4)
+        self.norm1 = nn.GroupNorm(4, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm2 = nn.GroupNorm(4, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.out = nn.Linear(channels * (PATCH // 4) ** 2, config.width)
+        self.row = nn.Embedding(POSITION_INTERVALS, config.width)
+        self.column = nn.Embedding(POSITION_INTERVALS, config.width)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """uint8 [N, H, W, 3] -> [N, P, D], P patches in raster order."""
+        N, height, width, _ = image.shape
+        rows, columns = height // PATCH, width // PATCH
+        x = image.view(N, rows, PATCH, columns, PATCH, 3).permute(0, 1, 3, 5, 2, 4)  # [N, rows, columns, 3, 16, 16]
+        x = (x.reshape(-1, 3, PATCH, PATCH).to(self.stem.weight.dtype) / 127.5 - 1.0) / PATCH**0.5
+        x = self.stem(x)
+        x = x + self.conv2(F.gelu(self.norm2(self.conv1(F.gelu(self.norm1(x))))))
+        x = self.out(x.flatten(1)).view(N, rows * columns, -1)
+        return x + self._intervals(self.row, rows).repeat_interleave(columns, 0) + self._intervals(
+            self.column, columns
+        ).repeat(rows, 1)
+
+    def _intervals(self, table: nn.Embedding, count: int) -> Tensor:
+        """Embeds `count` intervals of [0, 1]: a random point inside each in training, the middle in evaluation."""
+        start = torch.arange(count, device=table.weight.device)
+        inside = torch.rand(count, device=start.device) if self.training else 0.5
+        return table(((start + inside) / count * POSITION_INTERVALS).long())
+
+
+class TextEncoder(nn.Module):
+    """Words -> one vector: one bidirectional attention layer, then a mean."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.position = nn.Embedding(config.max_text, config.width)
+        self.heads = config.heads
+        self.norm = nn.LayerNorm(config.width)
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.up = nn.Linear(config.width, config.width)
+
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """Embedded words [U, L, D] and which are there, bool [U, L] -> [U, D]; no words give a constant."""
+        U, L, D = x.shape
+        x = x + self.position.weight[:L]
+        q, k, v = self.qkv(self.norm(x)).view(U, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mask = present[:, None, None, :] | ~present.any(1)[:, None, None, None]
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).reshape(U, L, D))
+        weights = present.to(x.dtype)[..., None]
+        return (F.gelu(self.up(x)) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
+
+class GridEncoder(nn.Module):
+    """Cells of symbols -> one vector: convolutions that the text modulates (FiLM, Perez et al. 2018)."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.local_width
+        self.size = config.grid
+        self.symbol = nn.Embedding(GRID_CHANNELS * GRID_SYMBOLS, width)
+        self.cell = nn.Parameter(torch.zeros(width, config.grid, config.grid))
+        self.convs1 = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        self.convs2 = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        self.films = nn.ModuleList(nn.Linear(config.width, 2 * width) for _ in range(2))
+        self.out = nn.Linear(width * config.grid**2, config.width)
+
+    def forward(self, grid: Tensor, text: Tensor) -> Tensor:
+        """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0."""
+        N, height, width, channels = grid.shape
+        grid = F.pad(grid, (0, 0, 0, self.size - width, 0, self.size - height))
+        index = grid.clamp(max=GRID_SYMBOLS - 1) + torch.arange(channels, device=grid.device) * GRID_SYMBOLS
+        cells = F.embedding_bag(index.view(-1, channels), self.symbol.weight, mode="sum")
+        x = cells.view(N, self.size, self.size, -1).permute(0, 3, 1, 2) + self.cell
+        for conv1, conv2, film in zip(self.convs1, self.convs2, self.films, strict=True):
+            scale, shift = film(text)[:, :, None, None].chunk(2, dim=1)
+            x = x + conv2(F.gelu(conv1(F.gelu(x)) * (1 + scale) + shift))
+        return self.out(F.gelu(x).flatten(1))
+
+
+class Tables(nn.Module):
+    """The embeddings that both layouts share: token ids, local positions, action tokens."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.bins = config.action_bins
+        self.token = nn.Embedding(VOCABULARY, config.width)
+        self.local = nn.Embedding(config.max_values, config.width)
+        self.action = nn.Embedding(config.action_bins + MAX_DISCRETE_ACTIONS, config.width)
+        self.action_position = nn.Embedding(config.max_actions, config.width)
+
+    def action_ids(self, actions: Tensor, discrete: Tensor) -> Tensor:
+        """Action tokens [..., A] with `discrete` [...] -> rows of the action table; choices lie behind the bins."""
+        return actions.clamp(min=0) + discrete[..., None] * self.bins
+
+    def embed_actions(self, actions: Tensor, discrete: Tensor) -> Tensor:
+        """Action tokens [..., A] -> [..., A, D]."""
+        return self.action(self.action_ids(actions, discrete)) + self.action_position.weight[: actions.shape[-1]]
+
+
+class StepEncoder(nn.Module):
+    """Folds each timestep's observation (and, where shown, action) into one vector."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.tables = Tables(config)
+        self.values = nn.Linear(config.width, config.width)
+        self.actions = nn.Linear(config.width, config.width)
+        self.text = TextEncoder(config)
+        self.grid = GridEncoder(config)
+        self.image = PatchEncoder(config)
+        self.image_up = nn.Linear(config.width, config.width)
+        self.image_out = nn.Linear(config.width, config.width)
+        self.role = nn.Embedding(4, config.width)
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, steps: Steps) -> Tensor:
+        """[B, S] timesteps -> [B, S, 1, D]."""
+        B, S = steps.shape
+        tables = self.tables
+        present = steps.values >= 0
+        x = F.gelu(tables.token(steps.values.clamp(min=0)) + tables.local.weight[: steps.values.shape[-1]])
+        x = self.values((x * present[..., None]).sum(2))  # [B, S, D]
+        if steps.text is not None:
+            assert steps.text_index is not None
+            text = self.text(tables.token(steps.text), steps.text > 0)[steps.text_index]  # [B, S, D]
+            x = x + text
+        else:
+            text = torch.zeros_like(x)
+        if steps.grid is not None:
+            x = x + self.grid(steps.grid.flatten(0, 1), text.flatten(0, 1)).view(B, S, -1)
+        if steps.image is not None:
+            patches = F.gelu(self.image(steps.image.flatten(0, 1)))  # [B * S, P, D]
+            x = x + self.image_out(F.gelu(self.image_up(patches)).mean(1)).view(B, S, -1)
+        x = x * steps.show_observation[..., None]
+        shown = (steps.actions >= 0) & steps.show_action[..., None]  # [B, S, A]
+        if bool(shown.any()):
+            embedded = F.gelu(tables.embed_actions(steps.actions, steps.discrete[:, None]))
+            x = x + self.actions((embedded * shown[..., None]).sum(2))
+        x = x + self.role(steps.show_observation.long() + 2 * steps.show_action.long())
+        return self.norm(x)[:, :, None]
+
+
+class FlatEncoder(nn.Module):
+    """One position per token: text, patches, scalars, cells, separator, actions (Reed et al. 2022, figure 2)."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.tables = Tables(config)
+        self.image = PatchEncoder(config)
+        self.text_position = nn.Embedding(config.max_text, config.width)
+        self.hidden = nn.Parameter(torch.zeros(config.width))
+        self.separator = nn.Parameter(torch.randn(config.width) * 0.02)
+
+    def forward(self, steps: Steps) -> Tensor:
+        """[B, S] timesteps -> [B, S, T, D]; T = text + patches + scalars + cells + 1 + actions."""
+        B, S = steps.shape
+        tables = self.tables
+        parts = []
+        if steps.text is not None:
+            assert steps.text_index is not None
+            text = tables.token(steps.text) + self.text_position.weight[: steps.text.shape[1]]
+            parts.append(text[steps.text_index])
+        if steps.image is not None:
+            parts.append(self.image(steps.image.flatten(0, 1)).unflatten(0, (B, S)))
+        ids = steps.values if steps.grid is None else torch.cat((steps.values, steps.grid.flatten(2)), dim=2)
+        parts.append(tables.token(ids.clamp(min=0)) + tables.local.weight[: ids.shape[-1]])
+        observation = torch.cat(parts, dim=2)
+        observation = torch.where(steps.show_observation[..., None, None], observation, self.hidden)
+        actions = tables.embed_actions(steps.actions, steps.discrete[:, None])
+        shown = (steps.actions >= 0) & steps.show_action[..., None]
+        actions = torch.where(shown[..., None], actions, self.hidden + tables.action_position.weight[: actions.shape[2]])
+        separator = self.separator.expand(B, S, 1, -1)
+        return torch.cat((observation, separator, actions), dim=2)

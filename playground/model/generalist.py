@@ -1,0 +1,156 @@
+"""The agent's network: embeddings, trunk, action head; both layouts behind one interface.
+
+Shapes: B batch, S timesteps, T positions per timestep (1 in `step`), D width, A action tokens, V action vocabulary
+(bins, then choices), N any number of timesteps.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.model.config import ModelConfig
+from playground.model.embeddings import FlatEncoder, StepEncoder
+from playground.model.steps import Steps
+from playground.model.transformer import Cache, Trunk
+from playground.tokens.timestep import MAX_DISCRETE_ACTIONS
+
+
+class LocalDecoder(nn.Module):
+    """Emits a timestep's action tokens one by one from its vector: each sees the sum of those before it."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.vector = nn.Linear(config.width, config.width)
+        self.norm = nn.LayerNorm(config.width)
+        self.up = nn.Linear(config.width, 2 * config.width)
+        self.down = nn.Linear(2 * config.width, config.width)
+        self.norm_out = nn.LayerNorm(config.width)
+
+    def forward(self, h: Tensor, before: Tensor, position: Tensor) -> Tensor:
+        """h [N, D], embedded tokens so far [N, A, D], action positions [A, D] -> [N, A, D]."""
+        x = self.vector(h)[:, None] + before + position
+        return self.norm_out(x + self.down(F.gelu(self.up(self.norm(x)))))
+
+
+class GeneralistModel(nn.Module):
+    """One network for every task: `embed` timesteps, run the `trunk`, read `logits` of action tokens."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.encoder: StepEncoder | FlatEncoder
+        if config.layout == "step":
+            self.encoder = StepEncoder(config)
+            self.decoder = LocalDecoder(config)
+        else:
+            self.encoder = FlatEncoder(config)
+        self.trunk = Trunk(config)
+        self.head = nn.Linear(config.width, config.action_bins + MAX_DISCRETE_ACTIONS)
+        self.apply(self._initialise)
+        for name, parameter in self.named_parameters():
+            if name.endswith(("attention.out.weight", "down.weight")):
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.layers))
+
+    @staticmethod
+    def _initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.normal_(module.weight, std=0.02 if isinstance(module, nn.Linear) else module.weight[0].numel() ** -0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.3)
+
+    @property
+    def device(self) -> torch.device:
+        return self.head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.head.weight.dtype
+
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    def new_cache(self, batch: int, capacity: int) -> Cache:
+        """An empty cache for `batch` rows of up to `capacity` positions."""
+        return Cache(self.config, batch, capacity, self.head.weight)
+
+    def embed(self, steps: Steps) -> Tensor:
+        """Timesteps [B, S] -> trunk inputs [B, S, T, D]."""
+        return self.encoder(steps)
+
+    def forward(self, steps: Steps) -> Tensor:
+        """Timesteps [B, S] -> trunk outputs [B, S, T, D]."""
+        x = self.embed(steps)
+        B, S, T, D = x.shape
+        return self.trunk(x.view(B, S * T, D)).view(B, S, T, D)
+
+    def logits(self, h: Tensor, tokens: Tensor, discrete: Tensor) -> Tensor:
+        """Logits of each action token given those before it (teacher forcing).
+
+        Args:
+            h: trunk outputs of N timesteps [N, T, D].
+            tokens: the action tokens [N, A]; only those before each position matter.
+            discrete: bool [N].
+
+        Returns:
+            [N, A, V].
+        """
+        A = tokens.shape[1]
+        if self.config.layout == "flat":
+            return self.head(h[:, -A - 1 : -1])
+        embedded = F.gelu(self.encoder.tables.embed_actions(tokens, discrete))
+        before = F.pad(embedded[:, :-1].cumsum(1), (0, 0, 1, 0))  # [N, A, D], the sum of those before
+        return self.head(self.decoder(h[:, 0], before, self.encoder.tables.action_position.weight[:A]))
+
+    @torch.inference_mode()
+    def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Chooses the action tokens of N timesteps one by one; all rows have the same action form.
+
+        A choice is the most likely one. A bin is the expectation of its distribution, or, where less than 60 % of the
+        mass lies within 4 bins of the mode (several modes), the expectation within that window.
+
+        Args:
+            h: trunk outputs [N, T, D].
+            discrete: whether actions are choices among `size` rather than `size` dimensions.
+
+        Returns:
+            tokens int64 [N, A]; probabilities float32 [N, A, bins or size]; means float32 [N, A], the expected bin index
+            (fractional), or the choice.
+        """
+        N, A, bins = len(h), 1 if discrete else size, self.config.action_bins
+        tokens = torch.zeros(N, A, dtype=torch.int64, device=h.device)
+        flags = torch.full((N,), discrete, device=h.device)
+        probabilities, means = [], []
+        before = torch.zeros(N, 1, self.config.width, device=h.device, dtype=h.dtype)
+        table = self.encoder.tables
+        for a in range(A):
+            if self.config.layout == "flat":
+                logits = self.head(h[:, -A - 1 + a])
+            else:
+                logits = self.head(self.decoder(h[:, 0], before, table.action_position.weight[a : a + 1]))[:, 0]
+            p = logits[:, bins : bins + size] if discrete else logits[:, :bins]
+            p = p.float().softmax(-1)
+            if discrete:
+                tokens[:, a] = p.argmax(-1)
+                mean = tokens[:, a].float()
+            else:
+                mean = _expected_bin(p)
+                tokens[:, a] = mean.round().long()
+            probabilities.append(p)
+            means.append(mean)
+            if a + 1 < A and self.config.layout == "step":
+                embedded = table.action(table.action_ids(tokens[:, a : a + 1], flags)) + table.action_position.weight[a]
+                before = before + F.gelu(embedded)
+        return tokens, torch.stack(probabilities, 1), torch.stack(means, 1)
+
+
+def _expected_bin(p: Tensor, reach: int = 4, enough: float = 0.6) -> Tensor:
+    """Distributions over bins [N, bins] -> expected bin index [N], robust to several modes."""
+    index = torch.arange(p.shape[-1], device=p.device, dtype=p.dtype)
+    near = (index - p.argmax(-1, keepdim=True)).abs() <= reach
+    window = p * near
+    mass = window.sum(-1)
+    return torch.where(mass < enough, (window * index).sum(-1) / mass, (p * index).sum(-1))

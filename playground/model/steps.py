@@ -1,0 +1,42 @@
+"""Timesteps as tensors: what the model reads. B batch, S timesteps, K scalar tokens, A action tokens."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A batch of timesteps of one modality mix; whatever a task does not have is None or padded with -1.
+
+    Attributes:
+        values: int64 [B, S, K] token ids of scalars, -1 pads.
+        actions: int64 [B, S, A] action tokens (bins, or choices), -1 pads and stands for "not there".
+        discrete: bool [B], whether the row's actions are choices rather than bins.
+        show_observation: bool [B, S], False hides the observation.
+        show_action: bool [B, S], True only in prompts: the agent does not see its own past actions.
+        grid: int64 [B, S, H, W, C] symbols of cells.
+        image: uint8 [B, S, H, W, 3].
+        text: int64 [U, L] token ids of the distinct texts, 0 pads.
+        text_index: int64 [B, S], which text each timestep has.
+    """
+
+    values: Tensor
+    actions: Tensor
+    discrete: Tensor
+    show_observation: Tensor
+    show_action: Tensor
+    grid: Tensor | None = None
+    image: Tensor | None = None
+    text: Tensor | None = None
+    text_index: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> "Steps":
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Steps(**{k: None if v is None else v.to(device, non_blocking=True) for k, v in moved.items()})
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(B, S)."""
+        return self.values.shape[0], self.values.shape[1]
