@@ -1,0 +1,214 @@
+"""The command line. Each command imports what it needs when it runs, so that help comes at once."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from playground.errors import PlaygroundError
+
+app = typer.Typer(
+    name="playground",
+    help="Watch what a generalist agent does when its goal prompt changes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AgentOption = Annotated[str, typer.Option(help="Who acts: model, expert, random or nearest.")]
+CheckpointOption = Annotated[str | None, typer.Option(help="Checkpoint folder; the shipped one if left out.")]
+
+
+@app.command()
+def tasks(
+    pattern: Annotated[str, typer.Argument(help="Glob of task ids, several separated by commas.")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the tasks, what chance and the expert score in them, and their shipped demonstrations."""
+    from playground import assets, domains
+    from playground.demonstrations import shipped_counts
+
+    scores, counts = assets.scores(), shipped_counts()
+    rows = [
+        {
+            "id": task.id,
+            "domain": task.domain,
+            "scene": task.scene,
+            "random_score": scores.get(task.id, {}).get("random"),
+            "expert_score": scores.get(task.id, {}).get("expert"),
+            "prompts": counts.get(task.id, 0),
+        }
+        for task in domains.tasks(pattern)
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in ("task", "scene", "random", "expert", "prompts"):
+        table.add_column(column, justify="left" if column in ("task", "scene") else "right", no_wrap=True)
+    for row in rows:
+        numbers = ("–" if row[k] is None else f"{row[k]:.4g}" for k in ("random_score", "expert_score"))
+        table.add_row(row["id"], row["scene"], *numbers, str(row["prompts"]))
+    Console().print(table)
+
+
+@app.command()
+def record(
+    task: Annotated[str, typer.Option(help="Task id, such as classic/CartPole.")],
+    out: Annotated[Path, typer.Option(help="Video to write: .mp4, .gif or .webp; a .json of results lies beside it.")],
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="Demonstration, such as classic/CartPole#0, or none; several are filmed side by side."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Start of the first episode; the next ones take the next seeds.")] = 0,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per prompt.")] = 1,
+    agent: AgentOption = "model",
+    checkpoint: CheckpointOption = None,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Width of one panel in pixels.")] = 320,
+) -> None:
+    """Film an agent, once per prompt and side by side; the same command gives the same events."""
+    from contextlib import ExitStack
+
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from playground import domains
+    from playground.facade import find_prompt, open_session
+    from playground.filming import film
+    from playground.video import check_target
+
+    check_target(out)
+    found = domains.task(task)
+    prompts = [None if name == "none" else find_prompt(name) for name in prompt or ["none"]]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill leaves a playable file too
+    with ExitStack() as stack:
+        sessions = [
+            stack.enter_context(open_session(task, agent, p, seed, checkpoint=checkpoint, size=size)) for p in prompts
+        ]
+        bar = stack.enter_context(
+            Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True, disable=not sys.stderr.isatty())
+        )
+        row = bar.add_task(task)
+        results = film(
+            sessions,
+            out,
+            episodes,
+            {"agent": agent, "checkpoint": checkpoint},
+            lambda e: bar.update(
+                row, description=f"{task}  episode {e.episode + 1}/{episodes}  t {e.t}/{found.max_steps}"
+            ),
+        )
+    for name, returns, success in zip(results["prompts"], results["returns"], results["success"], strict=True):
+        solved = "" if success[0] is None else f"   solved {sum(map(bool, success))} of {len(success)}"
+        print(f"{name or 'no prompt'}: return {sum(returns) / len(returns):.2f}{solved}")
+    print(f"wrote {out} and {out.with_suffix('.json').name}")
+
+
+@app.command()
+def collect(
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the episodes to.")],
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the first episode.")] = 0,
+) -> None:
+    """Let the experts play, and keep their episodes for training."""
+    from playground.demonstrations import collect as run
+
+    run(tasks, out, episodes, seed)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="Folder that `playground collect` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
+    recipe: Annotated[str, typer.Option(help="cpu or gpu.")] = "cpu",
+    minutes: Annotated[float, typer.Option(help="Stop after this long.")] = 60.0,
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in the folder.")] = False,
+) -> None:
+    """Train an agent on collected episodes."""
+    from playground.training.train import train as run
+
+    run(recipe, data, out, minutes, resume=resume)
+
+
+@app.command()
+def evaluate(
+    checkpoint: CheckpointOption = None,
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 10,
+    seed: Annotated[int, typer.Option(help="Shifts the evaluation's seeds.")] = 0,
+    prompt: Annotated[str, typer.Option(help="Which prompt: right, none, …")] = "right",
+    agent: AgentOption = "model",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results there.")] = None,
+) -> None:
+    """Measure an agent on seeds that nothing was trained on."""
+    from playground.training.evaluation import evaluate as run
+
+    run(
+        checkpoint=checkpoint,
+        tasks=tasks,
+        episodes=episodes,
+        seed=seed,
+        prompt=prompt,
+        agent=agent,
+        json_file=json_file,
+    )
+
+
+@app.command()
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for everybody.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 7860,
+    checkpoint: CheckpointOption = None,
+    agent: AgentOption = "model",
+    task: Annotated[str | None, typer.Option(help="Task to open with.")] = None,
+) -> None:
+    """Open the playground in the browser: watch, pause, step, and swap the prompt under a running agent."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from playground.web.server import serve
+
+    serve(host, port, checkpoint, agent, task)
+
+
+@app.command()
+def doctor() -> None:
+    """Check Python, libraries, OpenGL, ffmpeg and shipped files; exits with 1 if something needed is missing."""
+    from playground.doctor import checks
+
+    marks = {"ok": "✓", "warn": "!", "bad": "✗"}
+    worst = 0
+    for check in checks():
+        print(f"{marks[check.state]} {check.name}: {check.found}" + (f"\n    {check.cure}" if check.cure else ""))
+        worst = max(worst, int(check.state == "bad"))
+    raise typer.Exit(worst)
+
+
+def main() -> NoReturn:
+    """Runs the command line: errors of the package are one line on stderr and exit code 2."""
+    result: Any = 0
+    try:
+        result = app(standalone_mode=False)
+    except PlaygroundError as error:
+        _complain(str(error), 2)
+    except KeyboardInterrupt:
+        _complain("interrupted", 130)
+    except typer.Abort:
+        _complain("aborted", 1)
+    except Exception as error:  # usage errors carry their own exit code and a hint; the rest is a bug and shows itself
+        if not hasattr(error, "exit_code"):
+            raise
+        error.show() if hasattr(error, "show") else None
+        sys.exit(error.exit_code)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _complain(message: str, code: int) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,135 @@
+"""What `playground doctor` looks at. Every check names what it found and, where needed, the cure."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+_DRAW = """
+import mujoco
+model = mujoco.MjModel.from_xml_string('<mujoco><worldbody><light/><geom size="1"/></worldbody></mujoco>')
+data = mujoco.MjData(model)
+mujoco.mj_forward(model, data)
+with mujoco.Renderer(model, 32, 32) as renderer:
+    renderer.update_scene(data)
+    assert renderer.render().any(), "the picture is black"
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: `ok`, `warn` (the rest works) or `bad` (the playground does not)."""
+
+    name: str
+    state: Literal["ok", "warn", "bad"]
+    found: str
+    cure: str = ""
+
+
+def checks() -> Iterator[Check]:
+    """Runs every check, the quick ones first; importing no simulator into this process."""
+    yield _python()
+    yield from _packages()
+    yield _pygame()
+    yield _opengl()
+    yield _ffmpeg()
+    yield _checkpoint()
+    yield _demonstrations()
+
+
+def _python() -> Check:
+    found = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Check("Python", "ok" if good else "bad", found, "" if good else "install Python 3.11 or newer")
+
+
+def _packages() -> Iterator[Check]:
+    try:
+        needed = [Requirement(line) for line in requires("prompt-playground") or ()]
+    except PackageNotFoundError:
+        yield Check("packages", "warn", "the playground itself is not installed", "pip install -e . in its folder")
+        return
+    wrong = []
+    for need in needed:
+        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(need.name)
+        except PackageNotFoundError:
+            wrong.append(f"{need.name} is missing, wanted {need.specifier or 'any'}")
+            continue
+        if not need.specifier.contains(found, prereleases=True):
+            wrong.append(f"{need.name} is {found}, wanted {need.specifier}")
+    if wrong:
+        yield Check("packages", "bad", "; ".join(wrong), "pip install -e . in a new virtual environment")
+    else:
+        yield Check("packages", "ok", f"all {len(needed)} as wanted")
+
+
+def _pygame() -> Check:
+    def has(name: str) -> bool:
+        try:
+            return bool(version(name))
+        except PackageNotFoundError:
+            return False
+
+    if has("pygame") and has("pygame-ce"):
+        cure = "pip uninstall pygame pygame-ce, then pip install pygame-ce"
+        return Check("pygame", "warn", "pygame and pygame-ce are both there and overwrite each other", cure)
+    return Check(
+        "pygame", "ok", f"pygame-ce {version('pygame-ce')}" if has("pygame-ce") else "not here, and not needed"
+    )
+
+
+def _opengl() -> Check:
+    """Draws one picture in a process of its own, since a broken driver can take the process with it."""
+    way = os.environ.get("MUJOCO_GL") or ("glfw" if os.environ.get("DISPLAY") else "egl")
+    try:
+        drawn = subprocess.run(
+            [sys.executable, "-c", _DRAW],
+            env={**os.environ, "MUJOCO_GL": way},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    except subprocess.TimeoutExpired:
+        return Check("OpenGL", "warn", f"drawing with {way} took over a minute", "try MUJOCO_GL=osmesa")
+    if drawn.returncode == 0:
+        return Check("OpenGL", "ok", f"draws with {way}")
+    reason = (drawn.stderr.strip().splitlines() or [f"exit code {drawn.returncode}"])[-1]
+    cure = "apt install libegl1 libgl1-mesa-dri; until then the MuJoCo tasks run, but cannot be drawn"
+    return Check("OpenGL", "warn", f"cannot draw with {way}: {reason}", cure)
+
+
+def _ffmpeg() -> Check:
+    import imageio_ffmpeg
+
+    try:
+        return Check("ffmpeg", "ok", imageio_ffmpeg.get_ffmpeg_version())
+    except RuntimeError as error:
+        return Check(
+            "ffmpeg", "warn", str(error), "pip install --force-reinstall imageio-ffmpeg, or write gif and webp"
+        )
+
+
+def _checkpoint() -> Check:
+    from playground.assets import ASSETS
+
+    files = sorted(ASSETS.glob("**/model.safetensors"))
+    if files:
+        return Check("checkpoint", "ok", f"{files[0]}, {files[0].stat().st_size / 1e6:.0f} MB")
+    return Check("checkpoint", "bad", f"none under {ASSETS}", "fetch it (git lfs pull), or train one: playground train")
+
+
+def _demonstrations() -> Check:
+    from playground.demonstrations import shipped_counts
+
+    counts = shipped_counts()
+    if counts:
+        return Check("demonstrations", "ok", f"{sum(counts.values())} of {len(counts)} tasks")
+    return Check("demonstrations", "bad", "none are shipped with this copy", "fetch the assets folder, or reinstall")

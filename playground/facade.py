@@ -1,0 +1,105 @@
+"""Ready-made sessions from names, which the command line, the web page and scripts share. Where agents are chosen."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from playground import domains
+from playground.domains.base import DomainEnv
+from playground.errors import UnknownNameError
+from playground.events import Consumer, Policy
+from playground.policies import ExpertPolicy, NearestPolicy, RandomPolicy
+from playground.prompt import Prompt
+from playground.session import Session
+from playground.task import Goal, Task
+
+AGENTS = ("model", "expert", "random", "nearest")
+"""Who can act: the trained agent, the task's expert, chance, and the nearest step of the prompt."""
+
+
+@lru_cache(maxsize=2)
+def _model(checkpoint: str | None) -> Any:
+    from playground.agent import load_agent
+
+    return load_agent(checkpoint)
+
+
+def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoint: str | None = None) -> Policy:
+    """Who decides in `env`. Agents of one checkpoint share its weights.
+
+    Raises:
+        UnknownNameError: `agent` is none of AGENTS.
+        BadFileError: the checkpoint is missing or damaged.
+    """
+    match agent:
+        case "model":
+            from playground.agent import agent_for
+
+            return agent_for(_model(checkpoint), env)
+        case "expert":
+            return ExpertPolicy(task, env)
+        case "random":
+            return RandomPolicy(env.action_space, seed)
+        case "nearest":
+            return NearestPolicy(env.action_space)
+        case _:
+            raise UnknownNameError("agent", agent, AGENTS)
+
+
+def find_prompt(name: str | None) -> Prompt | None:
+    """The shipped demonstration of that name as a prompt; None for "none".
+
+    Raises:
+        UnknownNameError: there is no such demonstration.
+    """
+    from playground.demonstrations import prompt
+
+    return None if name is None else prompt(name)
+
+
+def open_session(
+    task: str,
+    agent: str = "model",
+    prompt: str | Prompt | None = None,
+    seed: int = 0,
+    goal: Goal = None,
+    checkpoint: str | None = None,
+    size: int = 320,
+    consumers: Iterable[Consumer] = (),
+) -> Session:
+    """A session of a task by its id: a context manager that closes the world.
+
+    Args:
+        task: task id, `domain/name`.
+        agent: one of AGENTS.
+        prompt: a Prompt, or the name of a shipped demonstration such as `classic/CartPole#0`.
+        seed: start of the first episode.
+        goal: the world's goal, if not the prompt's.
+        checkpoint: checkpoint folder; None takes the shipped one.
+        size: width of pictures.
+        consumers: called with every event.
+    """
+    found = domains.task(task)
+    wanted = find_prompt(prompt) if isinstance(prompt, str) else prompt
+    env = found.make(size)
+    try:
+        policy = make_policy(agent, found, env, seed, checkpoint)
+        return Session(env, policy, wanted, seed, goal, found, consumers)
+    except BaseException:
+        env.close()
+        raise
+
+
+def normalised(
+    scores: dict[str, dict[str, float]], task: Task, total_reward: float, success: bool | None
+) -> float | None:
+    """An episode's score between chance (0) and expert (1), or None where those are unknown or equal.
+
+    Args:
+        scores: what `playground.assets.scores()` gives.
+    """
+    known = scores.get(task.id)
+    if known is None or known["expert"] == known["random"]:
+        return None
+    score = float(bool(success)) if task.has_success else total_reward
+    return (score - known["random"]) / (known["expert"] - known["random"])

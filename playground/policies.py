@@ -1,0 +1,118 @@
+"""Policies without weights: random, expert, replay, and nearest-neighbour replay of the prompt."""
+
+from copy import deepcopy
+from time import perf_counter
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from playground.domains.base import DomainEnv
+from playground.events import Decision
+from playground.prompt import Prompt, Segment
+from playground.task import Action, Observation, Task
+
+
+class _Promptless:
+    """The parts of a policy that keeps nothing of the prompt or the live steps."""
+
+    def condition(self, prompt: Prompt | None) -> None:
+        """Takes no notice of prompts."""
+
+    def reset(self) -> None:
+        """Keeps no live steps."""
+
+    def commit(self, action: Action) -> None:
+        """Keeps no live steps."""
+
+
+class RandomPolicy(_Promptless):
+    """Uniform over the action space; one stream of actions per seed, which runs on over resets."""
+
+    def __init__(self, space: gym.Space[Any], seed: int = 0):
+        self._space = deepcopy(space)
+        self._space.seed(seed)
+
+    def act(self, observation: Observation) -> Decision:
+        return Decision(np.asarray(self._space.sample(), dtype=self._space.dtype))
+
+
+class ExpertPolicy(_Promptless):
+    """The task's expert, which looks into the simulator of the very environment that it acts in."""
+
+    def __init__(self, task: Task, env: DomainEnv):
+        self._expert = task.make_expert(env)
+
+    def reset(self) -> None:
+        self._expert.reset()
+
+    def act(self, observation: Observation) -> Decision:
+        began = perf_counter()
+        action = self._expert.act(observation)
+        return Decision(action, latency_ms=(perf_counter() - began) * 1e3)
+
+
+class ReplayPolicy(_Promptless):
+    """Plays recorded actions again, each time from the first, and then holds the last one.
+
+    Args:
+        actions: float32 [N, A] or int64 [N] with N >= 1.
+    """
+
+    def __init__(self, actions: np.ndarray):
+        self._actions = actions
+        self._t = 0
+
+    def reset(self) -> None:
+        self._t = 0
+
+    def act(self, observation: Observation) -> Decision:
+        return Decision(self._actions[min(self._t, len(self._actions) - 1)])
+
+    def commit(self, action: Action) -> None:
+        self._t += 1
+
+
+class NearestPolicy(_Promptless):
+    """Does what the prompt did in the observation nearest to the present one; the baseline for prompt following.
+
+    Nearest means the least Euclidean distance over all numbers of the observation. A prompt of another body, and no
+    prompt at all, leave it standing still (zeros, or choice 0).
+    """
+
+    def __init__(self, space: gym.Space[Any]):
+        self._still = np.zeros(space.shape or (), space.dtype)
+        self._segments: list[tuple[Segment, np.ndarray]] = []
+
+    def condition(self, prompt: Prompt | None) -> None:
+        segments = () if prompt is None else prompt.segments
+        fitting = (
+            s for s in segments if s.actions.dtype == self._still.dtype and s.actions.shape[1:] == self._still.shape
+        )
+        self._segments = [(s, np.stack([_flat(s, t) for t in range(len(s))])) for s in fitting]
+
+    def act(self, observation: Observation) -> Decision:
+        began = perf_counter()
+        here = _numbers(observation)
+        action, least = self._still, np.inf
+        for segment, table in self._segments:
+            if table.shape[1] != len(here):
+                continue
+            distances = ((table - here) ** 2).sum(axis=1)
+            if distances.min() < least:
+                action, least = np.asarray(segment.actions[distances.argmin()]), distances.min()
+        return Decision(
+            action,
+            prompt_steps=sum(len(s) for s, _ in self._segments),
+            latency_ms=(perf_counter() - began) * 1e3,
+        )
+
+
+def _flat(segment: Segment, t: int) -> np.ndarray:
+    return _numbers({key: values[t] for key, values in segment.observations.items()})
+
+
+def _numbers(observation: Observation) -> np.ndarray:
+    """All numbers of an observation, float32 [D]; text counts for nothing."""
+    arrays = (np.asarray(observation[key]) for key in sorted(observation))
+    return np.concatenate([a.astype(np.float32).ravel() for a in arrays if a.dtype.kind in "fiub"] or [np.zeros(0, np.float32)])

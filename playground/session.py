@@ -1,0 +1,187 @@
+"""The only environment loop: whoever owns a clock calls `Session.step()`, everybody else listens to its events.
+
+Reset and prompt swap are *requests* that the next step carries out, so every consumer sees every event, t = 0
+included, and paused simply means that nobody calls `step`.
+"""
+
+from collections.abc import Iterable, Iterator
+from threading import get_ident
+
+import numpy as np
+
+from playground.domains.base import DomainEnv
+from playground.errors import BadValueError
+from playground.events import Consumer, Decision, Policy, StepEvent
+from playground.prompt import Prompt
+from playground.task import Action, Goal, Observation, Task
+
+
+class Session:
+    """One policy in one world under one prompt at a time.
+
+    A session belongs to the thread that first steps it: pictures drawn from another thread come out black or raise.
+
+    Args:
+        env: the world; `close()` closes it.
+        policy: what decides.
+        prompt: what the policy is conditioned on; assign `session.prompt` to swap it in mid-episode.
+        seed: start of the first episode. An episode that follows an ended one starts from the next seed.
+        goal: the worlds' goal, from the next reset on. None takes the prompt's, if the prompt is of this task, or else
+            lets the world draw one. The prompt's own start is never taken.
+        task: the task that `env` is of; without it, success is not reported and every prompt's goal is tried.
+        consumers: called with every event, in this order.
+    """
+
+    def __init__(
+        self,
+        env: DomainEnv,
+        policy: Policy,
+        prompt: Prompt | None = None,
+        seed: int = 0,
+        goal: Goal = None,
+        task: Task | None = None,
+        consumers: Iterable[Consumer] = (),
+    ):
+        self.env = env
+        self.policy = policy
+        self.task = task
+        self.goal = goal
+        self.consumers: list[Consumer] = list(consumers)
+        self.last: StepEvent | None = None
+        """The latest event; None before the first step."""
+        self._prompt = prompt
+        self._swap = True
+        self._seed = seed
+        self._reset = True
+        self._episode = -1
+        self._observation: Observation = {}
+        self._thread: int | None = None
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """The prompt of the next decision. Assigning swaps it at the next step; world and live steps stay."""
+        return self._prompt
+
+    @prompt.setter
+    def prompt(self, prompt: Prompt | None) -> None:
+        self._prompt, self._swap = prompt, True
+
+    def reset(self, seed: int | None = None) -> None:
+        """Asks the next step to start an episode: from `seed`, or from the running episode's start again."""
+        if seed is not None:
+            self._seed = seed
+        self._reset = True
+
+    def step(self, action: Action | None = None) -> StepEvent:
+        """Produces the next event: the start of an episode if one is due, else the outcome of one action.
+
+        Args:
+            action: executed in place of what the policy proposes; ignored where an episode starts.
+
+        Raises:
+            BadValueError: the action does not fit the world, or another thread than the first one steps.
+        """
+        self._check_thread()
+        if self._swap:
+            self._swap = False
+            self.policy.condition(self._prompt)
+        if self._reset or self.last is None:
+            event = self._start()
+        elif self.last.done:
+            self._seed, self._reset = self._seed + 1, True
+            event = self._start()
+        else:
+            event = self._advance(self.last, action)
+        self.last = event
+        for consumer in tuple(self.consumers):
+            consumer(event)
+        return event
+
+    def episode(self) -> Iterator[StepEvent]:
+        """The events up to and including the one that ends the episode."""
+        while True:
+            event = self.step()
+            yield event
+            if event.done:
+                return
+
+    def close(self) -> None:
+        """Closes the world; from the thread that stepped it."""
+        self._check_thread()
+        self.env.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _start(self) -> StepEvent:
+        goal = self._wanted_goal()
+        observation, _ = self.env.reset(seed=self._seed, options=None if goal is None else {"goal": goal})
+        self.policy.reset()
+        self._observation, self._reset = observation, False
+        self._episode += 1
+        return self._event(t=0, action=None, reward=0.0, terminated=False, truncated=False, total=0.0, decision=None)
+
+    def _advance(self, last: StepEvent, action: Action | None) -> StepEvent:
+        override = None if action is None else self._fitting(action)
+        decision = self.policy.act(self._observation)
+        executed = decision.action if override is None else override
+        observation, reward, terminated, truncated, _ = self.env.step(executed)
+        self.policy.commit(executed)
+        self._observation = observation
+        return self._event(
+            t=last.t + 1,
+            action=executed,
+            reward=float(reward),
+            terminated=bool(terminated),
+            truncated=bool(truncated),
+            total=last.total_reward + float(reward),
+            decision=decision,
+        )
+
+    def _event(
+        self,
+        t: int,
+        action: Action | None,
+        reward: float,
+        terminated: bool,
+        truncated: bool,
+        total: float,
+        decision: Decision | None,
+    ) -> StepEvent:
+        wanted = any(c.wants_frame(t) for c in self.consumers if hasattr(c, "wants_frame"))
+        return StepEvent(
+            episode=self._episode,
+            t=t,
+            observation=self._observation,
+            frame=self.env.render() if wanted else None,
+            action=action,
+            reward=reward,
+            terminated=terminated,
+            truncated=truncated,
+            total_reward=total,
+            goal=self.env.goal,
+            success=bool(self.env.success) if self.task is not None and self.task.has_success else None,
+            decision=decision,
+            prompt=None if self._prompt is None else self._prompt.name,
+            seed=self._seed,
+        )
+
+    def _wanted_goal(self) -> Goal:
+        if self.goal is not None or self._prompt is None:
+            return self.goal
+        return self._prompt.goal if self.task is None or self._prompt.task == self.task.id else None
+
+    def _fitting(self, action: Action) -> Action:
+        space = self.env.action_space
+        fitting = np.asarray(action, dtype=space.dtype)
+        if not space.contains(fitting):
+            raise BadValueError(f"action {np.asarray(action).tolist()} does not fit {space}; give one inside it")
+        return fitting
+
+    def _check_thread(self) -> None:
+        self._thread = self._thread or get_ident()
+        if self._thread != get_ident():
+            raise BadValueError("session used from a second thread; make, step and close it in one and the same")

@@ -1,0 +1,146 @@
+"""Episodes out of events, digests, and videos at true speed that an interrupt leaves playable."""
+
+import json
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from PIL import Image
+
+from playground.errors import BadValueError
+from playground.filming import film
+from playground.policies import ExpertPolicy, RandomPolicy
+from playground.recorder import EpisodeRecorder, EventDigest, VideoRecorder
+from playground.session import Session
+from playground.task import Task
+from playground.video import VideoWriter, captioned, side_by_side, stride
+from tests.loop_toy import LINE, LineEnv, LineExpert
+
+
+def session(seed: int = 0, steps: int = 8, consumers=(), task: Task = LINE) -> Session:
+    env = LineEnv(max_steps=steps)
+    return Session(env, RandomPolicy(env.action_space, seed), seed=seed, task=task, consumers=consumers)
+
+
+def test_recorder_keeps_every_episode_and_the_cut_one():
+    recorder = EpisodeRecorder(LINE.id, frames=True)
+    running = session(seed=3, consumers=[recorder])
+    for _ in range(9 + 9 + 4):
+        running.step()
+    recorder.finish()
+    assert [len(e) for e in recorder.episodes] == [8, 8, 3]
+    assert [e.seed for e in recorder.episodes] == [3, 4, 5]
+    assert all(e.truncated and e.frames.shape == (len(e) + 1, 32, 32, 3) for e in recorder.episodes)
+    assert recorder.episodes[0].goal != recorder.episodes[1].goal
+    assert recorder.episodes[0].success in (True, False)
+
+
+def test_a_reset_in_mid_episode_cuts_it():
+    recorder = EpisodeRecorder(LINE.id)
+    running = session(consumers=[recorder])
+    for _ in range(4):
+        running.step()
+    running.reset()
+    running.step()
+    assert [len(e) for e in recorder.episodes] == [3]
+
+
+def test_digests_tell_streams_apart():
+    def digest(seed):
+        consumer = EventDigest()
+        list(session(seed, consumers=[consumer]).episode())
+        return consumer.hexdigest()
+
+    assert digest(1) == digest(1) != digest(2)
+
+
+@pytest.mark.parametrize(("fps", "every"), [(10, 1), (30, 1), (40, 2), (80, 3), (100, 4)])
+def test_stride_keeps_to_thirty_pictures_a_second(fps, every):
+    assert stride(fps) == every and fps / every <= 30
+
+
+def test_video_has_the_speed_of_the_world(tmp_path):
+    path = tmp_path / "run.mp4"
+    with VideoRecorder(path, fps=100) as recorder:
+        list(session(steps=200, consumers=[recorder]).episode())
+    about = iio.immeta(path, plugin="FFMPEG")
+    assert about["fps"] == 25
+    assert len(iio.imread(path)) == 51 and about["duration"] == pytest.approx(2.04, abs=0.05)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_animations_have_the_speed_of_the_world(tmp_path, suffix):
+    path = tmp_path / f"run{suffix}"
+    with VideoWriter(path, fps=80 / 3) as video:
+        for n in range(40):
+            video.append(np.full((16, 16, 3), n * 6, np.uint8))
+    seconds = 0
+    with Image.open(path) as film_:
+        assert film_.n_frames == 40
+        for n in range(film_.n_frames):
+            film_.seek(n)
+            film_.load()
+            seconds += film_.info["duration"] / 1e3
+    assert seconds == pytest.approx(40 / (80 / 3), abs=0.011)
+
+
+def test_odd_pictures_fit_into_mp4(tmp_path):
+    with VideoWriter(tmp_path / "odd.mp4", 10) as video:
+        for _ in range(3):
+            video.append(np.zeros((211, 161, 3), np.uint8))
+    assert iio.imread(tmp_path / "odd.mp4").shape[1:] == (210, 160, 3)
+
+
+def test_unwritable_targets_are_refused_first(tmp_path):
+    for path in (tmp_path / "run.avi", tmp_path / "no" / "run.mp4", tmp_path / "run"):
+        with pytest.raises(BadValueError):
+            film([session()], path)
+    (tmp_path / "dir.mp4").mkdir()
+    with pytest.raises(BadValueError, match="cannot write"):
+        film([session()], tmp_path / "dir.mp4")
+
+
+def test_film_side_by_side_with_a_sidecar(tmp_path):
+    env = LineEnv(max_steps=12)
+    expert = Session(env, ExpertPolicy(LINE, env), seed=0, task=LINE)
+    results = film([session(0, 6), expert], tmp_path / "run.mp4", episodes=2, about={"agent": "both"})
+    assert json.loads((tmp_path / "run.json").read_text()) == json.loads(json.dumps(results))
+    assert results["steps"] == [[6, 6], [12, 12]] and results["seeds"] == [[0, 1], [0, 1]]
+    assert results["task"] == LINE.id and results["agent"] == "both" and not results["interrupted"]
+    pictures = iio.imread(tmp_path / "run.mp4")
+    assert pictures.shape[2] == 2 * 32 + 4 and len(pictures) == results["frames"] == 2 * (7 + 10)
+
+
+def test_the_same_film_twice_has_the_same_events(tmp_path):
+    first, second = (film([session(5)], tmp_path / "run.gif", episodes=2)["digests"] for _ in range(2))
+    assert first == second
+
+
+def test_interrupt_leaves_a_playable_file_and_its_sidecar(tmp_path):
+    running = session(steps=100)
+
+    def stop(event):
+        if event.t == 40:
+            raise KeyboardInterrupt
+
+    running.consumers.append(stop)
+    with pytest.raises(KeyboardInterrupt):
+        film([running], tmp_path / "run.mp4")
+    assert len(iio.imread(tmp_path / "run.mp4")) == 20
+    sidecar = json.loads((tmp_path / "run.json").read_text())
+    assert sidecar["interrupted"] and sidecar["steps"] == [[39]]
+
+
+def test_filming_needs_tasks_of_one_rate(tmp_path):
+    slow = Task("toy/slow", "toy-line", 10, 8, LineEnv, LineExpert)
+    for sessions in ([session(task=None)], [session(), session(task=slow)]):
+        with pytest.raises(BadValueError, match="rate"):
+            film(sessions, tmp_path / "run.mp4")
+
+
+def test_captions_stay_inside_and_pictures_stand_in_a_row():
+    picture = np.full((40, 64, 3), 200, np.uint8)
+    captioned_ = captioned(picture, ("a title that is much too long for this", "b"))
+    assert captioned_.shape[1] == 64 and captioned_.shape[0] > 40
+    np.testing.assert_array_equal(captioned_[-40:], picture)
+    assert side_by_side([picture, captioned_]).shape == (captioned_.shape[0], 2 * 64 + 4, 3)
