@@ -29,7 +29,7 @@ class ModelConfig:
     """
 
     layout: str = "step"
-    layers: int = 6
+    layers: int = 4
     heads: int = 4
     width: int = 256
     hidden: int = 1024

@@ -1,5 +1,7 @@
 """Tokens to vectors: the encoders of scalars, cells, pictures, text and actions."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,8 +14,32 @@ from playground.tokens.timestep import MAX_DISCRETE_ACTIONS, VOCABULARY
 POSITION_INTERVALS = 128
 """Row and column of a patch are quantised to 128 intervals of [0, 1] (Reed et al. 2022, appendix C.3)."""
 
-GRID_CHANNELS = 4
-GRID_SYMBOLS = 64
+GRID_CHANNELS = 3
+GRID_SYMBOLS = 16
+"""Symbols of a grid's cell that have an embedding of their own; larger ones share the last."""
+
+
+class _Lookup(torch.autograd.Function):
+    """Rows of a table whose gradient is summed in float32: in bfloat16 the small summands would be lost."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.rows = len(table)
+        return F.embedding(index, table)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        summed = torch.ops.aten.embedding_dense_backward(grad.float(), index, ctx.rows, -1, False)
+        return summed.to(grad.dtype), None
+
+
+class Table(nn.Embedding):
+    """An embedding table, `_Lookup` inside."""
+
+    def forward(self, index: Tensor) -> Tensor:
+        return _Lookup.apply(self.weight, index)
 
 
 class PatchEncoder(nn.Module):
@@ -84,23 +110,22 @@ class GridEncoder(nn.Module):
         super().__init__()
         width = config.local_width
         self.size = config.grid
-        self.symbol = nn.Embedding(GRID_CHANNELS * GRID_SYMBOLS, width)
+        self.symbol = nn.Linear(GRID_CHANNELS * GRID_SYMBOLS, width)
         self.cell = nn.Parameter(torch.zeros(width, config.grid, config.grid))
-        self.convs1 = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
-        self.convs2 = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
-        self.films = nn.ModuleList(nn.Linear(config.width, 2 * width) for _ in range(2))
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.film = nn.Linear(config.width, 2 * width)
         self.out = nn.Linear(width * config.grid**2, config.width)
 
     def forward(self, grid: Tensor, text: Tensor) -> Tensor:
         """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0."""
         N, height, width, channels = grid.shape
-        grid = F.pad(grid, (0, 0, 0, self.size - width, 0, self.size - height))
-        index = grid.clamp(max=GRID_SYMBOLS - 1) + torch.arange(channels, device=grid.device) * GRID_SYMBOLS
-        cells = F.embedding_bag(index.view(-1, channels), self.symbol.weight, mode="sum")
-        x = cells.view(N, self.size, self.size, -1).permute(0, 3, 1, 2) + self.cell
-        for conv1, conv2, film in zip(self.convs1, self.convs2, self.films, strict=True):
-            scale, shift = film(text)[:, :, None, None].chunk(2, dim=1)
-            x = x + conv2(F.gelu(conv1(F.gelu(x)) * (1 + scale) + shift))
+        grid = F.pad(grid, (0, GRID_CHANNELS - channels, 0, self.size - width, 0, self.size - height))
+        symbols = torch.arange(GRID_SYMBOLS, device=grid.device)
+        hot = grid.clamp(max=GRID_SYMBOLS - 1)[..., None] == symbols  # [N, H, W, C, symbols]
+        x = self.symbol(hot.flatten(3).to(text.dtype)).permute(0, 3, 1, 2) + self.cell
+        scale, shift = self.film(text)[:, :, None, None].chunk(2, dim=1)
+        x = x + self.conv2(F.gelu(self.conv1(F.gelu(x)) * (1 + scale) + shift))
         return self.out(F.gelu(x).flatten(1))
 
 
@@ -110,9 +135,9 @@ class Tables(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.bins = config.action_bins
-        self.token = nn.Embedding(VOCABULARY, config.width)
+        self.token = Table(VOCABULARY, config.width)
         self.local = nn.Embedding(config.max_values, config.width)
-        self.action = nn.Embedding(config.action_bins + MAX_DISCRETE_ACTIONS, config.width)
+        self.action = Table(config.action_bins + MAX_DISCRETE_ACTIONS, config.width)
         self.action_position = nn.Embedding(config.max_actions, config.width)
 
     def action_ids(self, actions: Tensor, discrete: Tensor) -> Tensor:
