@@ -1,0 +1,287 @@
+"""Packed demonstrations: what training reads, as memory-mapped arrays in one folder per shard.
+
+`<root>/<domain>/<name>/<shard>/` holds
+
+* `observations.<key>.npy` [T, ...]: o_t for t < N of every episode, one after the other (text excepted),
+* `actions.npy` [T, A] or [T]: the expert's clean labels,
+* `episodes.npy` [E]: a table (`EPISODE`) that says where in T each episode lies and what it was,
+* `texts.json`: key -> one string per episode; text does not change within an episode,
+* `meta.json`: task, format version, goals by id, and how much was asked for.
+
+A shard is written beside its place and renamed, so that a folder that exists is complete.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from playground.episode import Episode
+from playground.errors import BadFileError
+from playground.task import Goal
+
+FORMAT = 1
+
+EPISODE = np.dtype(
+    [
+        ("start", "<i8"),
+        ("length", "<i4"),
+        ("goal", "<i4"),
+        ("success", "?"),
+        ("total_reward", "<f4"),
+        ("seed", "<i8"),
+    ]
+)
+"""One row per episode: first timestep, number of timesteps, goal group, outcome, and what it was reset with (or -1)."""
+
+
+def default_root() -> Path:
+    """Where collected demonstrations lie unless another folder is named."""
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("prompt-playground")) / "packed"
+
+
+def goal_id(goal: Goal) -> int:
+    """A number that is the same for equal goals in every shard; 0 where there is no goal."""
+    if goal is None:
+        return 0
+    digest = blake2b(json.dumps(goal).encode(), digest_size=4).digest()
+    return 1 + int.from_bytes(digest, "little") % (2**31 - 2)
+
+
+def write_shard(folder: Path, episodes: Sequence[Episode], grouped: bool, planned: int) -> None:
+    """Writes episodes of one task as a shard, replacing the one of that name.
+
+    Args:
+        folder: the shard's place, `<root>/<domain>/<name>/<shard>`.
+        episodes: at least one; all of one task.
+        grouped: whether episodes are grouped by goal (hidden goals); else all are one group, 0.
+        planned: number of episodes that were asked for, which may be more than could be had.
+    """
+    lengths = np.array([len(episode) for episode in episodes])
+    table = np.zeros(len(episodes), EPISODE)
+    table["start"] = np.cumsum(lengths) - lengths
+    table["length"] = lengths
+    table["goal"] = [goal_id(episode.goal) if grouped else 0 for episode in episodes]
+    table["success"] = [bool(episode.success) for episode in episodes]
+    table["total_reward"] = [episode.total_reward for episode in episodes]
+    table["seed"] = [-1 if episode.seed is None else episode.seed for episode in episodes]
+
+    keys = episodes[0].observations
+    texts = [key for key in keys if keys[key].dtype.kind == "U"]
+    meta = {
+        "format": FORMAT,
+        "task": episodes[0].task,
+        "planned": planned,
+        "goals": {str(goal_id(episode.goal)): episode.goal for episode in episodes} if grouped else {},
+    }
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+    try:
+        np.save(beside / "episodes.npy", table)
+        np.save(beside / "actions.npy", np.concatenate([episode.actions for episode in episodes]))
+        for key in keys.keys() - set(texts):
+            values = np.concatenate([episode.observations[key][:-1] for episode in episodes])
+            np.save(beside / f"observations.{key}.npy", values)
+        strings = {key: [str(episode.observations[key][0]) for episode in episodes] for key in texts}
+        (beside / "texts.json").write_text(json.dumps(strings))
+        (beside / "meta.json").write_text(json.dumps(meta))
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.chmod(0o755)
+        os.replace(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def shard_folders(root: Path, task: str) -> list[Path]:
+    """The finished shards of a task, in order."""
+    folder = root / task
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+
+
+def planned_episodes(folder: Path) -> int:
+    """How many episodes a finished shard was asked for; 0 for one that does not exist."""
+    return int(_read_json(folder / "meta.json").get("planned", 0)) if folder.is_dir() else 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard, checked and memory-mapped.
+
+    Attributes:
+        observations: key -> array [T, ...].
+        actions: array [T, A] or [T].
+        episodes: table [E] of `EPISODE`, starts relative to this shard.
+        texts: key -> one string per episode.
+        goals: goal id -> goal.
+    """
+
+    observations: dict[str, np.ndarray]
+    actions: np.ndarray
+    episodes: np.ndarray
+    texts: dict[str, list[str]]
+    goals: dict[int, Goal]
+
+    @classmethod
+    def open(cls, folder: Path, task: str) -> "Shard":
+        """Maps a shard's arrays.
+
+        Raises:
+            BadFileError: something is missing, truncated, of another version or task, or impossible.
+        """
+        meta = _read_json(folder / "meta.json")
+        if meta.get("format") != FORMAT:
+            raise BadFileError(
+                f"{folder}: format {meta.get('format')!r}, this version reads {FORMAT}; collect it again"
+            )
+        if meta.get("task") != task:
+            raise BadFileError(f"{folder}: holds task {meta.get('task')!r}, not {task!r}; move it to its own folder")
+
+        episodes = _map(folder / "episodes.npy")
+        if episodes.dtype != EPISODE or episodes.ndim != 1 or not len(episodes):
+            raise BadFileError(f"{folder}/episodes.npy: a table {episodes.dtype} {episodes.shape}; collect it again")
+        steps = int(episodes["length"].sum(dtype=np.int64))
+        starts = np.cumsum(episodes["length"], dtype=np.int64) - episodes["length"]
+        if (episodes["length"] < 1).any() or not np.array_equal(starts, episodes["start"]):
+            raise BadFileError(f"{folder}/episodes.npy: episodes overlap or are empty; collect it again")
+
+        actions = _map_steps(folder / "actions.npy", steps)
+        prefix = "observations."
+        observations = {
+            path.name.removeprefix(prefix).removesuffix(".npy"): _map_steps(path, steps)
+            for path in sorted(folder.glob(f"{prefix}*.npy"))
+        }
+        texts = _read_json(folder / "texts.json")
+        for key, strings in texts.items():
+            if not isinstance(strings, list) or len(strings) != len(episodes):
+                raise BadFileError(
+                    f"{folder}/texts.json: {key!r} is not a list of {len(episodes)} strings; collect it again"
+                )
+        goals = {int(number): as_goal(goal) for number, goal in meta.get("goals", {}).items()}
+        if missing := set(episodes["goal"].tolist()) - set(goals) - {0}:
+            raise BadFileError(f"{folder}/meta.json: goal {min(missing)} is not told; collect it again")
+        return cls(observations, actions, episodes, texts, goals)
+
+
+@dataclass(frozen=True)
+class PackedTask:
+    """All shards of one task.
+
+    Attributes:
+        task: task id.
+        shards: in order.
+    """
+
+    task: str
+    shards: tuple[Shard, ...]
+
+    @classmethod
+    def open(cls, root: Path, task: str) -> "PackedTask":
+        """Maps a task's shards below `root`.
+
+        Raises:
+            BadFileError: there is none, a shard is broken, or two of them differ in form.
+        """
+        folders = shard_folders(root, task)
+        if not folders:
+            raise BadFileError(f"{root / task}: no demonstrations; run `playground collect {task}`")
+        shards = tuple(Shard.open(folder, task) for folder in folders)
+        first = _form(shards[0])
+        for folder, shard in zip(folders, shards, strict=True):
+            if _form(shard) != first:
+                raise BadFileError(
+                    f"{folder}: arrays {_form(shard)}, the task's first shard has {first}; collect it again"
+                )
+        return cls(task, shards)
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return sum(len(shard.episodes) for shard in self.shards)
+
+    @property
+    def timesteps(self) -> int:
+        return sum(len(shard.actions) for shard in self.shards)
+
+    @property
+    def episodes(self) -> np.ndarray:
+        """The table [E] of all episodes; `start` counts timesteps of the concatenated arrays."""
+        tables, offset = [], 0
+        for shard in self.shards:
+            table = np.array(shard.episodes)
+            table["start"] += offset
+            offset += len(shard.actions)
+            tables.append(table)
+        return np.concatenate(tables)
+
+    @property
+    def texts(self) -> dict[str, np.ndarray]:
+        """Key -> string array [E]."""
+        return {key: np.array([s for shard in self.shards for s in shard.texts[key]]) for key in self.shards[0].texts}
+
+    @property
+    def goals(self) -> dict[int, Goal]:
+        """Goal id -> goal, over all shards."""
+        return {number: goal for shard in self.shards for number, goal in shard.goals.items()}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays [T, ...] in memory: `actions`, and every observation by its key."""
+        keys = self.shards[0].observations
+        observations = {key: np.concatenate([shard.observations[key] for shard in self.shards]) for key in keys}
+        return {"actions": np.concatenate([shard.actions for shard in self.shards]), **observations}
+
+
+def packed_tasks(root: Path) -> list[str]:
+    """Ids of the tasks that have demonstrations below `root`."""
+    names = (f"{path.parent.name}/{path.name}" for path in root.glob("*/*") if path.is_dir())
+    return sorted(name for name in names if shard_folders(root, name))
+
+
+def as_goal(value: Any) -> Goal:
+    """A goal as it comes out of JSON, which knows no tuples."""
+    return tuple(float(x) for x in value) if isinstance(value, list) else value
+
+
+def _form(shard: Shard) -> dict[str, str]:
+    arrays = {"actions": shard.actions, **shard.observations}
+    form = {key: f"{values.dtype}{list(values.shape[1:])}" for key, values in arrays.items()}
+    return form | dict.fromkeys(shard.texts, "text")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadFileError(f"{path}: cannot be read ({error}); delete the folder and collect it again") from error
+    if not isinstance(value, dict):
+        raise BadFileError(f"{path}: holds a {type(value).__name__}, not a table; delete the folder and collect again")
+    return value
+
+
+def _map(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadFileError(f"{path}: cannot be read ({error}); delete the folder and collect it again") from error
+
+
+def _map_steps(path: Path, steps: int) -> np.ndarray:
+    values = _map(path)
+    if not values.ndim or len(values) != steps:
+        raise BadFileError(
+            f"{path}: shape {values.shape} for {steps} timesteps; delete the folder and collect it again"
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadFileError(f"{path}: holds NaN or infinity; delete the folder and collect it again")
+    if values.dtype.kind not in "fiu":
+        raise BadFileError(f"{path}: holds {values.dtype}, not numbers; delete the folder and collect it again")
+    return values

@@ -1,0 +1,146 @@
+"""The shipped demonstrations, and what a user may call a prompt: `domain/task#K`, a recording's folder, or `none`."""
+
+import shutil
+from functools import lru_cache
+from pathlib import Path
+
+from playground import assets, domains
+from playground.demonstrations.files import load_episodes, read_metadata, save_episodes
+from playground.demonstrations.pool import cores, run_jobs, world
+from playground.demonstrations.rollouts import rollout, score
+from playground.domains.base import DomainEnv
+from playground.episode import Episode
+from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
+from playground.prompt import Prompt
+from playground.task import PROMPT_SEEDS, Expert, Task
+
+VERSION = "-v0"
+
+MAX_STEPS = {"dm_control": 300, "atari": 300}
+"""Cut of the shipped demonstrations of domains whose episodes are long, for the size of the package."""
+
+
+def shipped_folder(task: str) -> Path:
+    """Where a task's shipped demonstrations lie."""
+    return assets.ASSETS / "demonstrations" / f"{task}{VERSION}"
+
+
+@lru_cache(maxsize=1)
+def shipped_counts() -> dict[str, int]:
+    """Task id -> number of shipped demonstrations. Reads small JSON files only."""
+    root = assets.ASSETS / "demonstrations"
+    folders = sorted(root.glob(f"*/*{VERSION}"))
+    return {
+        folder.relative_to(root).as_posix().removesuffix(VERSION): read_metadata(folder)["total_episodes"]
+        for folder in folders
+    }
+
+
+@lru_cache(maxsize=256)
+def shipped(task: str) -> tuple[Episode, ...]:
+    """The shipped demonstrations of a task.
+
+    Raises:
+        UnknownNameError: there are none.
+    """
+    if task not in shipped_counts():
+        raise UnknownNameError("task with shipped demonstrations", task, shipped_counts())
+    return tuple(load_episodes(shipped_folder(task)))
+
+
+def prompt(name: str) -> Prompt | None:
+    """What a user means by a prompt's name.
+
+    Args:
+        name: `none`; `domain/task#K`, the K-th shipped demonstration, from 0; or the path of a recording's folder.
+            Without #K, the first.
+
+    Returns:
+        The prompt, or None for `none`.
+
+    Raises:
+        UnknownNameError: nothing has that name.
+        BadValueError: there is no K-th demonstration.
+        BadFileError: the recording is broken.
+    """
+    if name == "none":
+        return None
+    base, mark, digits = name.partition("#")
+    if mark and not digits.isdecimal():
+        raise BadValueError(f"prompt {name!r}: {digits!r} is no number; write {base}#0")
+    number = int(digits or 0)
+    if base in shipped_counts():
+        episodes: tuple[Episode, ...] = shipped(base)
+        base = f"{base}#{number}"
+    elif Path(base).exists():
+        episodes = tuple(load_episodes(Path(base)))
+        base = Path(base).name if len(episodes) == 1 else f"{Path(base).name}#{number}"
+    elif base.startswith((".", "/", "~")):
+        raise BadFileError(f"{base}: no such folder; give `domain/task#K` or a recording's folder")
+    else:
+        raise UnknownNameError("prompt", name, [f"{task}#0" for task in shipped_counts()])
+    if number >= len(episodes):
+        raise BadValueError(
+            f"prompt {name!r}: there are {len(episodes)} demonstrations; give #0 to #{len(episodes) - 1}"
+        )
+    return Prompt.from_episode(episodes[number], base)
+
+
+def ship(pattern: str, count: int = 6, workers: int | None = None) -> None:
+    """Writes the demonstrations that are shipped: noiseless, from seeds of their own, each with another goal.
+
+    Args:
+        pattern: as for `domains.tasks`; what was shipped of these tasks is replaced.
+        count: demonstrations per task.
+        workers: processes; all cores by default.
+
+    Raises:
+        PlaygroundError: some tasks failed; all others were written before this is raised.
+    """
+    jobs = [(task.id, count) for task in domains.tasks(pattern)]
+    failures: dict[str, Exception] = {}
+    for (id, _), result in run_jobs(ship_task, jobs, workers or cores()):
+        if isinstance(result, Exception):
+            failures[id] = result
+        else:
+            print(f"{id}: {len(result)} demonstrations of {', '.join(map(str, result))} timesteps", flush=True)
+    shipped_counts.cache_clear()
+    shipped.cache_clear()
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others are written")
+
+
+def ship_task(job: tuple[str, int]) -> list[int]:
+    """Writes one task's shipped demonstrations, (id, count); the job of one worker process. Returns their lengths."""
+    task, env, expert = world(job[0])
+    episodes = choose(task, env, expert, job[1], MAX_STEPS.get(task.domain))
+    folder = shipped_folder(task.id)
+    if folder.exists():
+        read_metadata(folder)  # raises for anything that is not a dataset of ours
+        shutil.rmtree(folder)
+    save_episodes(episodes, folder, env.observation_space, env.action_space)
+    return [len(episode) for episode in episodes]
+
+
+def choose(task: Task, env: DomainEnv, expert: Expert, count: int, max_steps: int | None) -> list[Episode]:
+    """Demonstrations worth showing: solved, or the better half by return; of different goals while there are any.
+
+    Raises:
+        PlaygroundError: the expert failed too often.
+    """
+    good: list[Episode] = []
+    spare: list[Episode] = []
+    wanted = count if task.has_success else 2 * count
+    for seed in PROMPT_SEEDS[: 6 * count]:
+        episode = rollout(task, env, expert, seed, max_steps=max_steps)
+        if episode.success is False:
+            continue
+        known = episode.goal is not None and any(episode.goal == other.goal for other in good)
+        (spare if known else good).append(episode)
+        if len(good) == wanted:
+            break
+    found = (good + spare)[:wanted]
+    if len(found) < count:
+        raise PlaygroundError(f"{task.id}: the expert solved {len(found)} episodes, {count} are wanted; ask for fewer")
+    return sorted(found, key=score, reverse=True)[:count]
