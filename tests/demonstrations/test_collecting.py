@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from playground.demonstrations.collect import Amount, collect, gather_shard, plan
+from playground.demonstrations.collecting import Amount, collect, gather_shard, plan
 from playground.demonstrations.packed import PackedTask
 from playground.errors import PlaygroundError
 from tests.toy import toy_task
@@ -68,7 +68,7 @@ def test_finished_shards_are_not_planned_again_but_enlarged_ones_are(tmp_path):
 
 
 def test_collects_a_real_task_in_worker_processes(tmp_path, capsys):
-    done = collect("classic/CartPole", tmp_path, goals=30, workers=2)
+    done = collect("classic/CartPole", tmp_path, episodes=30, workers=2)
     assert done["classic/CartPole"].episodes >= 24
     assert len(PackedTask.open(tmp_path, "classic/CartPole").shards) == 2
-    assert collect("classic/CartPole", tmp_path, goals=30, workers=2) == {}
+    assert collect("classic/CartPole", tmp_path, episodes=30, workers=2) == {}

@@ -123,20 +123,18 @@ class Collected:
 def collect(
     pattern: str,
     root: Path | None = None,
-    goals: int | None = None,
-    episodes_per_goal: int | None = None,
+    episodes: int | None = None,
+    seed: int = 0,
     workers: int | None = None,
-    seeds: range = TRAIN_SEEDS,
 ) -> dict[str, Collected]:
     """Collects demonstrations of the tasks that match a glob, and shows progress.
 
     Args:
         pattern: as for `domains.tasks`.
         root: folder to write to; a cache folder of the user's by default.
-        goals: goals per task; the domain's amount by default.
-        episodes_per_goal: episodes per goal; the domain's amount by default.
+        episodes: per task; by default what `default_amount` says.
+        seed: of the first world, within `TRAIN_SEEDS`; another one adds to what is there.
         workers: processes; all cores by default.
-        seeds: of the worlds; never those of evaluation.
 
     Returns:
         Task id -> what was done now. Finished shards are skipped; those of an interrupted run count as unfinished.
@@ -151,10 +149,9 @@ def collect(
     jobs: list[ShardJob] = []
     for task in domains.tasks(pattern):
         amount = default_amount(task)
-        amount = replace(
-            amount, goals=goals or amount.goals, episodes_per_goal=episodes_per_goal or amount.episodes_per_goal
-        )
-        jobs += plan(task, amount, seeds, root)
+        if episodes is not None:
+            amount = replace(amount, goals=-(-episodes // amount.episodes_per_goal))
+        jobs += plan(task, amount, TRAIN_SEEDS[seed:], root)
 
     left = Counter(job.task for job in jobs)
     done: dict[str, Collected] = dict.fromkeys(left, Collected())
@@ -188,7 +185,14 @@ def plan(task: Task, amount: Amount, seeds: range, root: Path) -> list[ShardJob]
     units = amount.goals * amount.episodes_per_goal // each
     size = max(1, amount.shard_episodes // each)
     jobs = [
-        ShardJob(task.id, amount, first, min(size, units - first), seeds, root / task.id / f"{first:06d}")
+        ShardJob(
+            task.id,
+            amount,
+            first,
+            min(size, units - first),
+            seeds,
+            root / task.id / f"{seeds[first * SEEDS_PER_UNIT]:06d}",
+        )
         for first in range(0, units, size)
     ]
     return [job for job in jobs if planned_episodes(job.folder) < job.units * each]
