@@ -1,0 +1,95 @@
+"""Many Control Suite episodes stepped at once with `mujoco.rollout`, on one thread, for reinforcement learning.
+
+A rollout reports sensors as they were *before* its last physics step, while the suite reads them after it. So a copy of
+the model without contacts and forces takes one throw-away step from the new states: position and velocity sensors
+then are exactly the suite's. Touch sensors stay those of the real step, as in the suite.
+"""
+
+import copy
+
+import numpy as np
+
+from playground.domains.dm_control_bodies import BODIES, Readings, read
+
+EPISODE_STEPS = 1000
+
+
+class Batch:
+    """`B` episodes of one trained task, restarted from the suite's starting states when their time is up.
+
+    Args:
+        name: a key of `BODIES`.
+        count: B.
+        seed: of the starting states and of their order.
+        starts: how many starting states are drawn from the suite.
+    """
+
+    def __init__(self, name: str, count: int, seed: int, starts: int = 256):
+        import mujoco
+        from dm_control import suite
+        from mujoco.rollout import Rollout
+
+        self.body = BODIES[name]
+        env = suite.load(self.body.domain, self.body.suite_task, task_kwargs={"random": seed})
+        self._random = np.random.default_rng(seed)
+        kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
+        size = mujoco.mj_stateSize(env.physics.model.ptr, kind)
+        self._starts = np.empty((starts, size))
+        for start in self._starts:
+            env.reset()
+            mujoco.mj_getState(env.physics.model.ptr, env.physics.data.ptr, start, kind)
+        self._starts[:, 0] = 0.0
+        self._model = copy.copy(env.physics.model.ptr)  # after a reset: finger-spin sets its damping there
+        self._observer = copy.copy(self._model)
+        flags = mujoco.mjtDisableBit
+        self._observer.opt.disableflags |= flags.mjDSBL_CONSTRAINT | flags.mjDSBL_ACTUATION
+        self._observer.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER
+        stages = self._model.sensor_needstage == mujoco.mjtStage.mjSTAGE_ACC
+        self._is_touch = np.repeat(stages, self._model.sensor_dim)
+        self._data, self._rollout = mujoco.MjData(self._model), Rollout(nthread=0)
+        self._substeps = round(env.control_timestep() / self._model.opt.timestep)
+        self._states = self._starts[self._random.integers(starts, size=count)]
+        self._ages = np.zeros(count, int)
+        self.readings = self._read(np.zeros((count, self._model.nsensordata)))
+        env.close()
+
+    @property
+    def actions(self) -> int:
+        """Number of action dimensions, A."""
+        return self._model.nu
+
+    def features(self) -> np.ndarray:
+        """Observations of the present states, float32 [B, F]."""
+        return self.body.features(self.readings).astype(np.float32)
+
+    def spread_ages(self) -> None:
+        """Makes the episodes end at different times."""
+        self._ages = self._random.integers(EPISODE_STEPS, size=len(self._ages))
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Executes actions [B, A] in [-1, 1].
+
+        Returns:
+            Reward [B], shaped reward [B], and whether this step was the episode's last [B]. States are then still
+            the last ones: read `features()` for a bootstrap value, then call `restart`.
+        """
+        controls = np.repeat(actions[:, None].astype(float), self._substeps, axis=1)
+        states, sensors = self._rollout.rollout(self._model, [self._data], self._states, controls)
+        self._states = states[:, -1]
+        self.readings = self._read(sensors[:, -1])
+        self._ages += 1
+        reward = self.body.reward(self.readings)
+        shaped = reward if self.body.shaping is None else reward + self.body.shaping(self.readings)
+        return reward, shaped, self._ages >= EPISODE_STEPS
+
+    def restart(self, which: np.ndarray) -> None:
+        """Puts the episodes of a mask [B] into new starting states."""
+        self._states[which] = self._starts[self._random.integers(len(self._starts), size=which.sum())]
+        self._ages[which] = 0
+        self.readings = self._read(np.zeros((len(which), self._model.nsensordata)))
+
+    def _read(self, sensors: np.ndarray) -> Readings:
+        _, fresh = self._rollout.rollout(self._observer, [self._data], self._states, nstep=1)
+        nq, nv = self._model.nq, self._model.nv
+        qpos, qvel = self._states[:, 1 : 1 + nq], self._states[:, 1 + nq : 1 + nq + nv]
+        return read(self._model, qpos, qvel, np.where(self._is_touch, sensors, fresh[:, 0]))

@@ -1,0 +1,169 @@
+"""The Control Suite bodies that are trained here: features and rewards of one state, or of a whole batch of them.
+
+The same functions serve the canonical environment (one state) and the batched simulation that PPO trains on
+(leading axes), so an expert sees in play exactly what it was trained on. Shapes: `...` leading axes, `F` features.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What can be read off a state.
+
+    Attributes:
+        qpos: [..., nq], metres and radians.
+        qvel: [..., nv], per second.
+        sensors: name -> [..., n].
+    """
+
+    qpos: np.ndarray
+    qvel: np.ndarray
+    sensors: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A trained task: where its physics come from, what is seen, what is wanted.
+
+    Attributes:
+        domain: the suite's domain, such as "cheetah".
+        suite_task: the suite's task whose physics and starting states are used.
+        features: readings -> float [..., F], the observation.
+        reward: readings -> float [...] in [0, 1].
+        is_suite_reward: whether `reward` is the suite's own; the others are ours.
+        shaping: readings -> float [...], added to the reward in training only.
+        discount: PPO's gamma.
+    """
+
+    domain: str
+    suite_task: str
+    features: Callable[[Readings], np.ndarray]
+    reward: Callable[[Readings], np.ndarray]
+    is_suite_reward: bool = True
+    shaping: Callable[[Readings], np.ndarray] | None = None
+    discount: float = 0.99
+
+
+def read(model: Any, qpos: np.ndarray, qvel: np.ndarray, sensordata: np.ndarray) -> Readings:
+    """Names the columns of `sensordata` [..., n] by the sensors of an `mujoco.MjModel`."""
+    sensors = {}
+    for index in range(model.nsensor):
+        start, size = model.sensor_adr[index], model.sensor_dim[index]
+        sensors[model.sensor(index).name] = sensordata[..., start : start + size]
+    return Readings(qpos, qvel, sensors)
+
+
+def _tolerance(x: np.ndarray, lower: float, upper: float, margin: float, at_margin: float, sigmoid: str) -> np.ndarray:
+    from dm_control.utils import rewards
+
+    return rewards.tolerance(x, bounds=(lower, upper), margin=margin, value_at_margin=at_margin, sigmoid=sigmoid)
+
+
+def _speed(readings: Readings) -> np.ndarray:
+    """Forward speed of the centre of mass, m/s, of cheetah and walker."""
+    return readings.sensors["torso_subtreelinvel"][..., 0]
+
+
+def _cheetah_features(readings: Readings) -> np.ndarray:
+    """Height, sine and cosine of the pitch, six joint angles, nine velocities; the suite's pitch is unbounded."""
+    qpos = readings.qpos
+    pitch = qpos[..., 2:3]
+    return np.concatenate([qpos[..., 1:2], np.sin(pitch), np.cos(pitch), qpos[..., 3:], readings.qvel], axis=-1)
+
+
+def _cheetah_reward(target: float, readings: Readings) -> np.ndarray:
+    """Linear in the speed: 1 at `target` m/s and beyond, 0 at rest (the suite's, for 10)."""
+    speed = _speed(readings) * np.sign(target)
+    return _tolerance(speed, abs(target), np.inf, abs(target), 0, "linear")
+
+
+def _cheetah_speed_reward(target: float, readings: Readings) -> np.ndarray:
+    """1 within 0.1 m/s of `target`, falling linearly to 0 at rest and at twice the target."""
+    return _tolerance(_speed(readings), target - 0.1, target + 0.1, target, 0, "linear")
+
+
+def _walker_features(readings: Readings) -> np.ndarray:
+    """Cosine and sine of each of the seven bodies' pitch, height above 1.3 m, nine velocities.
+
+    The suite's observation with another zero of the height; the pitches are the sums of the joint angles.
+    """
+    qpos = readings.qpos
+    torso = qpos[..., 2:3]
+    right = torso - np.cumsum(qpos[..., 3:6], axis=-1)
+    left = torso - np.cumsum(qpos[..., 6:9], axis=-1)
+    pitch = np.concatenate([torso, right, left], axis=-1)
+    turns = np.stack([np.cos(pitch), np.sin(pitch)], axis=-1)
+    return np.concatenate([turns.reshape(*turns.shape[:-2], -1), qpos[..., :1], readings.qvel], axis=-1)
+
+
+def _walker_reward(target: float, readings: Readings) -> np.ndarray:
+    """The suite's: upright and above 1.2 m, and at least `target` m/s fast."""
+    standing = _tolerance(1.3 + readings.qpos[..., 0], 1.2, np.inf, 0.6, 0.1, "gaussian")
+    stand = (3 * standing + (1 + np.cos(readings.qpos[..., 2])) / 2) / 4
+    if target == 0:
+        return stand
+    return stand * (5 * _tolerance(_speed(readings), target, np.inf, target / 2, 0.5, "linear") + 1) / 6
+
+
+def _ball_to_target(readings: Readings) -> np.ndarray:
+    """From the ball to the middle of the cup, x and z in metres, [..., 2]."""
+    return readings.qpos[..., :2] - readings.qpos[..., 2:] + np.array([0.0, 0.35])
+
+
+def _ball_features(readings: Readings) -> np.ndarray:
+    """Cup position, vector from ball to cup, four velocities."""
+    return np.concatenate([readings.qpos[..., :2], _ball_to_target(readings), readings.qvel], axis=-1)
+
+
+def _ball_reward(readings: Readings) -> np.ndarray:
+    return (np.abs(_ball_to_target(readings)) < 0.025).all(axis=-1).astype(float)
+
+
+def _ball_shaping(readings: Readings) -> np.ndarray:
+    return -0.5 * np.linalg.norm(_ball_to_target(readings), axis=-1)
+
+
+def _finger_features(readings: Readings) -> np.ndarray:
+    """Two joint angles, tip of the spinner relative to its hinge, three velocities, log of two touches."""
+    sensors = readings.sensors
+    tip = (sensors["tip"] - sensors["spinner"])[..., [0, 2]]
+    names = ("proximal_velocity", "distal_velocity", "hinge_velocity")
+    touch = np.log1p(np.concatenate([sensors["touchtop"], sensors["touchbottom"]], axis=-1))
+    angles = [sensors["proximal"], sensors["distal"]]
+    return np.concatenate([*angles, tip, *(sensors[name] for name in names), touch], axis=-1)
+
+
+def _finger_reward(readings: Readings) -> np.ndarray:
+    return (readings.sensors["hinge_velocity"][..., 0] <= -15).astype(float)
+
+
+def _finger_shaping(readings: Readings) -> np.ndarray:
+    return np.clip(-readings.sensors["hinge_velocity"][..., 0] / 15, -0.5, 1) * 0.3
+
+
+def _cheetah(reward: Callable[[Readings], np.ndarray], is_suite_reward: bool = False) -> Body:
+    return Body("cheetah", "run", _cheetah_features, reward, is_suite_reward)
+
+
+BODIES = {
+    "cheetah-run": _cheetah(partial(_cheetah_reward, 10.0), True),
+    "cheetah-run_backward": _cheetah(partial(_cheetah_reward, -8.0)),
+    "cheetah-speed_2": _cheetah(partial(_cheetah_speed_reward, 2.0)),
+    "cheetah-speed_5": _cheetah(partial(_cheetah_speed_reward, 5.0)),
+    "walker-stand": Body("walker", "stand", _walker_features, partial(_walker_reward, 0.0)),
+    "walker-walk": Body("walker", "walk", _walker_features, partial(_walker_reward, 1.0)),
+    "walker-run": Body("walker", "run", _walker_features, partial(_walker_reward, 8.0)),
+    "ball_in_cup-catch": Body(
+        "ball_in_cup", "catch", _ball_features, _ball_reward, shaping=_ball_shaping, discount=0.95
+    ),
+    "finger-spin": Body(
+        "finger", "spin", _finger_features, _finger_reward, shaping=_finger_shaping, discount=0.95
+    ),
+}
+"""Task name -> body. A task is offered when the expert trained for it is shipped."""
