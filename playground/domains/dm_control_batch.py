@@ -9,7 +9,8 @@ import copy
 
 import numpy as np
 
-from playground.domains.dm_control_bodies import BODIES, Readings, read
+from playground.domains.dm_control_bodies import BODIES, Readings, read, sensor_columns
+from playground.domains.opengl import choose_opengl
 
 EPISODE_STEPS = 1000
 
@@ -25,6 +26,7 @@ class Batch:
     """
 
     def __init__(self, name: str, count: int, seed: int, starts: int = 256):
+        choose_opengl()
         import mujoco
         from dm_control import suite
         from mujoco.rollout import Rollout
@@ -46,6 +48,7 @@ class Batch:
         self._observer.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER
         stages = self._model.sensor_needstage == mujoco.mjtStage.mjSTAGE_ACC
         self._is_touch = np.repeat(stages, self._model.sensor_dim)
+        self._columns = sensor_columns(self._model)
         self._data, self._rollout = mujoco.MjData(self._model), Rollout(nthread=0)
         self._substeps = round(env.control_timestep() / self._model.opt.timestep)
         self._states = self._starts[self._random.integers(starts, size=count)]
@@ -92,4 +95,4 @@ class Batch:
         _, fresh = self._rollout.rollout(self._observer, [self._data], self._states, nstep=1)
         nq, nv = self._model.nq, self._model.nv
         qpos, qvel = self._states[:, 1 : 1 + nq], self._states[:, 1 + nq : 1 + nq + nv]
-        return read(self._model, qpos, qvel, np.where(self._is_touch, sensors, fresh[:, 0]))
+        return read(self._columns, qpos, qvel, np.where(self._is_touch, sensors, fresh[:, 0]))

@@ -50,13 +50,15 @@ class Body:
     discount: float = 0.99
 
 
-def read(model: Any, qpos: np.ndarray, qvel: np.ndarray, sensordata: np.ndarray) -> Readings:
-    """Names the columns of `sensordata` [..., n] by the sensors of an `mujoco.MjModel`."""
-    sensors = {}
-    for index in range(model.nsensor):
-        start, size = model.sensor_adr[index], model.sensor_dim[index]
-        sensors[model.sensor(index).name] = sensordata[..., start : start + size]
-    return Readings(qpos, qvel, sensors)
+def sensor_columns(model: Any) -> dict[str, slice]:
+    """Name -> columns of `sensordata`, for a `mujoco.MjModel`."""
+    starts, sizes = model.sensor_adr.tolist(), model.sensor_dim.tolist()
+    return {model.sensor(i).name: slice(starts[i], starts[i] + sizes[i]) for i in range(model.nsensor)}
+
+
+def read(columns: Mapping[str, slice], qpos: np.ndarray, qvel: np.ndarray, sensordata: np.ndarray) -> Readings:
+    """Splits `sensordata` [..., n] by `sensor_columns`."""
+    return Readings(qpos, qvel, {name: sensordata[..., place] for name, place in columns.items()})
 
 
 def _tolerance(x: np.ndarray, lower: float, upper: float, margin: float, at_margin: float, sigmoid: str) -> np.ndarray:
@@ -162,8 +164,6 @@ BODIES = {
     "ball_in_cup-catch": Body(
         "ball_in_cup", "catch", _ball_features, _ball_reward, shaping=_ball_shaping, discount=0.95
     ),
-    "finger-spin": Body(
-        "finger", "spin", _finger_features, _finger_reward, shaping=_finger_shaping, discount=0.95
-    ),
+    "finger-spin": Body("finger", "spin", _finger_features, _finger_reward, shaping=_finger_shaping, discount=0.95),
 }
 """Task name -> body. A task is offered when the expert trained for it is shipped."""

@@ -1,0 +1,321 @@
+"""The DeepMind Control Suite: planar bodies moved by motors, and variants of ours of which only a prompt tells the aim.
+
+What is not obvious: observations are the suite's rewritten to be easy to clone (angles as sine and cosine, relative
+positions), the cheetahs and the walkers differ in nothing but the reward, and the tasks with a trained expert are
+offered only where its file is shipped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from playground.assets import ASSETS
+from playground.domains import dm_control_experts as experts
+from playground.domains.base import DomainEnv, wanted_goal
+from playground.domains.dm_control_bodies import BODIES, Readings, read, sensor_columns
+from playground.domains.opengl import choose_opengl, needs_opengl
+from playground.errors import BadValueError
+from playground.task import Action, Expert, Goal, Observation, Task
+
+EXPERTS = ASSETS / "experts"
+"""Folder of the trained experts, `NAME.safetensors`."""
+
+MAX_STEPS = 1000
+"""Of the suite's own time limits."""
+
+HIDDEN_STEPS = 400
+"""Of the tasks with a hidden target: the point mass moves 10 cm a second at most and has up to 70 to go."""
+
+_FPS = {"cheetah": 100.0, "walker": 40.0, "cartpole": 100.0}
+"""Actions per second; 50 elsewhere."""
+
+
+@dataclass(frozen=True)
+class _Camera:
+    """Where pictures are taken from; `body` is followed if given. Metres and degrees."""
+
+    lookat: tuple[float, float, float]
+    distance: float
+    azimuth: float = 90.0
+    elevation: float = -10.0
+    body: str | None = None
+
+
+_CAMERAS = {
+    "cheetah": _Camera((0.0, 0.0, 0.7), 3.2, body="torso"),
+    "walker": _Camera((0.0, 0.0, 1.0), 4.0, body="torso"),
+    "cartpole": _Camera((0.0, 0.0, 1.2), 5.0, elevation=-5.0),
+    "pendulum": _Camera((0.0, 0.0, 0.6), 1.8, elevation=-5.0),
+    "point_mass": _Camera((0.0, 0.0, 0.0), 0.8, elevation=-89.9),
+    "reacher": _Camera((0.0, 0.0, 0.0), 0.8, elevation=-89.9),
+    "ball_in_cup": _Camera((0.0, 0.0, 0.45), 1.4),
+    "finger": _Camera((0.0, 0.0, 0.4), 1.4),
+}
+
+
+def _near(distance: float) -> float:
+    """Reward of the hidden targets: 1 within 2 cm, 0.1 at 12 cm."""
+    from dm_control.utils import rewards
+
+    return float(rewards.tolerance(distance, bounds=(0, 0.02), margin=0.1))
+
+
+def _cartpole_state(physics: Any) -> np.ndarray:
+    """Cart position, cosine and sine of the pole (0 is upright), two velocities."""
+    x, angle = physics.data.qpos
+    return np.array([x, np.cos(angle), np.sin(angle), *physics.data.qvel])
+
+
+def _pendulum_state(physics: Any) -> np.ndarray:
+    """Cosine and sine (0 is upright), velocity."""
+    (angle,) = physics.data.qpos
+    return np.array([np.cos(angle), np.sin(angle), *physics.data.qvel])
+
+
+def _point_mass_state(physics: Any) -> np.ndarray:
+    """Position from the arena's middle, velocity."""
+    return np.concatenate([physics.data.qpos, physics.data.qvel])
+
+
+def _arm(physics: Any) -> list[float]:
+    shoulder, wrist = physics.data.qpos
+    return [np.cos(shoulder), np.sin(shoulder), np.cos(wrist), np.sin(wrist)]
+
+
+def _reacher_state(physics: Any) -> np.ndarray:
+    """Cosine and sine of shoulder and wrist, vector from finger to target, velocities."""
+    return np.array([*_arm(physics), *physics.finger_to_target(), *physics.data.qvel])
+
+
+def _reacher_hidden_state(physics: Any) -> np.ndarray:
+    """Cosine and sine of shoulder and wrist, finger position, velocities: nothing of the target."""
+    return np.array([*_arm(physics), *physics.named.data.geom_xpos["finger", :2], *physics.data.qvel])
+
+
+def _draw_on_disc(random: np.random.Generator) -> np.ndarray:
+    angle, radius = random.uniform(0, 2 * np.pi), random.uniform(0.05, 0.2)
+    return radius * np.array([np.cos(angle), np.sin(angle)])
+
+
+def _draw_in_square(random: np.random.Generator) -> np.ndarray:
+    return random.uniform(-0.25, 0.25, 2)
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """How one task departs from the suite's.
+
+    Attributes:
+        domain, suite_task: the suite's names.
+        observe: physics -> state [F].
+        make_expert: environment -> expert.
+        reward: physics -> [0, 1] in place of the suite's.
+        draw_goal: generator -> hidden target [2], metres.
+        reach: smallest and greatest distance from the middle of a target that can be asked for, metres.
+        scene: without the domain's name.
+        max_steps: actions of an episode.
+    """
+
+    domain: str
+    suite_task: str
+    observe: Callable[[Any], np.ndarray]
+    make_expert: Callable[["ControlEnv"], Expert]
+    scene: str
+    reward: Callable[[Any], float] | None = None
+    draw_goal: Callable[[np.random.Generator], np.ndarray] | None = None
+    reach: tuple[float, float] = (0.0, 0.0)
+    max_steps: int = MAX_STEPS
+
+    @property
+    def fps(self) -> float:
+        return _FPS.get(self.domain, 50.0)
+
+
+class ControlEnv(DomainEnv):
+    """One Control Suite task; `state` is described at the task's `observe` function.
+
+    Args:
+        name: a key of `SPECS`, such as `cheetah-run`.
+        size: height and width of pictures, pixels.
+    """
+
+    def __init__(self, name: str, size: int = 320):
+        choose_opengl()
+        from dm_control import suite
+
+        self._name, self._spec, self._size = name, SPECS[name], size
+        upstream = suite.load(self._spec.domain, self._spec.suite_task, task_kwargs={"random": 0})
+        self.physics = upstream.physics
+        """The suite's physics, for experts."""
+        self._task = upstream.task
+        self._substeps = round(upstream.control_timestep() / self.physics.timestep())
+        size_of_state = len(self._spec.observe(self.physics))
+        self.observation_space = gym.spaces.Dict(
+            {"state": gym.spaces.Box(-np.inf, np.inf, (size_of_state,), dtype=np.float32)}
+        )
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (self.physics.model.nu,), dtype=np.float32)
+        self._steps = 0
+        self._renderer: Any = None
+        self._camera: Any = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        super().reset(seed=seed)
+        wanted = self._check_goal(wanted_goal(options))
+        self._task._random = np.random.RandomState(int(self.np_random.integers(2**32)))
+        with self.physics.reset_context():
+            self._task.initialize_episode(self.physics)
+            if self._spec.draw_goal is not None:
+                drawn = self._spec.draw_goal(self.np_random)
+                target = drawn if wanted is None else wanted
+                self.physics.named.model.geom_pos["target", :2] = target
+                self.goal = tuple(float(x) for x in target)
+        self._steps = 0
+        return self._observe(), {}
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        self._task.before_step(np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), self.physics)
+        self.physics.step(self._substeps)
+        self._task.after_step(self.physics)
+        reward = (self._spec.reward or self._task.get_reward)(self.physics)
+        self._steps += 1
+        return self._observe(), float(reward), False, self._steps >= self._spec.max_steps, {}
+
+    def render(self) -> np.ndarray:
+        if self._renderer is None:
+            self._make_renderer()
+        self._renderer.update_scene(self.physics.data.ptr, self._camera)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+        self.physics.free()
+
+    def _observe(self) -> Observation:
+        return {"state": self._spec.observe(self.physics).astype(np.float32)}
+
+    def _check_goal(self, goal: Goal) -> np.ndarray | None:
+        if goal is None:
+            return None
+        if self._spec.draw_goal is None:
+            raise BadValueError(f"dm_control/{self._name} has no goal to set; got {goal!r}; reset it without one")
+        values = np.array(() if isinstance(goal, str) else goal, dtype=np.float64)
+        nearest, farthest = self._spec.reach
+        if values.shape != (2,) or not nearest <= np.linalg.norm(values) <= farthest:
+            raise BadValueError(
+                f"goal of dm_control/{self._name}: got {goal!r}; "
+                f"give x and y, metres, {nearest:g} to {farthest:g} from the middle"
+            )
+        return values
+
+    def _make_renderer(self) -> None:
+        """Square pictures without antialiasing, shadows and reflections, which cost most of the time on a CPU."""
+        import mujoco
+
+        model, view = self.physics.model.ptr, _CAMERAS[self._spec.domain]
+        model.vis.quality.offsamples = 0
+        model.vis.global_.offwidth = model.vis.global_.offheight = self._size
+        with needs_opengl():
+            self._renderer = mujoco.Renderer(model, self._size, self._size)
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self._camera = mujoco.MjvCamera()
+        self._camera.lookat[:] = view.lookat
+        self._camera.distance, self._camera.azimuth, self._camera.elevation = (
+            view.distance,
+            view.azimuth,
+            view.elevation,
+        )
+        if view.body is not None:
+            self._camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
+            self._camera.trackbodyid = model.body(view.body).id
+
+
+def _by_law(make_law: Callable[[Any], experts.Law], env: ControlEnv) -> Expert:
+    return experts.LawExpert(env.physics, make_law(env.physics))
+
+
+def _by_policy(name: str, env: ControlEnv) -> Expert:
+    return experts.PolicyExpert(EXPERTS / f"{name}.safetensors")
+
+
+def _trained(name: str) -> _Spec:
+    body = BODIES[name]
+
+    columns: dict[str, slice] = {}  # looked up once, they are the same for every copy of the model
+
+    def readings(physics: Any) -> Readings:
+        if not columns:
+            columns.update(sensor_columns(physics.model.ptr))
+        data = physics.data
+        return read(columns, data.qpos, data.qvel, data.sensordata)
+
+    def observe(physics: Any) -> np.ndarray:
+        return body.features(readings(physics))
+
+    def reward(physics: Any) -> float:
+        return float(body.reward(readings(physics)))
+
+    own = None if body.is_suite_reward else reward
+    return _Spec(body.domain, body.suite_task, observe, partial(_by_policy, name), body.domain, own)
+
+
+_cartpole = partial(_Spec, "cartpole", observe=_cartpole_state, make_expert=partial(_by_law, experts.cartpole_law))
+_reacher = partial(_Spec, "reacher", make_expert=partial(_by_law, experts.reacher_law))
+_point_mass = partial(_Spec, "point_mass", "easy", _point_mass_state, partial(_by_law, experts.point_mass_law))
+
+SPECS = {
+    "cartpole-balance": _cartpole("balance", scene="cartpole"),
+    "cartpole-balance_sparse": _cartpole("balance_sparse", scene="cartpole"),
+    "cartpole-swingup": _cartpole("swingup", scene="cartpole"),
+    "pendulum-swingup": _Spec(
+        "pendulum", "swingup", _pendulum_state, partial(_by_law, experts.pendulum_law), "pendulum"
+    ),
+    "point_mass-easy": _point_mass("point_mass"),
+    "point_mass-hidden": _point_mass(
+        "point_mass",
+        reward=lambda physics: _near(physics.mass_to_target_dist()),
+        draw_goal=_draw_in_square,
+        reach=(0.0, 0.36),
+        max_steps=HIDDEN_STEPS,
+    ),
+    "reacher-easy": _reacher("easy", _reacher_state, scene="reacher"),
+    "reacher-hard": _reacher("hard", _reacher_state, scene="reacher"),
+    "reacher-hidden": _reacher(
+        "hard",
+        _reacher_hidden_state,
+        scene="reacher-hidden",
+        reward=lambda physics: _near(physics.finger_to_target_dist()),
+        draw_goal=_draw_on_disc,
+        reach=(0.05, 0.23),
+        max_steps=HIDDEN_STEPS,
+    ),
+} | {name: _trained(name) for name in BODIES}
+"""Task name -> what is particular to it."""
+
+
+def _make(size: int, name: str) -> ControlEnv:
+    return ControlEnv(name, size)
+
+
+def _task(name: str) -> Task:
+    spec = SPECS[name]
+    return Task(
+        id=f"dm_control/{name}",
+        scene=f"dm_control/{spec.scene}",
+        fps=spec.fps,
+        max_steps=spec.max_steps,
+        make=partial(_make, name=name),
+        make_expert=spec.make_expert,
+        hidden_goal=spec.draw_goal is not None,
+    )
+
+
+TASKS = tuple(_task(name) for name in SPECS if name not in BODIES or (EXPERTS / f"{name}.safetensors").exists())

@@ -1,0 +1,64 @@
+"""PPO: bookkeeping that can be checked in seconds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from playground.domains.dm_control_experts import PolicyExpert
+from playground.errors import BadFileError, BadValueError
+from playground.training.ppo import PPO, PPOConfig, RunningMoments, train
+
+SMALL = {"episodes": 32, "steps": 8, "batch": 128, "width": 16}
+
+
+def test_running_moments_equal_those_of_all_values() -> None:
+    values = torch.randn(300, 4) * torch.tensor([1.0, 5.0, 0.1, 30.0]) + 3
+    moments = RunningMoments(4)
+    for part in values.split(70):
+        moments.update(part)
+    torch.testing.assert_close(moments.mean, values.mean(0), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(moments.std, values.std(0, unbiased=False), rtol=1e-3, atol=1e-3)
+
+
+def test_a_time_limit_is_not_an_end() -> None:
+    """With a constant critic and reward, restarting leaves the advantage what it is elsewhere."""
+    run = PPO(PPOConfig("cheetah-speed_2", **SMALL))
+    with torch.no_grad():
+        for layer in run.net.critic:
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight.zero_()
+        run.net.critic[-1].bias.fill_(2.0)
+    run.batch._ages[:] = 999  # every episode ends at the first step
+    samples, _ = run.collect()
+    first = samples.advantage.view(8, 32)[0]
+    value = samples.value.view(8, 32)[0]
+    assert (first - (run.discount - 1) * value).abs().max() < 0.9  # the reward alone, which is below 0.9 at the start
+    assert (run.batch._ages == 7).all()
+
+
+def test_training_improves_resumes_and_exports_what_the_expert_plays(tmp_path: Path) -> None:
+    out, checkpoint = tmp_path / "out.safetensors", tmp_path / "run.safetensors"
+    config = PPOConfig("cheetah-run", minutes=0.1, episodes=64, steps=16, batch=512, width=32)
+    score = train(config, out, checkpoint)
+    assert score > 15  # random actions earn 4
+    resumed = PPO(config)
+    resumed.load(checkpoint)
+    assert resumed.timesteps > 0 and resumed.optimiser.state_dict()["state"][0]["exp_avg"].abs().sum() > 0
+    observation = resumed.batch.features()[:3]
+    resumed.export(out)
+    expert = PolicyExpert(out)
+    expected = resumed.net.act(observation)
+    played = np.stack([expert.act({"state": row}) for row in observation])
+    np.testing.assert_allclose(played, expected, atol=1e-4)
+    other = PPO(PPOConfig("cheetah-run", **SMALL))
+    with pytest.raises(BadFileError, match="width"):
+        other.load(checkpoint)
+
+
+def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(BadValueError, match="cheetah-run"):
+        PPOConfig("cheetah-fly")
+    with pytest.raises(BadValueError, match="fill"):
+        PPOConfig("cheetah-run", episodes=4, steps=4)
