@@ -29,7 +29,7 @@ HOMES = {
     "minari": {"demonstrations"},
     **{library: {"web"} for library in ("gradio", "fastapi", "uvicorn", "starlette")},
     "pygame": {"window"},
-    **{library: {"model", "agent", "training", "experiments"} for library in ("torch", "safetensors", "lightning")},
+    **{"domains", library: {"model", "agent", "training", "experiments"} for library in ("torch", "safetensors", "lightning")},
     "typer": {"cli"},
 }
 
