@@ -29,7 +29,8 @@ HOMES = {
     "minari": {"demonstrations"},
     **{library: {"web"} for library in ("gradio", "fastapi", "uvicorn", "starlette")},
     "pygame": {"window"},
-    **{"domains", library: {"model", "agent", "training", "experiments"} for library in ("torch", "safetensors", "lightning")},
+    **{library: {"model", "agent", "training", "experiments"} for library in ("torch", "lightning")},
+    "safetensors": {"domains", "model", "agent", "training", "experiments"},
     "typer": {"cli"},
 }
 
