@@ -1,4 +1,4 @@
-"""Demonstrations: collect them from experts, pack them for training, save and load them, ship them, prompt with them."""
+"""Demonstrations: collected from experts, packed for training, saved and loaded, shipped, and made into prompts."""
 
 from playground.demonstrations.collecting import collect
 from playground.demonstrations.files import load_episodes, save_episodes
