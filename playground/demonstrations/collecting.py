@@ -39,6 +39,8 @@ class Amount:
         noise: mixed evenly over the episodes (see `rollout`).
         max_steps: cut of the episodes; the task's own limit by default.
         shard_episodes: about how many episodes make one shard.
+        filtered: whether poor returns are left out. Not where the start decides about the return, as it does for short
+            episodes on the way to a target: the hard starts would be missing.
     """
 
     goals: int
@@ -46,6 +48,7 @@ class Amount:
     noise: tuple[float, ...] = (0.0, 0.05, 0.1)
     max_steps: int | None = None
     shard_episodes: int = 100
+    filtered: bool = True
 
 
 LONG = (
@@ -72,8 +75,8 @@ AMOUNTS: tuple[tuple[str, Amount], ...] = (
     *((f"babyai/{name}", Amount(goals=400)) for name in LONG),
     ("babyai/*-hidden", Amount(goals=750, episodes_per_goal=2)),
     ("babyai/*", Amount(goals=1500)),
-    ("dm_control/reacher-*", Amount(goals=300, episodes_per_goal=2, max_steps=200)),
-    ("dm_control/point_mass-*", Amount(goals=300, episodes_per_goal=2, max_steps=200)),
+    ("dm_control/reacher-*", Amount(goals=300, episodes_per_goal=2, max_steps=200, filtered=False)),
+    ("dm_control/point_mass-*", Amount(goals=300, episodes_per_goal=2, max_steps=400, filtered=False)),
     ("dm_control/*", Amount(goals=40, shard_episodes=10)),
     ("classic/*", Amount(goals=100, shard_episodes=25)),
     ("atari/*", Amount(goals=20, shard_episodes=5)),
@@ -86,7 +89,7 @@ def default_amount(task: Task) -> Amount:
     """How much of a task is collected unless one asks for another amount."""
     amount = next(amount for pattern, amount in AMOUNTS if fnmatchcase(task.id, pattern))
     if task.hidden_goal and amount.episodes_per_goal == 1:
-        amount = replace(amount, goals=300, episodes_per_goal=2, max_steps=200, shard_episodes=100)
+        amount = replace(amount, goals=300, episodes_per_goal=2, max_steps=200, shard_episodes=100, filtered=False)
     return amount
 
 
@@ -217,7 +220,7 @@ def gather_shard(job: ShardJob, task: Task, env: DomainEnv, expert: Expert) -> C
         kept, tried = _gather_unit(job, unit, each, task, env, expert)
         attempts += tried
         episodes += kept
-    if not task.has_success:
+    if job.amount.filtered and not task.has_success:
         episodes = _worth_cloning(episodes, _random_return(task.id, job.amount.max_steps, task, env))
     if task.hidden_goal:
         count = Counter(goal_id(episode.goal) for episode in episodes)
