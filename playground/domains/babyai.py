@@ -1,0 +1,352 @@
+"""BabyAI: grid worlds with instructions in English, and the bot that solves them (upstream: minigrid).
+
+An agent sees the 7 x 7 cells in front of it as (object, colour, state) symbols, its compass direction, and the mission.
+The variants named `-hidden` withhold the mission: the prompt alone tells what to do, and all of them look alike.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium import spaces
+
+from playground.domains.base import DomainEnv, wanted_goal
+from playground.errors import BadValueError
+from playground.task import Action, Observation, Task
+
+if TYPE_CHECKING:
+    from minigrid.core.world_object import WorldObj
+    from minigrid.utils.baby_ai_bot import BabyAIBot
+
+FPS = 10.0
+
+# Upstream's step limit, the largest one where it depends on the mission. Left out: the *Debug duplicates, in which
+# opening any other door ends the episode.
+LEVELS = {
+    **{"GoToRedBallGrey": 64, "GoToRedBall": 64, "GoToRedBallNoDists": 64, "GoToRedBlueBall": 64},
+    **{"GoToObj": 64, "GoToObjS4": 16, "GoToObjS6": 36},
+    **{"GoToLocal": 64, "GoToLocalS5N2": 25, "GoToLocalS6N2": 36, "GoToLocalS6N3": 36, "GoToLocalS6N4": 36},
+    **{"GoToLocalS7N4": 49, "GoToLocalS7N5": 49, "GoToLocalS8N2": 64, "GoToLocalS8N3": 64, "GoToLocalS8N4": 64},
+    **{"GoToLocalS8N5": 64, "GoToLocalS8N6": 64, "GoToLocalS8N7": 64},
+    **{"GoTo": 576, "GoToOpen": 576, "GoToImpUnlock": 576, "GoToDoor": 441, "GoToObjDoor": 576},
+    **{"GoToObjMaze": 576, "GoToObjMazeOpen": 576, "GoToObjMazeS4R2": 64, "GoToObjMazeS4": 144},
+    **{"GoToObjMazeS5": 225, "GoToObjMazeS6": 324, "GoToObjMazeS7": 441, "GoToSeq": 2304, "GoToSeqS5R2": 400},
+    **{"Open": 576, "OpenRedDoor": 50, "OpenDoor": 576, "OpenDoorColor": 576, "OpenDoorLoc": 576},
+    **{"OpenTwoDoors": 720, "OpenRedBlueDoors": 720, "OpenDoorsOrderN2": 720, "OpenDoorsOrderN4": 720},
+    **{"Pickup": 576, "UnblockPickup": 576, "PickupLoc": 64, "PickupDist": 49, "PickupAbove": 288},
+    **{"PutNextLocal": 128, "PutNextLocalS5N3": 50, "PutNextLocalS6N4": 72, "PutNextS4N1": 128, "PutNextS5N1": 200},
+    **{"PutNextS5N2": 200, "PutNextS6N3": 288, "PutNextS7N4": 392},
+    **{"PutNextS5N2Carrying": 200, "PutNextS6N3Carrying": 288, "PutNextS7N4Carrying": 392},
+    **{"Unlock": 576, "UnlockLocal": 576, "UnlockLocalDist": 576, "KeyInBox": 576, "UnlockPickup": 72},
+    **{"UnlockPickupDist": 72, "BlockedUnlockPickup": 576, "UnlockToUnlock": 1080},
+    **{"ActionObjDoor": 441, "FindObjS5": 500, "FindObjS6": 720, "FindObjS7": 980},
+    **{"KeyCorridor": 1080, "KeyCorridorS3R1": 270, "KeyCorridorS3R2": 270, "KeyCorridorS3R3": 270},
+    **{"KeyCorridorS4R3": 480, "KeyCorridorS5R3": 750, "KeyCorridorS6R3": 1080},
+    **{"OneRoomS8": 64, "OneRoomS12": 144, "OneRoomS16": 256, "OneRoomS20": 400},
+    **{"MoveTwoAcrossS5N2": 400, "MoveTwoAcrossS8N9": 1024},
+    **{"Synth": 1152, "SynthS5R2": 300, "SynthLoc": 1152, "SynthSeq": 4608},
+    **{"MiniBossLevel": 800, "BossLevel": 4608, "BossLevelNoUnlock": 4608},
+}
+
+# Levels of one room, or of one step away from it, in which a demonstration shows the whole mission: objects are named
+# by colour and kind, and the layout leaves several to choose from.
+HIDDEN_LEVELS = (
+    *("GoToLocal", "GoToLocalS5N2", "GoToLocalS6N3", "GoToLocalS8N7", "GoToDoor", "GoToObjDoor"),
+    *("ActionObjDoor", "OpenDoorsOrderN4", "PutNextLocal", "PutNextLocalS5N3"),
+)
+
+MISSION_CHARACTERS = string.ascii_letters + string.digits + string.punctuation + " "
+MISSION_MAX_LENGTH = 400
+LAYOUT_TRIES = 4000
+"""Layouts drawn for a wanted mission before giving up: 2 s in one room, 10 s in the largest mazes."""
+
+AGENT_PLACINGS = 1000
+"""Cells tried for the agent before another layout is drawn."""
+
+TOGGLE, DONE = 5, 6
+"""Actions by number: 0 left, 1 right, 2 forward, 3 pick up, 4 drop, 5 toggle, 6 done."""
+
+REPLAN_LIMIT = 300
+"""Subgoals that the bot may push and pop before it has to act; upstream's own loop has no bound."""
+
+
+class BabyAIEnv(DomainEnv):
+    """One level, as a canonical environment.
+
+    Attributes:
+        last_action: what was executed last, None right after a reset; the bot replans around it.
+        steps: actions executed in the running episode.
+    """
+
+    def __init__(self, level: str, size: int, max_steps: int, hide_mission: bool = False):
+        self.level = level
+        self.upstream = _make_upstream(level)
+        self.last_action: int | None = None
+        self.steps = 0
+        self._size = size
+        self._max_steps = max_steps
+        self._hide_mission = hide_mission
+        view = self.upstream.agent_view_size
+        self.observation_space = spaces.Dict(
+            {
+                "direction": spaces.Discrete(4),
+                "grid": spaces.Box(0, 10, (view, view, 3), np.uint8),  # object, colour, state
+                "mission": spaces.Text(MISSION_MAX_LENGTH, min_length=0, charset=MISSION_CHARACTERS),
+            }
+        )
+        self.action_space = spaces.Discrete(len(self.upstream.actions))  # type: ignore[assignment]
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        super().reset(seed=seed)
+        wanted = wanted_goal(options)
+        observation, _ = self.upstream.reset(seed=seed)
+        if wanted is not None:
+            for _ in range(LAYOUT_TRIES):
+                if self.upstream.mission == wanted:
+                    break
+                observation, _ = self.upstream.reset()
+            else:
+                raise BadValueError(
+                    f"no layout of babyai/{self.level} in {LAYOUT_TRIES} has the mission {wanted!r}; "
+                    f"take one that it can draw, such as {self.upstream.mission!r}"
+                )
+        self.goal = self.upstream.mission
+        self.success = False
+        self.last_action = None
+        self.steps = 0
+        return self._observation(observation), {}
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        self.last_action = int(action)
+        self.steps += 1
+        observation, reward, terminated, truncated, _ = self.upstream.step(self.last_action)
+        self.success = self.success or (terminated and reward > 0)
+        truncated = not terminated and (truncated or self.steps >= self._max_steps)
+        return self._observation(observation), float(reward), terminated, truncated, {}
+
+    def render(self) -> np.ndarray:
+        """The whole maze on a black square, the cells in view brighter, uint8 [size, size, 3]."""
+        level = self.upstream
+        tile = max(1, self._size // max(level.width, level.height))
+        picture = level.get_frame(highlight=True, tile_size=tile)
+        side = max(self._size, *picture.shape[:2])
+        square = np.zeros((side, side, 3), np.uint8)
+        top, left = (side - picture.shape[0]) // 2, (side - picture.shape[1]) // 2
+        square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+        return square
+
+    def _observation(self, upstream: dict[str, Any]) -> Observation:
+        return {
+            "direction": np.int64(upstream["direction"]),
+            "grid": upstream["image"],  # upstream encodes a new array each time
+            "mission": "" if self._hide_mission else upstream["mission"],
+        }
+
+
+class BotExpert:
+    """Upstream's bot: it plans from what it has seen so far, and replans around whatever was executed.
+
+    Three things are added: it takes over in the middle of an episode, it gives up instead of looping for ever, and it
+    solves what upstream's cannot (a key inside a box, an object in hand at the start, doors behind doors). Where it
+    finds nothing to do it returns `done`.
+    """
+
+    def __init__(self, env: BabyAIEnv):
+        self._env = env
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets what has been seen and planned."""
+        self._bot: BabyAIBot | None = None
+        self._step = -1  # the environment's step at which the bot last planned
+
+    def act(self, observation: Observation) -> Action:
+        """The bot's next action for the environment's present state, int64 []."""
+        env = self._env
+        if env.steps <= self._step:  # another episode
+            self.reset()
+        action = None
+        if self._bot is not None and self._bot.stack and env.steps == self._step + 1:
+            action = _replan(self._bot, env.last_action)
+        if action is None:
+            self._bot = _new_bot(env.upstream, self._bot)
+            action = _replan(self._bot, None)
+        if action is None:
+            self._bot = _new_bot(env.upstream, self._bot)
+            _open_known_door(self._bot)
+            action = _replan(self._bot, None)
+        self._step = env.steps
+        return np.asarray(DONE if action is None else action, np.int64)
+
+
+class _PlanBroken(Exception):
+    """The world is not as the plan supposed."""
+
+
+class _OpenBox:
+    """A subgoal in upstream's form: opens the box in front, which vanishes and leaves what it held."""
+
+    def update_agent_attributes(self) -> None:
+        pass
+
+    def replan_before_action(self) -> int:
+        return TOGGLE
+
+    def replan_after_action(self, executed: int) -> None:
+        raise _PlanBroken  # opened or not, look again
+
+    def is_exploratory(self) -> bool:
+        return False
+
+
+def _replan(bot: BabyAIBot, executed: int | None) -> int | None:
+    """`BabyAIBot.replan` with a bound; None where the plan has broken down.
+
+    Args:
+        bot: changed in place.
+        executed: the last action if the bot planned just before it, None at its first plan.
+    """
+    from minigrid.utils.baby_ai_bot import DisappearedBoxError
+
+    try:
+        bot._process_obs()
+        for subgoal in bot.stack:
+            subgoal.update_agent_attributes()
+        if executed is not None:
+            bot._check_erroneous_box_opening(executed)
+            bot.stack[-1].replan_after_action(executed)
+        while bot.stack and bot.stack[-1].is_exploratory():
+            bot.stack.pop()
+        for _ in range(REPLAN_LIMIT):
+            if not bot.stack:
+                return DONE
+            action = bot.stack[-1].replan_before_action()
+            if action is not None:
+                bot._remember_current_state()
+                return int(action)
+    except (_PlanBroken, DisappearedBoxError, AssertionError, TypeError, AttributeError, IndexError):
+        pass  # the latter four are upstream's ways of saying that the plan is broken: it takes cells and paths as given
+    return None
+
+
+def _new_bot(level: Any, previous: BabyAIBot | None) -> BabyAIBot:
+    """A bot that plans what is still to be done from the present state, with the map of a previous one."""
+    from minigrid.envs.babyai.core.verifier import OpenInstr, PutNextInstr
+    from minigrid.utils.baby_ai_bot import BabyAIBot, DropSubgoal, GoNextToSubgoal
+
+    bot = BabyAIBot(level)
+    bot.stack = []
+    if previous is not None:
+        bot.vis_mask = previous.vis_mask
+    bot._process_obs()
+    instructions = list(_remaining(level.instrs))
+    for instruction in reversed(instructions):
+        bot._process_instr(instruction)
+    first, held = instructions[0], level.carrying
+    if held is None:
+        if isinstance(first, OpenInstr):
+            _fetch_boxed_key(bot, first)
+    elif isinstance(first, PutNextInstr) and any(held is thing for thing in first.desc_move.obj_set):
+        del bot.stack[-2:]  # it is in hand: neither walk to it nor pick it up
+    elif not (isinstance(first, OpenInstr) and held.type == "key"):
+        position = bot._find_drop_pos()
+        if position is not None:
+            bot.stack += [DropSubgoal(bot), GoNextToSubgoal(bot, position)]
+    return bot
+
+
+def _remaining(instruction: Any) -> Iterator[Any]:
+    """The clauses of a mission that are not done yet, in the order in which they are due."""
+    from minigrid.envs.babyai.core.verifier import AfterInstr, SeqInstr
+
+    if not isinstance(instruction, SeqInstr):
+        yield instruction
+        return
+    for half in "ba" if isinstance(instruction, AfterInstr) else "ab":
+        if getattr(instruction, f"{half}_done") != "success":
+            yield from _remaining(getattr(instruction, f"instr_{half}"))
+
+
+def _fetch_boxed_key(bot: BabyAIBot, instruction: Any) -> None:
+    """Puts "open a box" on top of the plan if all doors to open are locked and their keys lie nowhere."""
+    from minigrid.envs.babyai.core.verifier import ObjDesc
+    from minigrid.utils.baby_ai_bot import GoNextToSubgoal
+
+    doors = instruction.desc.obj_set
+    box = ObjDesc("box")
+    if (
+        all(door.is_locked and not ObjDesc("key", door.color).find_matching_objs(bot.mission)[0] for door in doors)
+        and box.find_matching_objs(bot.mission)[0]
+    ):
+        bot.stack += [_OpenBox(), GoNextToSubgoal(bot, box)]
+
+
+def _open_known_door(bot: BabyAIBot) -> None:
+    """Puts "unlock a door" on top of the plan, of a door seen whose key is in hand or was seen as well.
+
+    Upstream's bot loops for ever where the nearest closed door is the one it lacks the key of.
+    """
+    from minigrid.envs.babyai.core.verifier import ObjDesc
+    from minigrid.utils.baby_ai_bot import GoNextToSubgoal, OpenSubgoal
+
+    doors, positions = ObjDesc("door").find_matching_objs(bot.mission)
+    held = bot.mission.carrying
+    for door, position in zip(doors, positions, strict=True):
+        _, keys = ObjDesc("key", door.color).find_matching_objs(bot.mission)
+        in_hand = held is not None and held.type == "key" and held.color == door.color
+        if door.is_locked and bot.vis_mask[position] and (in_hand or any(bot.vis_mask[key] for key in keys)):
+            bot.stack += [OpenSubgoal(bot), GoNextToSubgoal(bot, door, reason="Open")]
+            return
+
+
+def _make_upstream(level: str) -> Any:
+    """Upstream's environment, made quiet, and safe from a loop without end in its layouts."""
+    import gymnasium as gym
+    import minigrid  # noqa: F401 (registers the levels)
+    from minigrid.envs.babyai.core import roomgrid_level
+
+    # Upstream prints each layout that it rejects; redirecting stdout would swallow other threads' output too.
+    vars(roomgrid_level)["print"] = lambda *_: None
+    version = 1 if level == "GoToObjS6" else 0
+    upstream: Any = gym.make(f"BabyAI-{level}-v{version}", disable_env_checker=True).unwrapped
+    place_obj = upstream.place_obj
+    agent_placings = 0
+
+    def place_obj_bounded(obj: WorldObj | None, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        # Where every free cell of a room faces an object, `place_agent` tries for ever; upstream takes this error as
+        # "draw another layout".
+        nonlocal agent_placings
+        agent_placings = agent_placings + 1 if obj is None else 0
+        if agent_placings > AGENT_PLACINGS:
+            agent_placings = 0
+            raise RecursionError("no free cell for the agent")
+        return place_obj(obj, *args, **kwargs)
+
+    upstream.place_obj = place_obj_bounded
+    return upstream
+
+
+def _make(level: str, max_steps: int, hide_mission: bool, size: int) -> BabyAIEnv:
+    return BabyAIEnv(level, size, max_steps, hide_mission)
+
+
+def _task(level: str, hidden: bool) -> Task:
+    return Task(
+        id=f"babyai/{level}-hidden" if hidden else f"babyai/{level}",
+        scene="babyai/hidden" if hidden else "babyai",
+        fps=FPS,
+        max_steps=LEVELS[level],
+        make=partial(_make, level, LEVELS[level], hidden),
+        make_expert=BotExpert,
+        has_success=True,
+        hidden_goal=hidden,
+    )
+
+
+TASKS = [_task(level, False) for level in LEVELS] + [_task(level, True) for level in HIDDEN_LEVELS]
