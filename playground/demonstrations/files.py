@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MAX_STEPS = 1_000_000
 """Most timesteps that a dataset from outside may have."""
 
+MAX_NUMBERS = 200_000_000
+"""Most numbers that a dataset may unpack to: a small file can say the same number very often."""
+
 
 def save_episodes(
     episodes: Sequence[Episode], path: Path, observation_space: "Space[Any]", action_space: "Space[Any]"
@@ -94,8 +97,9 @@ def load_episodes(path: Path) -> list[Episode]:
     try:
         from minari.dataset.minari_storage import MinariStorage
 
-        storage = MinariStorage.read(data)
         count = metadata["total_episodes"]
+        _check_size(data, count)
+        storage = MinariStorage.read(data)
         details = list(storage.get_episode_metadata(range(count)))
         episodes = [
             _from_minari(metadata["task"], episode, detail)
@@ -135,6 +139,20 @@ def read_metadata(path: Path) -> dict[str, Any]:
             f"{file}: {episodes} episodes of {steps} timesteps; give one with 1 to {MAX_STEPS} timesteps"
         )
     return metadata
+
+
+def _check_size(data: Path, episodes: int) -> None:
+    """Adds up what the files' own headers announce, before anything is unpacked."""
+    from pyarrow import parquet
+
+    numbers = 0
+    for number in range(episodes):
+        for file in (data / str(number)).glob("*.parquet"):
+            header = parquet.read_metadata(file)
+            groups = (header.row_group(i) for i in range(header.num_row_groups))
+            numbers += sum(group.column(i).num_values for group in groups for i in range(group.num_columns))
+            if numbers > MAX_NUMBERS:
+                raise BadFileError(f"{file}: unpacks to more than {MAX_NUMBERS} numbers; give shorter episodes")
 
 
 def _to_buffer(episode: Episode, observation_space: "Space[Any]", action_space: "Space[Any]") -> Any:

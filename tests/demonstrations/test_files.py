@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from playground.demonstrations import files
 from playground.demonstrations.files import load_episodes, save_episodes
 from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError, BadValueError
@@ -81,6 +82,12 @@ def broken(path, what):
 def test_a_broken_dataset_is_named(saved, what):
     broken(saved, what)
     with pytest.raises(BadFileError, match="points-v0"):
+        load_episodes(saved)
+
+
+def test_a_small_file_with_very_many_numbers(saved, monkeypatch):
+    monkeypatch.setattr(files, "MAX_NUMBERS", 500)
+    with pytest.raises(BadFileError, match="more than 500 numbers"):
         load_episodes(saved)
 
 
