@@ -74,6 +74,7 @@ AMOUNTS: tuple[tuple[str, Amount], ...] = (
     ("metaworld/*", Amount(goals=200, episodes_per_goal=2, noise=(0.0, 0.1, 0.2))),
     *((f"babyai/{name}", Amount(goals=400)) for name in LONG),
     ("babyai/*-hidden", Amount(goals=750, episodes_per_goal=2)),
+    ("babyai/GoToLocalS*", Amount(goals=500)),
     ("babyai/*", Amount(goals=1500)),
     ("dm_control/reacher-*", Amount(goals=300, episodes_per_goal=2, max_steps=200, filtered=False)),
     ("dm_control/point_mass-*", Amount(goals=300, episodes_per_goal=2, max_steps=400, filtered=False)),
