@@ -1,0 +1,7 @@
+"""The agent: the network with a context of prompt and live steps, as a policy."""
+
+from playground.agent.agent import Agent, BatchAgent, agent_for, load_agent
+from playground.agent.context import Context
+from playground.agent.reading import fit_prompt
+
+__all__ = ["Agent", "BatchAgent", "Context", "agent_for", "fit_prompt", "load_agent"]

@@ -51,12 +51,14 @@ class Form:
     action: ActionForm
 
     @classmethod
-    def of(cls, observation_space: gym.spaces.Dict, action_space: gym.Space) -> "Form":
+    def of(cls, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> "Form":
         """Reads the form off a canonical environment's spaces.
 
         Raises:
             BadValueError: a space that canonical environments do not have.
         """
+        if not isinstance(observation_space, gym.spaces.Dict):
+            raise BadValueError(f"observation space {observation_space} has no keys; give a Dict")
         text = image = None
         tensors = []
         for key, space in sorted(observation_space.spaces.items()):

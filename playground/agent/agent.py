@@ -1,0 +1,129 @@
+"""The agent as a policy: reads what it observes, keeps it in a Context, decides. Many agents share one model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from playground.agent.context import Context
+from playground.agent.reading import check_form, fit_prompt, read_observations, read_segment
+from playground.domains.base import DomainEnv
+from playground.events import Decision
+from playground.model import GeneralistModel
+from playground.prompt import Prompt
+from playground.task import Action, Observation
+from playground.tokens.scalars import decode_unit
+from playground.tokens.timestep import Form
+
+
+class BatchAgent:
+    """Acts in several worlds of one form at a time; each row has its own prompt and its own live steps.
+
+    Args:
+        model: the shared network, in evaluation mode.
+        form: shape of the worlds' observations and actions.
+        batch: number of rows.
+
+    Raises:
+        BadValueError: the model has no room for the worlds' observations or actions.
+    """
+
+    def __init__(self, model: GeneralistModel, form: Form, batch: int):
+        check_form(form, model.config)
+        self._model = model
+        self._form = form
+        self._context = Context(model, batch)
+        self._prompt_steps = [0] * batch
+
+    def condition(self, prompts: Sequence[Prompt | None]) -> None:
+        """Gives every row its prompt; rows with the same object share the reading of it. Live steps stay."""
+        rows: dict[int, list[int]] = {}
+        for row, prompt in enumerate(prompts):
+            rows.setdefault(id(prompt), []).append(row)
+        for same in rows.values():
+            prompt = prompts[same[0]]
+            fitting = None if prompt is None else fit_prompt(prompt, self._model.config.max_prompt)
+            self._context.set_prompt(same, None if fitting is None else self._embed(fitting))
+            for row in same:
+                self._prompt_steps[row] = 0 if fitting is None else len(fitting)
+
+    def reset(self, rows: Sequence[int]) -> None:
+        """Forgets the live steps of rows; their prompts stay."""
+        self._context.reset(rows)
+
+    @torch.inference_mode()
+    def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
+        """Proposes an action for each of N rows. Actions are not part of the context, so there is no commit."""
+        began = perf_counter()
+        model, action = self._model, self._form.action
+        steps = read_observations(self._form, observations, model.config).to(model.device)
+        h = self._context.extend(model.embed(steps)[:, 0], rows)
+        discrete = action.kind == "discrete"
+        tokens, probabilities, means = (t.cpu().numpy() for t in model.decode(h, discrete, action.size))
+        actions = tokens[:, 0] if discrete else decode_unit(means, model.config.action_bins)
+        live_steps = self._context.live_steps
+        latency_ms = (perf_counter() - began) * 1e3
+        return [
+            Decision(
+                np.asarray(actions[n]),
+                tokens[n],
+                probabilities[n],
+                self._prompt_steps[row],
+                live_steps[row],
+                latency_ms,
+            )
+            for n, row in enumerate(rows)
+        ]
+
+    @torch.inference_mode()
+    def _embed(self, prompt: Prompt) -> Tensor:
+        """A prompt's positions one after the other, [P, D]."""
+        model = self._model
+        segments = (read_segment(segment, model.config).to(model.device) for segment in prompt.segments)
+        return torch.cat([model.embed(segment).flatten(0, 2) for segment in segments])
+
+
+class Agent:
+    """Acts in one world: a `playground.events.Policy`."""
+
+    def __init__(self, model: GeneralistModel, form: Form):
+        self._agent = BatchAgent(model, form, 1)
+
+    def condition(self, prompt: Prompt | None) -> None:
+        """Takes another prompt, of any task; the live steps stay."""
+        self._agent.condition([prompt])
+
+    def reset(self) -> None:
+        """Forgets the live steps; the prompt stays."""
+        self._agent.reset([0])
+
+    def act(self, observation: Observation) -> Decision:
+        """Proposes an action for o_t."""
+        return self._agent.act([observation], [0])[0]
+
+    def commit(self, action: Action) -> None:
+        """Changes nothing: the agent does not see its own past actions, only what they led to."""
+
+
+def load_agent(checkpoint: str | Path | None = None) -> GeneralistModel:
+    """Loads a checkpoint folder for acting; None takes the shipped one.
+
+    Raises:
+        BadFileError: the folder is missing or damaged.
+    """
+    from playground.assets import ASSETS
+    from playground.model import from_pretrained
+
+    return from_pretrained(ASSETS / "checkpoint" if checkpoint is None else checkpoint)
+
+
+def agent_for(model: GeneralistModel, env: DomainEnv) -> Agent:
+    """An agent for an environment's observations and actions.
+
+    Raises:
+        BadValueError: the model has no room for them.
+    """
+    return Agent(model, Form.of(env.observation_space, env.action_space))

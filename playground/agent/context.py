@@ -1,0 +1,129 @@
+"""The context: a pinned prompt and rolling live steps, per row of a batch, with a cache that never changes the result.
+
+Law: what `extend` returns equals a fresh forward pass over prompt + retained steps, whatever came before. It holds
+because rows are only ever cut at the end of their prompt and read again from there: keys and values deep in the trunk
+depend on everything before them, so nothing may be taken out of the middle.
+
+Shapes: B rows, N rows of one call, T positions per timestep, D width, P positions of a prompt.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from playground.model import Cache, GeneralistModel
+
+
+class Context:
+    """Prompt and live steps of B independent rows; T may differ from row to row and from step to step.
+
+    Args:
+        model: whose trunk reads; it is shared and never changed.
+        batch: number of rows, B.
+    """
+
+    def __init__(self, model: GeneralistModel, batch: int):
+        self._model = model
+        self._prompt_length = [0] * batch
+        self._live: list[list[Tensor]] = [[] for _ in range(batch)]  # retained steps, each [T, D]
+        self._unread = [0] * batch  # how many of them, at the end, the cache does not hold
+        self._cache = model.new_cache(batch, 0)
+
+    @property
+    def live_steps(self) -> list[int]:
+        """Retained live steps of each row."""
+        return [len(live) for live in self._live]
+
+    @torch.inference_mode()
+    def set_prompt(self, rows: Sequence[int], prompt: Tensor | None) -> None:
+        """Gives rows the same prompt, read once for all of them. Their live steps stay and are read again.
+
+        Args:
+            rows: which rows.
+            prompt: embedded positions [P, D]; None takes the prompt away.
+        """
+        length = 0 if prompt is None else len(prompt)
+        for row in rows:
+            self._prompt_length[row] = length
+            self._rewind(row)
+        if prompt is None:
+            return
+        self._reserve(length)
+        first, *others = rows
+        self._cache.length[first] = 0
+        self._model.trunk(prompt[None], self._cache, torch.tensor([first], device=prompt.device))
+        self._cache.length[first] = length
+        for layer in (*self._cache.keys, *self._cache.values):
+            for other in others:
+                layer[other, :, :length] = layer[first, :, :length]
+
+    def reset(self, rows: Sequence[int]) -> None:
+        """Forgets the live steps of rows; their prompts stay."""
+        for row in rows:
+            self._live[row] = []
+            self._rewind(row)
+
+    @torch.inference_mode()
+    def extend(self, steps: Tensor, rows: Sequence[int]) -> Tensor:
+        """Reads one more live step in each of N rows; a full row drops its older half first.
+
+        Args:
+            steps: embedded steps [N, T, D].
+            rows: N different rows.
+
+        Returns:
+            The trunk's outputs at these steps, [N, T, D].
+        """
+        max_live = self._model.config.max_live
+        groups: dict[int, list[int]] = {}  # positions to read -> which of the N rows
+        for n, row in enumerate(rows):
+            live = self._live[row]
+            if len(live) >= max_live:
+                self._live[row] = live = live[(max_live + 1) // 2 :]
+                self._rewind(row)
+            live.append(steps[n])
+            self._unread[row] += 1
+            groups.setdefault(sum(len(step) for step in live[-self._unread[row] :]), []).append(n)
+        T = steps.shape[1]
+        outputs = torch.empty_like(steps)
+        for positions, members in groups.items():
+            chosen = [rows[n] for n in members]
+            x = torch.stack([torch.cat(self._live[row][-self._unread[row] :]) for row in chosen])
+            read = self._read(x, chosen)
+            if len(groups) == 1:
+                outputs = read[:, positions - T :]
+            else:
+                outputs[members] = read[:, positions - T :]
+            for row in chosen:
+                self._unread[row] = 0
+        return outputs
+
+    def _read(self, x: Tensor, rows: list[int]) -> Tensor:
+        """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
+        everything = rows == list(range(len(self._live)))
+        index = None if everything else torch.tensor(rows, device=x.device)
+        length = self._cache.length if index is None else self._cache.length[index]
+        self._reserve(int(length.max()) + x.shape[1])
+        y: Tensor = self._model.trunk(x, self._cache, index)
+        if index is None:
+            self._cache.length += x.shape[1]
+        else:
+            self._cache.length[index] += x.shape[1]
+        return y
+
+    def _rewind(self, row: int) -> None:
+        """Cuts a row's cache at the end of its prompt: the live steps are to be read again."""
+        self._cache.length[row] = self._prompt_length[row]
+        self._unread[row] = len(self._live[row])
+
+    def _reserve(self, capacity: int) -> None:
+        """Makes room for that many positions in every row, twice as many as before at least."""
+        old = self._cache
+        if capacity <= old.capacity:
+            return
+        new: Cache = self._model.new_cache(len(self._live), max(capacity, 2 * old.capacity))
+        for target, source in zip((*new.keys, *new.values), (*old.keys, *old.values), strict=True):
+            target[:, :, : old.capacity] = source
+        new.length = old.length
+        self._cache = new

@@ -1,0 +1,110 @@
+"""What the agent reads: prompts and observations as the model's `Steps`. Whatever exceeds the model's limits is cut.
+
+Shapes: P timesteps of a segment, N rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from playground.errors import BadValueError
+from playground.model import ModelConfig, Steps
+from playground.prompt import Prompt, Segment
+from playground.task import Observation
+from playground.tokens.images import PATCH
+from playground.tokens.timestep import Form, encode_actions, encode_tensors, encode_texts
+
+MAX_STRIDE = 3
+"""Training windows take every timestep, every second or every third."""
+
+
+def fit_prompt(prompt: Prompt, max_prompt: int) -> Prompt:
+    """Chooses at most `max_prompt` timesteps, the last included.
+
+    The smallest stride that covers all of the prompt is taken; where that exceeds 3, the end with stride 3. Joined
+    segments count as one timeline.
+    """
+    stride = min(max(-(-len(prompt) // max_prompt), 1), MAX_STRIDE)
+    if stride == 1 and len(prompt) <= max_prompt:
+        return prompt
+    chosen = np.arange(len(prompt) - 1, -1, -stride)[:max_prompt][::-1]
+    segments, start = [], 0
+    for segment in prompt.segments:
+        inside = chosen[(chosen >= start) & (chosen < start + len(segment))] - start
+        if len(inside):
+            segments.append(segment.take(inside))
+        start += len(segment)
+    return replace(prompt, segments=tuple(segments))
+
+
+def check_form(form: Form, config: ModelConfig) -> None:
+    """Raises BadValueError if the model has no room for a world's observations or actions."""
+    values = sum(int(np.prod(shape)) for _, shape in form.tensors if config.layout == "flat" or len(shape) < 3)
+    cells = max((max(shape[:2]) for _, shape in form.tensors if len(shape) == 3), default=0)
+    for name, found, limit in (
+        ("numbers", values, config.max_values),
+        ("cells a side", cells, config.grid),
+        ("actions", form.action.tokens, config.max_actions),
+    ):
+        if found > limit:
+            raise BadValueError(f"the world has {found} {name}, this model reads {limit}; use a larger model")
+
+
+def read_segment(segment: Segment, config: ModelConfig) -> Steps:
+    """The timesteps of a demonstration of any body, [1, P]."""
+    form = Form.of_arrays(segment.observations, segment.actions)
+    parts, text = _observed(form, segment.observations, config)
+    actions = encode_actions(form.action, segment.actions, config.action_bins)[:, : config.max_actions]
+    P = len(segment)
+    return Steps(
+        actions=torch.from_numpy(actions)[None],
+        discrete=torch.tensor([form.action.kind == "discrete"]),
+        show_observation=torch.full((1, P), segment.use_observations),
+        show_action=torch.full((1, P), segment.use_actions),
+        text=text,
+        **{name: part[None] for name, part in parts.items()},
+    )
+
+
+def read_observations(form: Form, observations: Sequence[Observation], config: ModelConfig) -> Steps:
+    """One observation from each of N running episodes, [N, 1]; actions are hidden.
+
+    Texts are padded to the longest of the N; only the `flat` layout sees the padding.
+    """
+    N = len(observations)
+    stacked = {key: np.stack([np.asarray(o[key]) for o in observations]) for key in observations[0]}
+    parts, text = _observed(form, stacked, config)
+    return Steps(
+        actions=torch.full((N, 1, form.action.tokens), -1),
+        discrete=torch.full((N,), form.action.kind == "discrete"),
+        show_observation=torch.ones(N, 1, dtype=torch.bool),
+        show_action=torch.zeros(N, 1, dtype=torch.bool),
+        text=text,
+        **{name: part[:, None] for name, part in parts.items()},
+    )
+
+
+def _observed(
+    form: Form, observations: dict[str, np.ndarray], config: ModelConfig
+) -> tuple[dict[str, Tensor], Tensor | None]:
+    """What N observations contribute to `Steps`: its fields by name, each [N, ...], and the distinct texts."""
+    values, grid = encode_tensors(form, observations)
+    room = config.max_values
+    parts: dict[str, Tensor] = {}
+    if grid is not None:
+        grid = grid[:, : config.grid, : config.grid]
+        parts["grid"] = torch.from_numpy(grid)
+        room -= grid[0].size if config.layout == "flat" else 0
+    parts["values"] = torch.from_numpy(values[:, : max(room, 0)])
+    if form.image is not None:
+        image = observations[form.image]
+        height, width = (side // PATCH * PATCH for side in image.shape[1:3])
+        parts["image"] = torch.from_numpy(np.ascontiguousarray(image[:, :height, :width]))
+    if form.text is None:
+        return parts, None
+    texts, index = np.unique(observations[form.text], return_inverse=True)
+    parts["text_index"] = torch.from_numpy(index)
+    return parts, torch.from_numpy(encode_texts(texts.tolist())[:, : config.max_text])

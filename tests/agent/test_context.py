@@ -1,0 +1,106 @@
+"""The context's law: the cache never changes the result."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.agent import Context
+from playground.model import GeneralistModel, preset
+
+TOLERANCE = 2e-5
+"""Largest absolute difference of trunk outputs, which are of size 1 (float32; found: 2e-6)."""
+
+BATCH = 3
+
+
+@pytest.fixture(scope="module")
+def model() -> GeneralistModel:
+    torch.manual_seed(0)
+    return GeneralistModel(replace(preset("tiny"), max_live=6)).eval()
+
+
+class Reference:
+    """What a row should hold, and what a fresh forward pass makes of it."""
+
+    def __init__(self, model: GeneralistModel):
+        self.model = model
+        self.prompt = torch.zeros(0, model.config.width)
+        self.live: list[torch.Tensor] = []
+
+    def extend(self, step: torch.Tensor) -> torch.Tensor:
+        max_live = self.model.config.max_live
+        if len(self.live) == max_live:
+            self.live = self.live[max_live - max_live // 2 :]
+        self.live.append(step)
+        with torch.inference_mode():
+            return self.model.trunk(torch.cat([self.prompt, *self.live])[None])[0, -len(step) :]
+
+
+ROWS = st.lists(st.integers(0, BATCH - 1), min_size=1, max_size=BATCH, unique=True)
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("extend"), ROWS, st.integers(1, 4)),
+        st.tuples(st.just("extend"), st.just(list(range(BATCH))), st.integers(1, 9)),
+        st.tuples(st.just("reset"), ROWS, st.just(0)),
+        st.tuples(st.just("swap"), ROWS, st.integers(0, 20)),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(operations=OPERATIONS, T=st.sampled_from([1, 3]), seed=st.integers(0, 2**31))
+def test_outputs_equal_a_fresh_pass(model: GeneralistModel, operations: list, T: int, seed: int):
+    """T = 1 is the `step` layout, T = 3 a `flat` one; rows are extended, reset and swapped at different times."""
+    noise = torch.Generator().manual_seed(seed)
+    context, references = Context(model, BATCH), [Reference(model) for _ in range(BATCH)]
+    for name, rows, amount in operations:
+        if name == "reset":
+            context.reset(rows)
+            for row in rows:
+                references[row].live = []
+        elif name == "swap":
+            prompt = torch.randn(amount, model.config.width, generator=noise)
+            context.set_prompt(rows, prompt if amount else None)
+            for row in rows:
+                references[row].prompt = prompt
+        else:
+            for _ in range(amount):
+                steps = torch.randn(len(rows), T, model.config.width, generator=noise)
+                found = context.extend(steps, rows)
+                for n, row in enumerate(rows):
+                    wanted = references[row].extend(steps[n])
+                    torch.testing.assert_close(found[n], wanted, atol=TOLERANCE, rtol=0)
+        assert context.live_steps == [len(reference.live) for reference in references]
+
+
+def test_full_row_drops_its_older_half(model: GeneralistModel):
+    context = Context(model, 1)
+    counts = []
+    for _ in range(11):
+        context.extend(torch.zeros(1, 1, model.config.width), [0])
+        counts += context.live_steps
+    assert counts == [1, 2, 3, 4, 5, 6, 4, 5, 6, 4, 5]
+
+
+def test_prompt_of_several_rows_is_read_once(model: GeneralistModel, monkeypatch: pytest.MonkeyPatch):
+    reads = []
+    forward = model.trunk.forward
+    monkeypatch.setattr(model.trunk, "forward", lambda x, *rest: reads.append(x.shape) or forward(x, *rest))
+    Context(model, 4).set_prompt([0, 2, 3], torch.zeros(7, model.config.width))
+    assert reads == [(1, 7, model.config.width)]
+
+
+def test_rows_do_not_see_each_other(model: GeneralistModel):
+    """Another row's NaN would spread to everything that reads it."""
+    context = Context(model, 2)
+    width = model.config.width
+    steps = torch.stack([torch.zeros(1, width), torch.full((1, width), np.nan)])
+    for _ in range(model.config.max_live + 2):
+        found = context.extend(steps, [0, 1])
+    assert torch.isfinite(found[0]).all() and not torch.isfinite(found[1]).any()
