@@ -1,0 +1,110 @@
+"""Behavioural cloning: the masked loss, and float32 master weights for a network that computes in bfloat16."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.model import GeneralistModel
+from playground.training.batches import Batch
+
+SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
+"""Share of a continuous action's label that its neighbouring bins get: a Gaussian of one bin."""
+
+
+def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
+    """Cross-entropy of the expert's action tokens, mean over action dimensions, weighted sum over live timesteps."""
+    steps = batch.steps
+    h = model(steps)  # [B, S, T, D]
+    chosen = batch.weight > 0
+    tokens = steps.actions[chosen]  # [N, A]
+    discrete = steps.discrete[:, None].expand_as(chosen)[chosen]  # [N]
+    there = tokens >= 0
+    logits = model.logits(h[chosen], tokens.clamp(min=0), discrete)  # [N, A, V]
+    log_p = F.log_softmax(logits.float(), dim=-1)
+    bins = model.config.action_bins
+    choice = log_p.gather(-1, (tokens.clamp(min=0) + bins * discrete[:, None])[..., None])[..., 0]
+    reach = len(SMOOTHING) // 2
+    near = tokens.clamp(min=0)[..., None] + torch.arange(-reach, reach + 1, device=tokens.device)  # [N, A, 5]
+    kernel = torch.tensor(SMOOTHING, device=tokens.device)
+    bin = (log_p.gather(-1, near.clamp(0, bins - 1)) * kernel).sum(-1)
+    per_step = -(torch.where(discrete[:, None], choice, bin) * there).sum(-1) / there.sum(-1)
+    return (per_step * batch.weight[chosen]).sum()
+
+
+class MasterWeights:
+    """AdamW and a moving average over one flat float32 copy of the parameters; the model itself may be bfloat16.
+
+    Args:
+        model: whose parameters are optimised; `apply` writes into them.
+        weight_decay: on parameters of two axes or more.
+        ema: decay of the moving average.
+    """
+
+    def __init__(self, model: nn.Module, weight_decay: float, ema: float):
+        parameters = list(model.parameters())
+        self.parameters = [p for p in parameters if p.ndim > 1] + [p for p in parameters if p.ndim <= 1]
+        decayed = sum(p.numel() for p in parameters if p.ndim > 1)
+        self.weights = torch.cat([p.detach().float().flatten() for p in self.parameters])
+        self.average = self.weights.clone()
+        self.ema = ema
+        self._parts = [nn.Parameter(self.weights[:decayed]), nn.Parameter(self.weights[decayed:])]
+        self._decayed = decayed
+        self.optimizer = torch.optim.AdamW(
+            [{"params": [self._parts[0]], "weight_decay": weight_decay}, {"params": [self._parts[1]], "weight_decay": 0.0}],
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+
+    def take_gradient(self) -> Tensor:
+        """The model's gradients as one float32 vector; the model's own are dropped."""
+        gradients = [p.new_zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in self.parameters]
+        for p in self.parameters:
+            p.grad = None
+        return torch.cat(gradients).float()
+
+    def update(self, gradient: Tensor, learning_rate: float, clip: float, step: int) -> float:
+        """One optimiser step; returns the gradient's norm before clipping. A gradient with NaN is dropped."""
+        norm = float(gradient.norm())
+        if norm != norm or norm == float("inf"):
+            return norm
+        gradient *= min(1.0, clip / (norm + 1e-6))
+        self._parts[0].grad, self._parts[1].grad = gradient[: self._decayed], gradient[self._decayed :]
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.average.lerp_(self.weights, 1.0 - min(self.ema, (step + 1) / (step + 10)))
+        self.write(self.weights)
+        return norm
+
+    @torch.no_grad()
+    def write(self, weights: Tensor, parameters: Iterable[Tensor] | None = None) -> None:
+        """Copies a flat vector into the model's parameters."""
+        offset = 0
+        for p in self.parameters if parameters is None else parameters:
+            p.copy_(weights[offset : offset + p.numel()].view_as(p))
+            offset += p.numel()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that resuming needs, as tensors."""
+        state = {"weights": self.weights, "average": self.average}
+        for i, part in enumerate(self._parts):
+            for name, value in self.optimizer.state.get(part, {}).items():
+                state[f"optimizer.{i}.{name}"] = value
+        return state
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Inverse of `state`."""
+        self.weights.copy_(state["weights"])
+        self.average.copy_(state["average"])
+        for i, part in enumerate(self._parts):
+            found: dict[str, Any] = {
+                key.rpartition(".")[2]: value for key, value in state.items() if key.startswith(f"optimizer.{i}.")
+            }
+            if found:
+                self.optimizer.state[part] = {
+                    k: v.to(self.weights.device) if k != "step" else v for k, v in found.items()
+                }
+        self.write(self.weights)

@@ -1,0 +1,74 @@
+"""How a checkpoint is trained: one frozen dataclass and the two recipes, for two CPU cores and for one GPU."""
+
+from dataclasses import dataclass, replace
+
+from playground.errors import BadValueError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run.
+
+    Attributes:
+        preset: size of the model, see `playground.model.PRESETS`.
+        minutes: length of the run; the learning rate falls to zero over it.
+        samples: modality -> sequences per optimiser step; vector: scalars, grid: cells, image: pictures.
+        shares: modality -> share of the loss.
+        domain_weights: domain -> how often its tasks are drawn, relative to others of the same modality.
+        positions: most padded timesteps that go through the model at once.
+        learning_rate: peak of AdamW's.
+        warmup: optimiser steps of linear warm-up.
+        weight_decay: on matrices only.
+        ema: decay of the moving average of the weights, which is what is saved.
+        clip: largest gradient norm.
+        prompted: share of sequences that start with a prompt (Gato: 0.25).
+        from_end: share of prompts that are cut from the episode's end (Gato: 0.5).
+        compile: whether the trunk is compiled (worth it on a GPU).
+        precision: Lightning Fabric's precision; optimiser and moving average always keep float32 masters.
+    """
+
+    preset: str = "small"
+    minutes: float = 60.0
+    samples: tuple[tuple[str, int], ...] = (("vector", 32), ("grid", 64), ("image", 4))
+    shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
+    domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
+    positions: int = 2560
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    weight_decay: float = 0.1
+    ema: float = 0.999
+    clip: float = 1.0
+    prompted: float = 0.85
+    from_end: float = 0.5
+    compile: bool = False
+    precision: str = "bf16-true"
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0:
+            raise BadValueError(f"training minutes are {self.minutes}; give more than 0")
+        if not 0 <= self.prompted <= 1 or not 0 <= self.from_end <= 1:
+            raise BadValueError(f"prompted {self.prompted} and from_end {self.from_end} are shares; give 0 to 1")
+
+
+RECIPES = {
+    "cpu": Recipe(),
+    "gpu": replace(
+        Recipe(),
+        preset="base",
+        minutes=9.0,
+        samples=(("vector", 256), ("grid", 512), ("image", 32)),
+        positions=65536,
+        compile=True,
+    ),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """A named recipe.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name not in RECIPES:
+        raise UnknownNameError("recipe", name, RECIPES)
+    return RECIPES[name]

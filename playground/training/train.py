@@ -1,0 +1,243 @@
+"""The training loop: behavioural cloning on packed demonstrations, on as many devices as Lightning Fabric is given.
+
+Every device draws its own sequences and the gradients are averaged as one vector; a run stopped at any moment goes on
+from its last saved state.
+"""
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
+from playground.errors import BadFileError, BadValueError
+from playground.model import GeneralistModel, preset, save_pretrained
+from playground.training.batches import Sampler, TaskData
+from playground.training.cloning import MasterWeights, cloning_loss
+from playground.training.recipe import Recipe
+
+STATE = "state.safetensors"
+SAVE_SECONDS = 120.0
+REPORT_SECONDS = 10.0
+
+
+def learning_rate(recipe: Recipe, step: int, progress: float) -> float:
+    """Linear warm-up over steps, then a cosine to zero over the run; `progress` lies in [0, 1]."""
+    return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def load_data(root: Path, pattern: str, recipe: Recipe) -> list[TaskData]:
+    """Tokenises the demonstrations of every collected task that matches one of the comma-separated globs.
+
+    Raises:
+        BadFileError: there are none, or a file is broken.
+    """
+    from fnmatch import fnmatchcase
+
+    from tqdm import tqdm
+
+    parts = [part.strip() for part in pattern.split(",")]
+    found = [id for id in packed_tasks(root) if any(fnmatchcase(id, part) for part in parts)]
+    if not found:
+        raise BadFileError(f"{root}: no demonstrations match {pattern!r}; run `playground collect` first")
+    config = preset(recipe.preset)
+    return [TaskData.load(PackedTask.open(root, id), config) for id in tqdm(found, desc="loading", unit="task")]
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    data: Path | None = None,
+    tasks: str = "*",
+    minutes: float | None = None,
+    resume: bool = False,
+    devices: int | str = "auto",
+    accelerator: str = "auto",
+    nodes: int = 1,
+    seed: int = 0,
+) -> Path:
+    """Trains a checkpoint and writes it to `out`; see `Recipe` for what is done.
+
+    Args:
+        recipe: how to train.
+        out: checkpoint folder; also holds what resuming needs, and log.jsonl.
+        data: packed demonstrations, by default where `playground collect` puts them.
+        tasks: globs of task ids, separated by commas.
+        minutes: overrides the recipe's.
+        resume: goes on from the state in `out`.
+        devices, accelerator, nodes: given to Lightning Fabric.
+        seed: of weights and sequences.
+
+    Returns:
+        `out`.
+
+    Raises:
+        BadFileError: no data, or no state to resume from.
+        BadValueError: `out` holds a finished or running training and `resume` is not asked for.
+    """
+    recipe = recipe if minutes is None else replace(recipe, minutes=minutes)
+    if resume and not (out / STATE).is_file():
+        raise BadFileError(f"{out}: no {STATE} to resume from; leave out the resume option")
+    if not resume and (out / STATE).exists():
+        raise BadValueError(f"{out} already holds a training; resume it or give another folder")
+    strategy = "ddp" if devices not in (1, "1", "auto") or nodes > 1 else "auto"
+    fabric = Fabric(
+        accelerator=accelerator, devices=devices, num_nodes=nodes, precision=recipe.precision, strategy=strategy
+    )
+    if accelerator == "cpu" and devices == "auto":
+        fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.precision)
+    fabric.launch()
+    torch.manual_seed(seed)
+    torch.set_float32_matmul_precision("high")
+    loaded = load_data(data or default_root(), tasks, recipe)
+    config = preset(recipe.preset)
+    with fabric.init_module():
+        model = GeneralistModel(config)
+    # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
+    model = model.to(fabric.device)
+    masters = MasterWeights(model, recipe.weight_decay, recipe.ema)
+    step, elapsed = 0, 0.0
+    if resume:
+        step, elapsed = _load_state(out / STATE, masters)
+    if recipe.compile:
+        model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
+    sampler = Sampler(
+        loaded,
+        config,
+        dict(recipe.samples),
+        dict(recipe.domain_weights),
+        recipe.prompted,
+        recipe.from_end,
+        recipe.positions,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, [d.id for d in loaded]).run()
+    return out
+
+
+class _Loop:
+    """The state of a running training."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        model: GeneralistModel,
+        masters: MasterWeights,
+        sampler: Sampler,
+        recipe: Recipe,
+        out: Path,
+        seed: int,
+        step: int,
+        elapsed: float,
+        tasks: list[str],
+    ):
+        self.fabric, self.model, self.masters, self.sampler = fabric, model, masters, sampler
+        self.recipe, self.out, self.seed, self.tasks = recipe, out, seed, tasks
+        self.step, self.before = step, elapsed
+        self.shares = {m: s for m, s in recipe.shares if m in sampler.samples}
+        self.started = self.saved = self.reported = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds trained, earlier runs included."""
+        return self.before + time.monotonic() - self.started
+
+    def run(self) -> None:
+        from tqdm import tqdm
+
+        total = self.recipe.minutes * 60.0
+        bar = tqdm(total=round(total), initial=round(self.before), unit="s", disable=self.fabric.global_rank != 0)
+        window: dict[str, list[float]] = {}
+        positions = 0
+        self.model.train()
+        try:
+            while self.elapsed < total:
+                losses, count, padded = self._update(min(1.0, self.elapsed / total))
+                positions += count
+                for modality, loss in losses.items():
+                    window.setdefault(modality, []).append(loss)
+                now = time.monotonic()
+                if now - self.reported > REPORT_SECONDS:
+                    rate = positions / (now - self.reported)
+                    means = {modality: round(float(np.mean(values)), 4) for modality, values in window.items()}
+                    bar.update(round(min(self.elapsed, total)) - bar.n)
+                    bar.set_postfix(step=self.step, timesteps_per_s=round(rate), padding=f"{padded:.0%}", **means)
+                    self._log({"step": self.step, "seconds": round(self.elapsed), "timesteps_per_s": round(rate), **means})
+                    window, positions, self.reported = {}, 0, now
+                if now - self.saved > SAVE_SECONDS:
+                    self._save()
+        finally:
+            bar.close()
+            self._save()
+
+    def _update(self, progress: float) -> tuple[dict[str, float], int, float]:
+        """One optimiser step; returns the mean loss by modality, timesteps read, and the share that was padding."""
+        rng = np.random.default_rng((self.seed, self.fabric.global_rank, self.step))
+        batches = list(self.sampler.step(rng))
+        weights = {m: sum(float(b.weight.sum()) for k, b in batches if k == m) for m in self.shares}
+        scale = sum(self.shares.values())
+        losses = dict.fromkeys(self.shares, 0.0)
+        read = padded = 0
+        for modality, batch in batches:
+            read += int(((batch.weight > 0) | batch.steps.show_action).sum())
+            padded += batch.weight.numel()
+            loss = cloning_loss(self.model, batch.to(self.fabric.device)) / weights[modality]
+            self.fabric.backward(loss * (self.shares[modality] / scale))
+            losses[modality] += loss.detach().item()
+        gradient = self.masters.take_gradient()
+        if self.fabric.world_size > 1:
+            gradient = self.fabric.all_reduce(gradient, reduce_op="mean")
+        self.masters.update(gradient, learning_rate(self.recipe, self.step, progress), self.recipe.clip, self.step)
+        self.masters.write(self.masters.weights)
+        self.step += 1
+        return losses, read, 1 - read / padded
+
+    def _log(self, row: dict[str, float]) -> None:
+        if self.fabric.global_rank == 0:
+            with (self.out / "log.jsonl").open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+    def _save(self) -> None:
+        """Writes the state and the checkpoint (of the averaged weights); each file is replaced only when complete."""
+        self.saved = time.monotonic()
+        if self.fabric.global_rank != 0:
+            return
+        meta = {"step": str(self.step), "elapsed": str(self.elapsed), "recipe": json.dumps(asdict(self.recipe))}
+        temporary = self.out / f"{STATE}.unfinished"
+        save_file({k: v.detach().cpu().contiguous() for k, v in self.masters.state().items()}, temporary, meta)
+        os.replace(temporary, self.out / STATE)
+        with torch.device("cpu"):
+            averaged = GeneralistModel(self.model.config)
+        named = dict(averaged.named_parameters())
+        own = {id(p): name.replace("_orig_mod.", "") for name, p in self.model.named_parameters()}
+        with torch.no_grad():
+            self.masters.write(self.masters.average.cpu(), [named[own[id(p)]] for p in self.masters.parameters])
+        training = {
+            "recipe": asdict(self.recipe),
+            "steps": self.step,
+            "minutes": round(self.elapsed / 60, 1),
+            "tasks": self.tasks,
+        }
+        save_pretrained(averaged, self.out, training)
+
+
+def _load_state(path: Path, masters: MasterWeights) -> tuple[int, float]:
+    """Restores a saved state; returns (step, seconds trained)."""
+    try:
+        with safe_open(path, "pt") as file:
+            meta = file.metadata()
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise BadFileError(f"{path} is truncated or no safetensors file ({error}); start a new training") from error
+    if "weights" not in state or state["weights"].shape != masters.weights.shape:
+        raise BadFileError(f"{path} is of another model; resume with the recipe that it was trained with")
+    masters.load(state)
+    return int(meta["step"]), float(meta["elapsed"])
