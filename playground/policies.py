@@ -114,5 +114,6 @@ def _flat(segment: Segment, t: int) -> np.ndarray:
 
 def _numbers(observation: Observation) -> np.ndarray:
     """All numbers of an observation, float32 [D]; text counts for nothing."""
-    arrays = (np.asarray(observation[key]) for key in sorted(observation))
-    return np.concatenate([a.astype(np.float32).ravel() for a in arrays if a.dtype.kind in "fiub"] or [np.zeros(0, np.float32)])
+    arrays = [np.asarray(observation[key]) for key in sorted(observation)]
+    numbers = [a.astype(np.float32).ravel() for a in arrays if a.dtype.kind in "fiub"]
+    return np.concatenate([*numbers, np.zeros(0, np.float32)])

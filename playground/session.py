@@ -43,19 +43,28 @@ class Session:
         consumers: Iterable[Consumer] = (),
     ):
         self.env = env
-        self.policy = policy
         self.task = task
         self.goal = goal
         self.consumers: list[Consumer] = list(consumers)
         self.last: StepEvent | None = None
         """The latest event; None before the first step."""
         self._prompt = prompt
-        self._swap = True
+        self._policy = policy
+        self._swap = self._takeover = True
         self._seed = seed
         self._reset = True
         self._episode = -1
         self._observation: Observation = {}
         self._thread: int | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """What decides. Assigning another makes it take over at the next step: same world, same state."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._policy, self._swap, self._takeover = policy, True, True
 
     @property
     def prompt(self) -> Prompt | None:
@@ -82,9 +91,12 @@ class Session:
             BadValueError: the action does not fit the world, or another thread than the first one steps.
         """
         self._check_thread()
+        if self._takeover:
+            self._takeover = False
+            self._policy.reset()
         if self._swap:
             self._swap = False
-            self.policy.condition(self._prompt)
+            self._policy.condition(self._prompt)
         if self._reset or self.last is None:
             event = self._start()
         elif self.last.done:
@@ -119,17 +131,17 @@ class Session:
     def _start(self) -> StepEvent:
         goal = self._wanted_goal()
         observation, _ = self.env.reset(seed=self._seed, options=None if goal is None else {"goal": goal})
-        self.policy.reset()
+        self._policy.reset()
         self._observation, self._reset = observation, False
         self._episode += 1
         return self._event(t=0, action=None, reward=0.0, terminated=False, truncated=False, total=0.0, decision=None)
 
     def _advance(self, last: StepEvent, action: Action | None) -> StepEvent:
         override = None if action is None else self._fitting(action)
-        decision = self.policy.act(self._observation)
+        decision = self._policy.act(self._observation)
         executed = decision.action if override is None else override
         observation, reward, terminated, truncated, _ = self.env.step(executed)
-        self.policy.commit(executed)
+        self._policy.commit(executed)
         self._observation = observation
         return self._event(
             t=last.t + 1,
