@@ -85,7 +85,7 @@ def record(
 
     check_target(out)
     found = domains.task(task)
-    prompts = [None if name == "none" else find_prompt(name) for name in prompt or ["none"]]
+    prompts = [find_prompt(name) for name in prompt or ["none"]]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill leaves a playable file too
     with ExitStack() as stack:
         sessions = [
@@ -112,15 +112,38 @@ def record(
 
 @app.command()
 def collect(
-    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")],
-    out: Annotated[Path, typer.Option(help="Folder to write the episodes to.")],
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of the first episode.")] = 0,
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; a cache folder if left out.")] = None,
+    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes per task, if not the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
 ) -> None:
     """Let the experts play, and keep their episodes for training."""
     from playground.demonstrations import collect as run
 
-    run(tasks, out, episodes, seed)
+    run(tasks, out, episodes, seed, workers)
+
+
+@app.command(hidden=True)
+def ship(
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    episodes: Annotated[int, typer.Option(min=1, help="Demonstrations per task.")] = 6,
+) -> None:
+    """Write the demonstrations that are shipped."""
+    from playground.demonstrations import ship as run
+
+    run(tasks, episodes)
+
+
+@app.command(hidden=True)
+def scores(
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 50,
+) -> None:
+    """Measure what chance and the experts score."""
+    from playground.demonstrations import measure_scores as run
+
+    run(tasks, episodes)
 
 
 @app.command()
@@ -172,6 +195,8 @@ def web(
     """Open the playground in the browser: watch, pause, step, and swap the prompt under a running agent."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
+    for display in ("DISPLAY", "WAYLAND_DISPLAY"):  # windows belong to the main thread, visitors draw in others
+        os.environ.pop(display, None)
     from playground.web.server import serve
 
     serve(host, port, checkpoint, agent, task)

@@ -18,7 +18,12 @@ AGENTS = ("model", "expert", "random", "nearest")
 
 
 @lru_cache(maxsize=2)
-def _model(checkpoint: str | None) -> Any:
+def load_model(checkpoint: str | None) -> Any:
+    """The trained agent's weights, loaded once.
+
+    Raises:
+        BadFileError: the checkpoint is missing or damaged.
+    """
     from playground.agent import load_agent
 
     return load_agent(checkpoint)
@@ -35,7 +40,7 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
         case "model":
             from playground.agent import agent_for
 
-            return agent_for(_model(checkpoint), env)
+            return agent_for(load_model(checkpoint), env)
         case "expert":
             return ExpertPolicy(task, env)
         case "random":
@@ -47,11 +52,7 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
 
 
 def find_prompt(name: str | None) -> Prompt | None:
-    """The shipped demonstration of that name as a prompt; None for "none".
-
-    Raises:
-        UnknownNameError: there is no such demonstration.
-    """
+    """What a user means by a prompt's name (see `playground.demonstrations.prompt`); None for None and "none"."""
     from playground.demonstrations import prompt
 
     return None if name is None else prompt(name)

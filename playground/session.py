@@ -91,9 +91,6 @@ class Session:
             BadValueError: the action does not fit the world, or another thread than the first one steps.
         """
         self._check_thread()
-        if self._takeover:
-            self._takeover = False
-            self._policy.reset()
         if self._swap:
             self._swap = False
             self._policy.condition(self._prompt)
@@ -132,11 +129,14 @@ class Session:
         goal = self._wanted_goal()
         observation, _ = self.env.reset(seed=self._seed, options=None if goal is None else {"goal": goal})
         self._policy.reset()
-        self._observation, self._reset = observation, False
+        self._observation, self._reset, self._takeover = observation, False, False
         self._episode += 1
         return self._event(t=0, action=None, reward=0.0, terminated=False, truncated=False, total=0.0, decision=None)
 
     def _advance(self, last: StepEvent, action: Action | None) -> StepEvent:
+        if self._takeover:
+            self._takeover = False
+            self._policy.reset()
         override = None if action is None else self._fitting(action)
         decision = self._policy.act(self._observation)
         executed = decision.action if override is None else override

@@ -104,6 +104,19 @@ def test_propose_is_not_commit():
     assert ("commit", -1.0) in spy.calls and ("commit", 0.5) not in spy.calls
 
 
+def test_another_policy_takes_over_in_the_same_world():
+    first, second = Spy(0.5), Spy(-0.5)
+    session = Session(LineEnv(), first, prompt("a"))
+    session.step()
+    before = session.step()
+    session.policy = second
+    assert second.calls == []
+    after = session.step()
+    assert sorted(second.calls[:2]) == [("condition", "a"), ("reset",)]
+    assert after.t == before.t + 1 and after.action == np.float32(-0.5)
+    assert ("commit", -0.5) not in first.calls
+
+
 def test_an_action_that_does_not_fit_is_refused_and_the_world_stays():
     session = Session(LineEnv(), Spy())
     session.step()

@@ -19,7 +19,7 @@ from playground.errors import BadValueError, PlaygroundError
 from playground.events import StepEvent
 from playground.facade import make_policy, normalised, open_session
 from playground.session import Session
-from playground.web.catalogue import find_demonstration
+from playground.web.catalogue import find_demonstration, readable
 from playground.web.reel import Painter, Reel, jpeg
 
 LIVE_FPS = 30.0
@@ -108,6 +108,10 @@ class Visitor:
         with self._wake:
             self._closed = True
             self._wake.notify()
+
+    def join(self) -> None:
+        """Waits for the thread of a closed visitor."""
+        self._thread.join(timeout=10)
 
     # In the thread
 
@@ -211,7 +215,7 @@ class Visitor:
             "reward": event.reward,
             "score": normalised(assets.scores(), session.task, event.total_reward, event.success),
             "success": event.success,
-            "goal": _readable(event.goal),
+            "goal": readable(event.goal),
             "seed": event.seed,
             "done": event.done,
             "acted": event.prompt,
@@ -346,12 +350,6 @@ class Visitor:
 def _packed(header: dict[str, Any], picture: bytes | None) -> bytes:
     text = json.dumps(header).encode()
     return struct.pack("<I", len(text)) + text + (picture or b"")
-
-
-def _readable(goal: Any) -> str | None:
-    if goal is None or isinstance(goal, str):
-        return goal
-    return "(" + ", ".join(f"{number:.2f}" for number in goal) + ")"
 
 
 def _entropy(probabilities: np.ndarray | None) -> float | None:

@@ -1,0 +1,82 @@
+"""What a visitor can choose: domains, tasks and demonstrations, with the labels that the page shows."""
+
+from dataclasses import dataclass
+
+from playground import domains
+from playground.demonstrations import shipped, shipped_counts
+from playground.episode import Episode
+from playground.errors import UnknownNameError
+from playground.prompt import Prompt
+from playground.task import Goal
+
+NO_PROMPT = "none"
+FAVOURITES = ("metaworld/reach", "dm_control/reacher-easy", "babyai/GoToLocal-hidden", "classic/CartPole")
+"""What the page opens with: the first of these that is there."""
+
+Choices = list[tuple[str, str]]
+"""Pairs (label, value) for a chooser."""
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A shipped demonstration: `domain/task#K`."""
+
+    name: str
+    episode: Episode
+
+    @property
+    def prompt(self) -> Prompt:
+        return Prompt.from_episode(self.episode, self.name)
+
+
+def find_demonstration(name: str | None) -> Demonstration | None:
+    """The shipped demonstration of that name; None for None and "none".
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name is None or name == NO_PROMPT:
+        return None
+    task, _, number = name.partition("#")
+    if not number.isdecimal() or int(number) >= shipped_counts().get(task, 0):
+        raise UnknownNameError("demonstration", name, [f"{task}#0" for task in shipped_counts()])
+    return Demonstration(name, shipped(task)[int(number)])
+
+
+def readable(goal: Goal) -> str | None:
+    """A goal as text."""
+    if goal is None or isinstance(goal, str):
+        return goal
+    return "(" + ", ".join(f"{number:.2f}" for number in goal) + ")"
+
+
+def domain_names() -> list[str]:
+    """Every domain once, in the registry's order."""
+    return list(dict.fromkeys(task.domain for task in domains.tasks()))
+
+
+def task_choices(domain: str) -> Choices:
+    """The tasks of a domain; those with demonstrations first."""
+    tasks = domains.tasks(f"{domain}/*")
+    counts = shipped_counts()
+    return [(task.name, task.id) for task in sorted(tasks, key=lambda task: task.id not in counts)]
+
+
+def prompt_choices(task: str) -> Choices:
+    """No prompt, the task's own demonstrations, and those of the other tasks of its scene."""
+    scene = domains.task(task).scene
+    others = [other.id for other in domains.tasks() if other.scene == scene and other.id != task]
+    choices: Choices = []
+    for id in [task, *others]:
+        if id not in shipped_counts():
+            continue
+        for number, episode in enumerate(shipped(id)):
+            goal = readable(episode.goal)
+            choices.append((f"{id.partition('/')[2]} #{number}" + (f" · {goal}" if goal else ""), f"{id}#{number}"))
+    return [*choices, ("no prompt", NO_PROMPT)]
+
+
+def opening_task() -> str:
+    """The task that the page opens with."""
+    ids = [task.id for task in domains.tasks()]
+    return next((id for id in FAVOURITES if id in ids), ids[0])
