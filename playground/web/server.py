@@ -40,6 +40,11 @@ class Reception:
         self.painter = Painter(PICTURE_SIZE)
         self._visitors: dict[str, Visitor] = {}
         self._left: dict[str, float] = {}
+        self._spare: Visitor | None = self._new()  # so that the first page opens at once
+
+    def _new(self) -> Visitor:
+        prompt = prompt_choices(self.task)[0][1]
+        return Visitor(self.task, prompt, self.agent, self.checkpoint, self.painter, PICTURE_SIZE)
 
     def admit(self, id: str) -> tuple[str, Visitor]:
         """The visitor of that id, if it waits for its page; else a new one with a new id.
@@ -53,10 +58,11 @@ class Reception:
             self._left.pop(id, None)
             return id, known
         if len(self._visitors) >= MAX_VISITORS:
-            raise BadValueError(f"{MAX_VISITORS} visitors are here already; try again in a minute")
+            if not self._left:
+                raise BadValueError(f"{MAX_VISITORS} visitors are here already; try again later")
+            self._dismiss(min(self._left, key=lambda id: self._left[id]))
         id = secrets.token_urlsafe(12)
-        prompt = prompt_choices(self.task)[0][1]
-        self._visitors[id] = Visitor(self.task, prompt, self.agent, self.checkpoint, self.painter, PICTURE_SIZE)
+        self._visitors[id], self._spare = self._spare or self._new(), None
         return id, self._visitors[id]
 
     def leave(self, id: str) -> None:
@@ -68,14 +74,18 @@ class Reception:
         """Closes the sessions that nobody came back to."""
         for id, since in tuple(self._left.items()):
             if monotonic() - since > IDLE_SECONDS:
-                del self._left[id]
-                self._visitors.pop(id).close()
+                self._dismiss(id)
+
+    def _dismiss(self, id: str) -> None:
+        del self._left[id]
+        self._visitors.pop(id).close()
 
     def close(self) -> None:
         """Closes every session."""
-        for visitor in self._visitors.values():
+        visitors = [*self._visitors.values(), *([self._spare] if self._spare else [])]
+        for visitor in visitors:
             visitor.close()
-        for visitor in self._visitors.values():
+        for visitor in visitors:
             visitor.join()
         self._visitors.clear()
         self.painter.close()
@@ -196,6 +206,9 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
         load_model(checkpoint)
     app = build_app(agent, checkpoint, task)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    print(f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; space plays and pauses, . steps, r resets)", flush=True)
+    print(
+        f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; space plays and pauses, . steps, r resets)",
+        flush=True,
+    )
     config = uvicorn.Config(app, log_level="warning", ws_max_size=65536, timeout_graceful_shutdown=2)
     uvicorn.Server(config).run(sockets=[listener])
