@@ -52,7 +52,10 @@ def tasks(
 
     table = Table(header_style="bold", box=None, pad_edge=False)
     for column in ("task", "scene", "random", "expert", "prompts"):
-        table.add_column(column, justify="left" if column in ("task", "scene") else "right", no_wrap=True)
+        if column in ("task", "scene"):
+            table.add_column(column, no_wrap=True)
+        else:
+            table.add_column(column, justify="right", min_width=7)
     for row in rows:
         numbers = ("–" if row[k] is None else f"{row[k]:.4g}" for k in ("random_score", "expert_score"))
         table.add_row(row["id"], row["scene"], *numbers, str(row["prompts"]))

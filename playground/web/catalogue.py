@@ -13,6 +13,9 @@ NO_PROMPT = "none"
 FAVOURITES = ("metaworld/reach", "dm_control/reacher-easy", "babyai/GoToLocal-hidden", "classic/CartPole")
 """What the page opens with: the first of these that is there."""
 
+SMALL_SCENE = 6
+"""Other tasks in a scene up to which all of their demonstrations are listed."""
+
 Choices = list[tuple[str, str]]
 """Pairs (label, value) for a chooser."""
 
@@ -63,17 +66,20 @@ def task_choices(domain: str) -> Choices:
 
 
 def prompt_choices(task: str) -> Choices:
-    """No prompt, the task's own demonstrations, and those of the other tasks of its scene."""
+    """The task's own demonstrations, those of the other tasks of its scene (in large scenes one each), and none."""
+    counts = shipped_counts()
     scene = domains.task(task).scene
-    others = [other.id for other in domains.tasks() if other.scene == scene and other.id != task]
-    choices: Choices = []
-    for id in [task, *others]:
-        if id not in shipped_counts():
-            continue
-        for number, episode in enumerate(shipped(id)):
-            goal = readable(episode.goal)
-            choices.append((f"{id.partition('/')[2]} #{number}" + (f" · {goal}" if goal else ""), f"{id}#{number}"))
+    others = [other.id for other in domains.tasks() if other.scene == scene and other.id != task and other.id in counts]
+    choices = _labelled(task) if task in counts else []
+    for other in others:
+        choices += _labelled(other) if len(others) <= SMALL_SCENE else [(f"{other.partition('/')[2]} #0", f"{other}#0")]
     return [*choices, ("no prompt", NO_PROMPT)]
+
+
+def _labelled(task: str) -> Choices:
+    name = task.partition("/")[2]
+    goals = [readable(episode.goal) for episode in shipped(task)]
+    return [(f"{name} #{n}" + (f" · {goal}" if goal else ""), f"{task}#{n}") for n, goal in enumerate(goals)]
 
 
 def opening_task() -> str:

@@ -336,7 +336,13 @@ class Visitor:
         reel = self._reel
         if reel is None:
             return None
-        about = {"name": reel.name, "fps": reel.fps, "total": reel.total, "note": reel.note}
+        about = {
+            "name": reel.name,
+            "fps": reel.fps,
+            "total": reel.total,
+            "note": reel.note,
+            "goal": readable(reel.episode.goal),
+        }
         if self._reel_sent < len(reel.pictures):
             index = self._reel_sent
             self._reel_sent, self._reel_note_sent = index + 1, reel.note

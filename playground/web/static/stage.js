@@ -17,7 +17,7 @@ function send(message) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   else unsent.push(message);
 }
-window.playground = { send, state: () => state };
+window.playground = { send, state: () => state, drop: () => socket.close() };
 
 function connect() {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -194,7 +194,7 @@ function clearReel(name, text) {
 
 function addToReel(news, bitmap) {
   if (news.name !== state.prompt) return bitmap && bitmap.close();
-  if (news.name !== reel.name || (news.index === 0 && reel.pictures.length)) clearReel(news.name, shortName(news.name));
+  if (news.name !== reel.name || (news.index === 0 && reel.pictures.length)) clearReel(news.name, shortName(news.name) + (news.goal ? ' · ' + news.goal : ''));
   Object.assign(reel, { fps: news.fps, total: news.total });
   out.note.textContent = news.note;
   if (bitmap) reel.pictures[news.index] = bitmap;

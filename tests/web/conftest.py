@@ -1,0 +1,56 @@
+"""A server with demonstrations of its own, and a browser."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from playground import assets
+from playground.demonstrations import ship, shipped, shipped_counts
+from playground.web.server import build_app
+
+TASK = "babyai/GoToLocal-hidden"
+OTHER = "babyai/GoToLocalS5N2-hidden"
+
+
+@pytest.fixture(scope="session")
+def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ships a few demonstrations to a folder of this test run."""
+    caches = (shipped_counts, shipped, assets.scores)
+    before, assets.ASSETS = assets.ASSETS, tmp_path_factory.mktemp("assets")
+    for cache in caches:
+        cache.cache_clear()
+    ship(TASK, 4, workers=1)
+    ship(OTHER, 2, workers=1)
+    yield
+    assets.ASSETS = before
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def address(demonstrations: None) -> Iterator[str]:
+    """Address of a running server whose visitors watch the expert."""
+    config = uvicorn.Config(build_app("expert", task=TASK), port=0, log_level="warning", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
