@@ -19,7 +19,10 @@ WEIGHTS = "model.safetensors"
 
 
 def save_pretrained(
-    model: GeneralistModel, folder: str | Path, training: dict[str, Any] | None = None, dtype: torch.dtype = torch.float16
+    model: GeneralistModel,
+    folder: str | Path,
+    training: dict[str, Any] | None = None,
+    dtype: torch.dtype = torch.float16,
 ) -> None:
     """Writes a checkpoint folder; each file replaces the old one only when it is complete.
 
@@ -48,7 +51,7 @@ def read_config(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
     """
     path = Path(folder) / CONFIG
     if not path.is_file():
-        raise BadFileError(f"no checkpoint at {folder}: {CONFIG} is missing; give a folder with {CONFIG} and {WEIGHTS}")
+        raise BadFileError(f"no checkpoint at {folder}: {CONFIG} is missing; give a folder with it and {WEIGHTS}")
     try:
         data = json.loads(path.read_text())
         training = data.pop("training", {})
@@ -66,7 +69,7 @@ def from_pretrained(folder: str | Path, dtype: torch.dtype = torch.float32) -> G
     config, _ = read_config(folder)
     path = Path(folder) / WEIGHTS
     if not path.is_file():
-        raise BadFileError(f"no checkpoint at {folder}: {WEIGHTS} is missing; give a folder with {CONFIG} and {WEIGHTS}")
+        raise BadFileError(f"no checkpoint at {folder}: {WEIGHTS} is missing; give a folder with both files")
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -77,7 +80,9 @@ def from_pretrained(folder: str | Path, dtype: torch.dtype = torch.float32) -> G
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     if expected != found:
         wrong = sorted(set(expected.items()) ^ set(found.items()))[0]
-        raise BadFileError(f"{path} does not fit {CONFIG}: tensor {wrong[0]} {list(wrong[1])}; use the files of one folder")
+        raise BadFileError(
+            f"{path} does not fit {CONFIG}: tensor {wrong[0]} {list(wrong[1])}; use the files of one folder"
+        )
     if not all(torch.isfinite(t).all() for t in tensors.values()):
         raise BadFileError(f"{path} holds NaN or infinity; restore the file")
     model.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)

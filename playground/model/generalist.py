@@ -56,7 +56,8 @@ class GeneralistModel(nn.Module):
     @staticmethod
     def _initialise(module: nn.Module) -> None:
         if isinstance(module, nn.Linear | nn.Conv2d):
-            nn.init.normal_(module.weight, std=0.02 if isinstance(module, nn.Linear) else module.weight[0].numel() ** -0.5)
+            std = 0.02 if isinstance(module, nn.Linear) else module.weight[0].numel() ** -0.5
+            nn.init.normal_(module.weight, std=std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
@@ -117,8 +118,8 @@ class GeneralistModel(nn.Module):
             discrete: whether actions are choices among `size` rather than `size` dimensions.
 
         Returns:
-            tokens int64 [N, A]; probabilities float32 [N, A, bins or size]; means float32 [N, A], the expected bin index
-            (fractional), or the choice.
+            tokens int64 [N, A]; probabilities float32 [N, A, bins or size]; means float32 [N, A], the expected bin
+            index (fractional), or the choice.
         """
         N, A, bins = len(h), 1 if discrete else size, self.config.action_bins
         tokens = torch.zeros(N, A, dtype=torch.int64, device=h.device)

@@ -33,8 +33,8 @@ class Steps:
     text_index: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Steps":
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Steps(**{k: None if v is None else v.to(device, non_blocking=True) for k, v in moved.items()})
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return Steps(**{name: tensor.to(device, non_blocking=True) for name, tensor in given.items()})
 
     @property
     def shape(self) -> tuple[int, int]:

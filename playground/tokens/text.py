@@ -8,10 +8,11 @@ import re
 
 import numpy as np
 
-WORDS = (
+_WORDS = (
     "a after and ball behind blue box door front get go green grey in key left next object of on open pick purple put "
     "red right room the then to turn up yellow you your"
-).split()
+)
+WORDS = tuple(_WORDS.split())
 FIRST_BYTE = 1
 FIRST_WORD = FIRST_BYTE + 256
 PADDING = 0

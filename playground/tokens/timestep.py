@@ -112,10 +112,7 @@ def encode_tensors(form: Form, observations: dict[str, np.ndarray]) -> tuple[np.
     values, grid = [], None
     for key, shape in form.tensors:
         x = np.asarray(observations[key])
-        if x.dtype.kind == "f":
-            ids = encode_continuous(x) + CONTINUOUS_START
-        else:
-            ids = encode_discrete(x)
+        ids = encode_continuous(x) + CONTINUOUS_START if x.dtype.kind == "f" else encode_discrete(x)
         if len(shape) == 3:
             grid = ids
         else:
