@@ -48,8 +48,8 @@ class ModelConfig:
         for name, value in asdict(self).items():
             if name != "layout" and (not isinstance(value, int) or value < 1):
                 raise BadValueError(f"model config: {name} is {value!r}; give a whole number of 1 or more")
-        if self.width % (2 * self.heads):
-            raise BadValueError(f"model config: width {self.width} is no multiple of 2 x heads {self.heads}")
+        if self.width % (8 * self.heads):
+            raise BadValueError(f"model config: width {self.width} is no multiple of 8 x heads {self.heads}")
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}
