@@ -1,0 +1,49 @@
+"""What Atari adds to the contract: experts that try moves leave the console untouched, and play far above chance."""
+
+import numpy as np
+import pytest
+
+from playground.domains import make, task
+from playground.domains.atari import FRAME_SKIP, STICKINESS
+from playground.domains.atari_experts import paddle_policy
+from playground.errors import BadValueError
+
+
+@pytest.mark.parametrize("name", ["Breakout", "Freeway"])
+def test_looking_ahead_leaves_no_trace(name: str) -> None:
+    """The expert's actions, replayed without the expert, give the same pictures and rewards."""
+    env, replay = make(f"atari/{name}", 64), make(f"atari/{name}", 64)
+    expert = task(f"atari/{name}").make_expert(env)
+    observation, _ = env.reset(seed=3)
+    replay.reset(seed=3)
+    for _ in range(60):
+        action = expert.act(observation)
+        observation, reward, *_ = env.step(action)
+        again, same_reward, *_ = replay.step(action)
+        assert reward == same_reward and np.array_equal(observation["image"], again["image"])
+
+
+@pytest.mark.parametrize(("name", "steps", "score"), [("Breakout", 400, 5), ("Freeway", 130, 1), ("Boxing", 250, 1)])
+def test_expert_scores(name: str, steps: int, score: float) -> None:
+    env = make(f"atari/{name}", 64)
+    expert = task(f"atari/{name}").make_expert(env)
+    observation, _ = env.reset(seed=1)
+    total = 0.0
+    for _ in range(steps):
+        observation, reward, *_ = env.step(expert.act(observation))
+        total += reward
+    assert total >= score
+
+
+def test_paddle_goes_to_its_goal_and_stays() -> None:
+    policy = paddle_policy(5, 0.0, FRAME_SKIP, STICKINESS)
+    middle = policy.shape[2] // 2
+    still = 1
+    assert policy[20, still, middle] == still
+    assert policy[20, still, middle - 90] == 2 and policy[20, still, middle + 90] == 0
+    assert np.array_equal(policy[:, 0], 2 - policy[:, 2, ::-1])  # left and right are alike
+
+
+def test_goal_is_refused() -> None:
+    with pytest.raises(BadValueError, match="has no goal"):
+        make("atari/Pong", 64).reset(seed=0, options={"goal": "win"})
