@@ -222,10 +222,13 @@ class ControlEnv(DomainEnv):
         model, view = self.physics.model.ptr, _CAMERAS[self._spec.domain]
         model.vis.quality.offsamples = 0
         model.vis.global_.offwidth = model.vis.global_.offheight = self._size
+        if view.body is not None:
+            model.geom_size[0, :2] = 0.0  # the floor ends behind the start, in pictures only: draw it endless
         with needs_opengl():
             self._renderer = mujoco.Renderer(model, self._size, self._size)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.lookat[:] = view.lookat
         self._camera.distance, self._camera.azimuth, self._camera.elevation = (

@@ -23,9 +23,10 @@ class Batch:
         count: B.
         seed: of the starting states and of their order.
         starts: how many starting states are drawn from the suite.
+        coarse: how many physics steps are taken as one longer step; the suite's own at 1.
     """
 
-    def __init__(self, name: str, count: int, seed: int, starts: int = 256):
+    def __init__(self, name: str, count: int, seed: int, starts: int = 256, coarse: int = 1):
         choose_opengl()
         import mujoco
         from dm_control import suite
@@ -50,6 +51,7 @@ class Batch:
         self._is_touch = np.repeat(stages, self._model.sensor_dim)
         self._columns = sensor_columns(self._model)
         self._data, self._rollout = mujoco.MjData(self._model), Rollout(nthread=0)
+        self._model.opt.timestep *= coarse
         self._substeps = round(env.control_timestep() / self._model.opt.timestep)
         self._states = self._starts[self._random.integers(starts, size=count)]
         self._ages = np.zeros(count, int)

@@ -8,7 +8,8 @@ import torch
 
 from playground.domains.dm_control_experts import PolicyExpert
 from playground.errors import BadFileError, BadValueError
-from playground.training.ppo import PPO, PPOConfig, RunningMoments, train
+from playground.training.actor_critic import RunningMoments
+from playground.training.ppo import PPO, PPOConfig, train
 
 SMALL = {"episodes": 32, "steps": 8, "batch": 128, "width": 16}
 
