@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 FPS = 10.0
 
-# Upstream's step limit, the largest one where it depends on the mission. Left out: the *Debug duplicates, in which
-# opening any other door ends the episode.
+# Upstream's step limit. Where upstream's depends on the mission it is the largest one, yet at most about 1000.
+# Left out: the *Debug duplicates, in which opening any other door ends the episode.
 LEVELS = {
     **{"GoToRedBallGrey": 64, "GoToRedBall": 64, "GoToRedBallNoDists": 64, "GoToRedBlueBall": 64},
     **{"GoToObj": 64, "GoToObjS4": 16, "GoToObjS6": 36},
@@ -34,7 +34,7 @@ LEVELS = {
     **{"GoToLocalS8N5": 64, "GoToLocalS8N6": 64, "GoToLocalS8N7": 64},
     **{"GoTo": 576, "GoToOpen": 576, "GoToImpUnlock": 576, "GoToDoor": 441, "GoToObjDoor": 576},
     **{"GoToObjMaze": 576, "GoToObjMazeOpen": 576, "GoToObjMazeS4R2": 64, "GoToObjMazeS4": 144},
-    **{"GoToObjMazeS5": 225, "GoToObjMazeS6": 324, "GoToObjMazeS7": 441, "GoToSeq": 2304, "GoToSeqS5R2": 400},
+    **{"GoToObjMazeS5": 225, "GoToObjMazeS6": 324, "GoToObjMazeS7": 441, "GoToSeq": 1000, "GoToSeqS5R2": 400},
     **{"Open": 576, "OpenRedDoor": 50, "OpenDoor": 576, "OpenDoorColor": 576, "OpenDoorLoc": 576},
     **{"OpenTwoDoors": 720, "OpenRedBlueDoors": 720, "OpenDoorsOrderN2": 720, "OpenDoorsOrderN4": 720},
     **{"Pickup": 576, "UnblockPickup": 576, "PickupLoc": 64, "PickupDist": 49, "PickupAbove": 288},
@@ -48,8 +48,8 @@ LEVELS = {
     **{"KeyCorridorS4R3": 480, "KeyCorridorS5R3": 750, "KeyCorridorS6R3": 1080},
     **{"OneRoomS8": 64, "OneRoomS12": 144, "OneRoomS16": 256, "OneRoomS20": 400},
     **{"MoveTwoAcrossS5N2": 400, "MoveTwoAcrossS8N9": 1024},
-    **{"Synth": 1152, "SynthS5R2": 300, "SynthLoc": 1152, "SynthSeq": 4608},
-    **{"MiniBossLevel": 800, "BossLevel": 4608, "BossLevelNoUnlock": 4608},
+    **{"Synth": 1152, "SynthS5R2": 300, "SynthLoc": 1152, "SynthSeq": 1000},
+    **{"MiniBossLevel": 800, "BossLevel": 1000, "BossLevelNoUnlock": 1000},
 }
 
 # Levels of one room, or of one step away from it, in which a demonstration shows the whole mission: objects are named
@@ -70,12 +70,15 @@ AGENT_PLACINGS = 1000
 TOGGLE, DONE = 5, 6
 """Actions by number: 0 left, 1 right, 2 forward, 3 pick up, 4 drop, 5 toggle, 6 done."""
 
-REPLAN_LIMIT = 300
-"""Subgoals that the bot may push and pop before it has to act; upstream's own loop has no bound."""
+REPLAN_LIMIT = 50
+"""Turns of the bot's planning loop before it has to act; upstream's loop has no bound."""
 
 
 class BabyAIEnv(DomainEnv):
     """One level, as a canonical environment.
+
+    The goal is the mission where the observation hides it. Elsewhere it is None unless a mission is asked for, so that
+    a prompt does not tie a level of countless missions to its own: the observation tells the mission anyway.
 
     Attributes:
         last_action: what was executed last, None right after a reset; the bot replans around it.
@@ -116,7 +119,8 @@ class BabyAIEnv(DomainEnv):
                     f"no layout of babyai/{self.level} in {LAYOUT_TRIES} has the mission {wanted!r}; "
                     f"take one that it can draw, such as {self.upstream.mission!r}"
                 )
-        self.goal = self.upstream.mission
+        self.upstream.max_steps = self._max_steps
+        self.goal = self.upstream.mission if self._hide_mission or wanted is not None else None
         self.success = False
         self.last_action = None
         self.steps = 0
@@ -127,8 +131,7 @@ class BabyAIEnv(DomainEnv):
         self.steps += 1
         observation, reward, terminated, truncated, _ = self.upstream.step(self.last_action)
         self.success = self.success or (terminated and reward > 0)
-        truncated = not terminated and (truncated or self.steps >= self._max_steps)
-        return self._observation(observation), float(reward), terminated, truncated, {}
+        return self._observation(observation), float(reward), terminated, truncated and not terminated, {}
 
     def render(self) -> np.ndarray:
         """The whole maze on a black square, the cells in view brighter, uint8 [size, size, 3]."""
@@ -153,8 +156,8 @@ class BotExpert:
     """Upstream's bot: it plans from what it has seen so far, and replans around whatever was executed.
 
     Three things are added: it takes over in the middle of an episode, it gives up instead of looping for ever, and it
-    solves what upstream's cannot (a key inside a box, an object in hand at the start, doors behind doors). Where it
-    finds nothing to do it returns `done`.
+    solves what upstream's cannot (a key inside a box, an object in hand at the start, doors behind doors). Once it has
+    given up it returns `done` until the next reset: a few layouts cannot be solved, as their key is locked up.
     """
 
     def __init__(self, env: BabyAIEnv):
@@ -165,12 +168,15 @@ class BotExpert:
         """Forgets what has been seen and planned."""
         self._bot: BabyAIBot | None = None
         self._step = -1  # the environment's step at which the bot last planned
+        self._given_up = False
 
     def act(self, observation: Observation) -> Action:
         """The bot's next action for the environment's present state, int64 []."""
         env = self._env
         if env.steps <= self._step:  # another episode
             self.reset()
+        if self._given_up:
+            return np.asarray(DONE, np.int64)
         action = None
         if self._bot is not None and self._bot.stack and env.steps == self._step + 1:
             action = _replan(self._bot, env.last_action)
@@ -182,6 +188,7 @@ class BotExpert:
             _open_known_door(self._bot)
             action = _replan(self._bot, None)
         self._step = env.steps
+        self._given_up = action is None
         return np.asarray(DONE if action is None else action, np.int64)
 
 
