@@ -7,20 +7,19 @@ The variants named `-hidden` withhold the mission: the prompt alone tells what t
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
 
+from playground.domains.babyai_bot import BotExpert
 from playground.domains.base import DomainEnv, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Observation, Task
 
 if TYPE_CHECKING:
     from minigrid.core.world_object import WorldObj
-    from minigrid.utils.baby_ai_bot import BabyAIBot
 
 FPS = 10.0
 
@@ -66,12 +65,6 @@ LAYOUT_TRIES = 4000
 
 AGENT_PLACINGS = 1000
 """Cells tried for the agent before another layout is drawn."""
-
-TOGGLE, DONE = 5, 6
-"""Actions by number: 0 left, 1 right, 2 forward, 3 pick up, 4 drop, 5 toggle, 6 done."""
-
-REPLAN_LIMIT = 50
-"""Turns of the bot's planning loop before it has to act; upstream's loop has no bound."""
 
 
 class BabyAIEnv(DomainEnv):
@@ -150,166 +143,6 @@ class BabyAIEnv(DomainEnv):
             "grid": upstream["image"],  # upstream encodes a new array each time
             "mission": "" if self._hide_mission else upstream["mission"],
         }
-
-
-class BotExpert:
-    """Upstream's bot: it plans from what it has seen so far, and replans around whatever was executed.
-
-    Three things are added: it takes over in the middle of an episode, it gives up instead of looping for ever, and it
-    solves what upstream's cannot (a key inside a box, an object in hand at the start, doors behind doors). Once it has
-    given up it returns `done` until the next reset: a few layouts cannot be solved, as their key is locked up.
-    """
-
-    def __init__(self, env: BabyAIEnv):
-        self._env = env
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets what has been seen and planned."""
-        self._bot: BabyAIBot | None = None
-        self._step = -1  # the environment's step at which the bot last planned
-        self._given_up = False
-
-    def act(self, observation: Observation) -> Action:
-        """The bot's next action for the environment's present state, int64 []."""
-        env = self._env
-        if env.steps <= self._step:  # another episode
-            self.reset()
-        if self._given_up:
-            return np.asarray(DONE, np.int64)
-        action = None
-        if self._bot is not None and self._bot.stack and env.steps == self._step + 1:
-            action = _replan(self._bot, env.last_action)
-        if action is None:
-            self._bot = _new_bot(env.upstream, self._bot)
-            action = _replan(self._bot, None)
-        if action is None:
-            self._bot = _new_bot(env.upstream, self._bot)
-            _open_known_door(self._bot)
-            action = _replan(self._bot, None)
-        self._step = env.steps
-        self._given_up = action is None
-        return np.asarray(DONE if action is None else action, np.int64)
-
-
-class _PlanBroken(Exception):
-    """The world is not as the plan supposed."""
-
-
-class _OpenBox:
-    """A subgoal in upstream's form: opens the box in front, which vanishes and leaves what it held."""
-
-    def update_agent_attributes(self) -> None:
-        pass
-
-    def replan_before_action(self) -> int:
-        return TOGGLE
-
-    def replan_after_action(self, executed: int) -> None:
-        raise _PlanBroken  # opened or not, look again
-
-    def is_exploratory(self) -> bool:
-        return False
-
-
-def _replan(bot: BabyAIBot, executed: int | None) -> int | None:
-    """`BabyAIBot.replan` with a bound; None where the plan has broken down.
-
-    Args:
-        bot: changed in place.
-        executed: the last action if the bot planned just before it, None at its first plan.
-    """
-    from minigrid.utils.baby_ai_bot import DisappearedBoxError
-
-    try:
-        bot._process_obs()
-        for subgoal in bot.stack:
-            subgoal.update_agent_attributes()
-        if executed is not None:
-            bot._check_erroneous_box_opening(executed)
-            bot.stack[-1].replan_after_action(executed)
-        while bot.stack and bot.stack[-1].is_exploratory():
-            bot.stack.pop()
-        for _ in range(REPLAN_LIMIT):
-            if not bot.stack:
-                return DONE
-            action = bot.stack[-1].replan_before_action()
-            if action is not None:
-                bot._remember_current_state()
-                return int(action)
-    except (_PlanBroken, DisappearedBoxError, AssertionError, TypeError, AttributeError, IndexError):
-        pass  # the latter four are upstream's ways of saying that the plan is broken: it takes cells and paths as given
-    return None
-
-
-def _new_bot(level: Any, previous: BabyAIBot | None) -> BabyAIBot:
-    """A bot that plans what is still to be done from the present state, with the map of a previous one."""
-    from minigrid.envs.babyai.core.verifier import OpenInstr, PutNextInstr
-    from minigrid.utils.baby_ai_bot import BabyAIBot, DropSubgoal, GoNextToSubgoal
-
-    bot = BabyAIBot(level)
-    bot.stack = []
-    if previous is not None:
-        bot.vis_mask = previous.vis_mask
-    bot._process_obs()
-    instructions = list(_remaining(level.instrs))
-    for instruction in reversed(instructions):
-        bot._process_instr(instruction)
-    first, held = instructions[0], level.carrying
-    if held is None:
-        if isinstance(first, OpenInstr):
-            _fetch_boxed_key(bot, first)
-    elif isinstance(first, PutNextInstr) and any(held is thing for thing in first.desc_move.obj_set):
-        del bot.stack[-2:]  # it is in hand: neither walk to it nor pick it up
-    elif not (isinstance(first, OpenInstr) and held.type == "key"):
-        position = bot._find_drop_pos()
-        if position is not None:
-            bot.stack += [DropSubgoal(bot), GoNextToSubgoal(bot, position)]
-    return bot
-
-
-def _remaining(instruction: Any) -> Iterator[Any]:
-    """The clauses of a mission that are not done yet, in the order in which they are due."""
-    from minigrid.envs.babyai.core.verifier import AfterInstr, SeqInstr
-
-    if not isinstance(instruction, SeqInstr):
-        yield instruction
-        return
-    for half in "ba" if isinstance(instruction, AfterInstr) else "ab":
-        if getattr(instruction, f"{half}_done") != "success":
-            yield from _remaining(getattr(instruction, f"instr_{half}"))
-
-
-def _fetch_boxed_key(bot: BabyAIBot, instruction: Any) -> None:
-    """Puts "open a box" on top of the plan if all doors to open are locked and their keys lie nowhere."""
-    from minigrid.envs.babyai.core.verifier import ObjDesc
-    from minigrid.utils.baby_ai_bot import GoNextToSubgoal
-
-    doors = instruction.desc.obj_set
-    box = ObjDesc("box")
-    if (
-        all(door.is_locked and not ObjDesc("key", door.color).find_matching_objs(bot.mission)[0] for door in doors)
-        and box.find_matching_objs(bot.mission)[0]
-    ):
-        bot.stack += [_OpenBox(), GoNextToSubgoal(bot, box)]
-
-
-def _open_known_door(bot: BabyAIBot) -> None:
-    """Puts "unlock a door" on top of the plan, of a door seen whose key is in hand or was seen as well.
-
-    Upstream's bot loops for ever where the nearest closed door is the one it lacks the key of.
-    """
-    from minigrid.envs.babyai.core.verifier import ObjDesc
-    from minigrid.utils.baby_ai_bot import GoNextToSubgoal, OpenSubgoal
-
-    doors, positions = ObjDesc("door").find_matching_objs(bot.mission)
-    held = bot.mission.carrying
-    for door, position in zip(doors, positions, strict=True):
-        _, keys = ObjDesc("key", door.color).find_matching_objs(bot.mission)
-        in_hand = held is not None and held.type == "key" and held.color == door.color
-        if door.is_locked and bot.vis_mask[position] and (in_hand or any(bot.vis_mask[key] for key in keys)):
-            bot.stack += [OpenSubgoal(bot), GoNextToSubgoal(bot, door, reason="Open")]
-            return
 
 
 def _make_upstream(level: str) -> Any:

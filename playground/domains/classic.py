@@ -19,6 +19,12 @@ from playground.task import Action, Observation, Task
 TARGETS = (0.4, 1.6)
 """Distance of the cart's hidden target from the middle, metres, on either side; the track ends at 2.4."""
 
+TRACK = 4.8
+"""Length of the track, metres, which fills the picture."""
+
+WHITE = 250
+"""Channels above this are background."""
+
 TARGET_TOLERANCE = 0.15
 """The cart is at its target if this near, metres."""
 
@@ -156,6 +162,14 @@ class HiddenCartPole(ClassicEnv):
         self._at_target = self._at_target + 1 if distance < TARGET_TOLERANCE and not terminated else 0
         self.success = self.success or self._at_target >= TARGET_STEPS
         return observation, max(0.0, 1.0 - distance), terminated, truncated, info
+
+    def render(self) -> np.ndarray:
+        """The cart, and a green line at its target, which only pictures show, uint8 [size, size, 3]."""
+        picture = super().render()
+        column = round(self._size * (0.5 + self.target / TRACK))
+        line = picture[:, column - 1 : column + 2]
+        line[line.min(axis=2) > WHITE] = (40, 160, 60)  # behind the cart
+        return picture
 
 
 class Controller:
