@@ -69,11 +69,9 @@ class PatchEncoder(nn.Module):
         x = self.stem(x)
         x = x + self.conv2(F.gelu(self.norm2(self.conv1(F.gelu(self.norm1(x))))))
         x = self.out(x.flatten(1)).view(N, rows * columns, -1)
-        return (
-            x
-            + self._intervals(self.row, rows).repeat_interleave(columns, 0)
-            + self._intervals(self.column, columns).repeat(rows, 1)
-        )
+        return x + self._intervals(self.row, rows).repeat_interleave(columns, 0) + self._intervals(
+            self.column, columns
+        ).repeat(rows, 1)
 
     def _intervals(self, table: nn.Embedding, count: int) -> Tensor:
         """Embeds `count` intervals of [0, 1]: a random point inside each in training, the middle in evaluation."""
@@ -222,8 +220,6 @@ class FlatEncoder(nn.Module):
         observation = torch.where(steps.show_observation[..., None, None], observation, self.hidden)
         actions = tables.embed_actions(steps.actions, steps.discrete[:, None])
         shown = (steps.actions >= 0) & steps.show_action[..., None]
-        actions = torch.where(
-            shown[..., None], actions, self.hidden + tables.action_position.weight[: actions.shape[2]]
-        )
+        actions = torch.where(shown[..., None], actions, self.hidden + tables.action_position.weight[: actions.shape[2]])
         separator = self.separator.expand(B, S, 1, -1)
         return torch.cat((observation, separator, actions), dim=2)

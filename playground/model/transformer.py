@@ -35,12 +35,9 @@ def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if q.device.type != "cpu" or not q.requires_grad:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     future = torch.full((q.shape[2], q.shape[2]), float("-inf"), dtype=q.dtype).triu(1)
-    return (
-        torch.baddbmm(future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5)
-        .softmax(-1)
-        .unflatten(0, q.shape[:2])
-        @ v
-    )
+    return torch.baddbmm(
+        future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5
+    ).softmax(-1).unflatten(0, q.shape[:2]) @ v
 
 
 class Cache:

@@ -170,9 +170,7 @@ class _Loop:
                     means = {modality: round(float(np.mean(values)), 4) for modality, values in window.items()}
                     bar.update(round(min(self.elapsed, total)) - bar.n)
                     bar.set_postfix(step=self.step, timesteps_per_s=round(rate), padding=f"{padded:.0%}", **means)
-                    self._log(
-                        {"step": self.step, "seconds": round(self.elapsed), "timesteps_per_s": round(rate), **means}
-                    )
+                    self._log({"step": self.step, "seconds": round(self.elapsed), "timesteps_per_s": round(rate), **means})
                     window, positions, self.reported = {}, 0, now
                 if now - self.saved > SAVE_SECONDS:
                     self._save()
