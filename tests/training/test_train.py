@@ -1,0 +1,194 @@
+"""Batches, loss and loop, on the toy domain and with the tiny model."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from playground.demonstrations.packed import PackedTask, write_shard
+from playground.demonstrations.rollouts import rollout
+from playground.errors import BadFileError, BadValueError, UnknownNameError
+from playground.model import GeneralistModel, from_pretrained, preset, read_config
+from playground.training.batches import Sampler, TaskData, pad
+from playground.training.cloning import MasterWeights, cloning_loss
+from playground.training.recipe import RECIPES, Recipe, recipe
+from playground.training.train import STATE, learning_rate, train
+from tests.toy import ToyEnv, ToyExpert, toy_task
+
+TINY = Recipe(preset="tiny", minutes=0.05, samples=(("grid", 8),), shares=(("grid", 1.0),), warmup=5)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two toy tasks, 4 goals with 3 episodes each."""
+    root = tmp_path_factory.mktemp("packed")
+    for name, discrete in (("point", False), ("walk", True)):
+        env = ToyEnv(discrete=discrete)
+        episodes = []
+        for goal in ((0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5)):
+            for seed in range(3):
+                episode = rollout(toy_task(discrete), env, ToyExpert(env), seed=seed, goal=goal)
+                episodes.append(replace(episode, task=f"toy/{name}"))
+        write_shard(root / "toy" / name / "000000", episodes, grouped=True, planned=12)
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(root: Path) -> list[TaskData]:
+    return [TaskData.load(PackedTask.open(root, f"toy/{name}"), preset("tiny")) for name in ("point", "walk")]
+
+
+def sampler(data: list[TaskData], layout: str = "step", **changes: float) -> Sampler:
+    options = {"prompted": 1.0, "from_end": 0.5, "positions": 256} | changes
+    return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 16}, {}, **options)
+
+
+def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]) -> None:
+    draw = sampler(data)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        sequence = draw._sequence(data[0], rng)
+        assert sequence.prompt_episode != sequence.live_episode
+        assert sequence.prompt_episode // 3 == sequence.live_episode // 3  # three episodes a goal, in order
+        assert 1 <= len(sequence.prompt) <= preset("tiny").max_prompt
+        assert 1 <= len(sequence.live) <= preset("tiny").max_live
+        start, length = data[0].start[sequence.prompt_episode], data[0].length[sequence.prompt_episode]
+        assert start <= sequence.prompt.min() and sequence.prompt.max() < start + length
+
+
+def test_prompted_and_end_shares_are_what_the_recipe_says(data: list[TaskData]) -> None:
+    draw = sampler(data, prompted=0.6, from_end=1.0)
+    rng = np.random.default_rng(0)
+    drawn = [draw._sequence(data[0], rng) for _ in range(600)]
+    assert 0.5 < np.mean([len(s.prompt) > 0 for s in drawn]) < 0.7
+    for s in drawn:
+        if len(s.prompt):
+            assert s.prompt[-1] == data[0].start[s.prompt_episode] + data[0].length[s.prompt_episode] - 1
+
+
+def test_loss_is_taken_on_live_steps_only(data: list[TaskData]) -> None:
+    draw = sampler(data)
+    sequences = [draw._sequence(task, np.random.default_rng(i)) for i, task in enumerate(data * 3)]
+    batch = pad(sequences)
+    for row, sequence in enumerate(sequences):
+        P, N = len(sequence.prompt), len(sequence)
+        assert (batch.weight[row, :P] == 0).all() and (batch.weight[row, N:] == 0).all()
+        assert (batch.weight[row, P:N] > 0).all()
+        assert batch.steps.show_action[row].nonzero().ravel().tolist() == list(range(P))
+    assert batch.steps.discrete.tolist() == [False, True] * 3
+
+
+def test_own_past_actions_are_hidden(data: list[TaskData]) -> None:
+    """The outputs of the trunk do not depend on the actions of live steps, but do on those of the prompt."""
+    batch = pad([sampler(data)._sequence(data[0], np.random.default_rng(3))])
+    model = GeneralistModel(preset("tiny")).eval()
+    live = batch.weight > 0
+    with torch.inference_mode():
+        before = model(batch.steps)
+        changed = batch.steps.actions.clone()
+        changed[live] = (changed[live] + 100) % 256
+        same = model(replace(batch.steps, actions=changed))
+        changed = batch.steps.actions.clone()
+        changed[~live] = (changed[~live] + 100) % 256
+        other = model(replace(batch.steps, actions=changed))
+    assert torch.equal(before, same)
+    assert not torch.allclose(before[live], other[live])
+
+
+@pytest.mark.parametrize("layout", ["step", "flat"])
+def test_loss_falls_and_gradients_reach_what_is_used(data: list[TaskData], layout: str) -> None:
+    torch.manual_seed(0)
+    draw = sampler(data, layout)
+    model = GeneralistModel(replace(preset("tiny"), layout=layout))
+    masters = MasterWeights(model, 0.0, 0.9)
+    losses = []
+    for step in range(40 if layout == "step" else 12):
+        total = weight = 0.0
+        for _, batch in draw.step(np.random.default_rng(step)):
+            loss = cloning_loss(model, batch)
+            (loss / 200).backward()
+            total, weight = total + loss.item(), weight + float(batch.weight.sum())
+        masters.update(masters.take_gradient(), 3e-3, 1.0, step)
+        masters.write(masters.weights)
+        losses.append(total / weight)
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:3])
+
+
+def test_masters_keep_what_bfloat16_loses() -> None:
+    model = GeneralistModel(preset("tiny")).bfloat16()
+    masters = MasterWeights(model, 0.0, 0.9)
+    before = masters.weights.clone()
+    for step in range(10):
+        masters.update(torch.ones_like(masters.weights), 1e-6, 1e9, step)
+    moved = (before - masters.weights).mean().item()
+    assert moved == pytest.approx(1e-5, rel=0.05)  # ten steps, each below bfloat16's resolution of most weights
+    assert masters.update(torch.full_like(masters.weights, float("nan")), 1.0, 1.0, 10) != 0
+    assert torch.isfinite(masters.weights).all()
+
+
+def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(TINY, out, root, "toy/*", accelerator="cpu")
+    config, training = read_config(out)
+    assert config == preset("tiny") and training["tasks"] == ["toy/point", "toy/walk"] and training["steps"] > 0
+    from_pretrained(out)
+    with pytest.raises(BadValueError, match="already holds a training"):
+        train(TINY, out, root, "toy/*", accelerator="cpu")
+    train(TINY, out, root, "toy/*", minutes=0.1, resume=True, accelerator="cpu")
+    assert read_config(out)[1]["steps"] > training["steps"]
+    assert not list(out.glob("*.unfinished"))
+
+
+def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(TINY, out, root, "toy/*", accelerator="cpu")
+    whole = (out / STATE).read_bytes()
+    (out / STATE).write_bytes(whole[: len(whole) // 2])
+    weights = (out / "model.safetensors").read_bytes()
+    with pytest.raises(BadFileError, match="truncated"):
+        train(TINY, out, root, "toy/*", minutes=1, resume=True, accelerator="cpu")
+    assert (out / "model.safetensors").read_bytes() == weights
+    with pytest.raises(BadFileError, match="no state"):
+        train(TINY, tmp_path / "none", root, "toy/*", resume=True, accelerator="cpu")
+    with pytest.raises(BadFileError, match="no demonstrations"):
+        train(TINY, tmp_path / "none", root, "nothing/*", accelerator="cpu")
+
+
+def test_two_devices_train_one_model(root: Path, tmp_path: Path) -> None:
+    """Lightning Fabric's own processes; both log through the first."""
+    import subprocess
+    import sys
+
+    script = tmp_path / "two.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from playground.training.train import train\n"
+        "from tests.training.test_train import TINY\n"
+        f"train(TINY, Path({str(tmp_path / 'run')!r}), Path({str(root)!r}), 'toy/*', accelerator='cpu', devices=2)\n"
+    )
+    project = Path(__file__).parents[2]
+    subprocess.run(
+        [sys.executable, str(script)], check=True, cwd=project, timeout=120, env={**_environment(), "PYTHONPATH": str(project)}
+    )
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["training"]["steps"] > 0
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    r = RECIPES["cpu"]
+    assert learning_rate(r, 0, 0.0) == pytest.approx(r.learning_rate / r.warmup)
+    assert learning_rate(r, r.warmup, 0.0) == pytest.approx(r.learning_rate)
+    assert learning_rate(r, 10**6, 0.5) == pytest.approx(r.learning_rate / 2)
+    assert learning_rate(r, 10**6, 1.0) == pytest.approx(0.0)
+    with pytest.raises(UnknownNameError, match="did you mean cpu"):
+        recipe("cpus")
+    with pytest.raises(BadValueError):
+        Recipe(minutes=0)
