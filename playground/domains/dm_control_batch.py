@@ -24,9 +24,12 @@ class Batch:
         seed: of the starting states and of their order.
         starts: how many starting states are drawn from the suite.
         coarse: how many physics steps are taken as one longer step; the suite's own at 1.
+        limit: steps of an episode.
     """
 
-    def __init__(self, name: str, count: int, seed: int, starts: int = 256, coarse: int = 1):
+    def __init__(
+        self, name: str, count: int, seed: int, starts: int = 256, coarse: int = 1, limit: int = EPISODE_STEPS
+    ):
         choose_opengl()
         import mujoco
         from dm_control import suite
@@ -53,8 +56,9 @@ class Batch:
         self._data, self._rollout = mujoco.MjData(self._model), Rollout(nthread=0)
         self._model.opt.timestep *= coarse
         self._substeps = round(env.control_timestep() / self._model.opt.timestep)
+        self._taken_over, self._share = self._starts, 0.0
         self._states = self._starts[self._random.integers(starts, size=count)]
-        self._ages = np.zeros(count, int)
+        self._limit, self._ages = limit, np.zeros(count, int)
         self.readings = self._read(np.zeros((count, self._model.nsensordata)))
         env.close()
 
@@ -67,9 +71,20 @@ class Batch:
         """Observations of the present states, float32 [B, F]."""
         return self.body.features(self.readings).astype(np.float32)
 
+    @property
+    def states(self) -> np.ndarray:
+        """Copies of the full states [B, n], for `take_over`."""
+        return self._states.copy()
+
+    def take_over(self, states: np.ndarray, share: float) -> None:
+        """Lets that share of the episodes begin in `states` [N, n], such as other experts of the body reach."""
+        self._taken_over, self._share = states.copy(), share
+        self._taken_over[:, 0] = 0.0
+        self.restart(np.ones(len(self._ages), bool))
+
     def spread_ages(self) -> None:
         """Makes the episodes end at different times."""
-        self._ages = self._random.integers(EPISODE_STEPS, size=len(self._ages))
+        self._ages = self._random.integers(self._limit, size=len(self._ages))
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Executes actions [B, A] in [-1, 1].
@@ -85,11 +100,14 @@ class Batch:
         self._ages += 1
         reward = self.body.reward(self.readings)
         shaped = reward if self.body.shaping is None else reward + self.body.shaping(self.readings)
-        return reward, shaped, self._ages >= EPISODE_STEPS
+        return reward, shaped, self._ages >= self._limit
 
     def restart(self, which: np.ndarray) -> None:
         """Puts the episodes of a mask [B] into new starting states."""
-        self._states[which] = self._starts[self._random.integers(len(self._starts), size=which.sum())]
+        count = which.sum()
+        own = self._starts[self._random.integers(len(self._starts), size=count)]
+        others = self._taken_over[self._random.integers(len(self._taken_over), size=count)]
+        self._states[which] = np.where(self._random.random((count, 1)) < self._share, others, own)
         self._ages[which] = 0
         self.readings = self._read(np.zeros((len(which), self._model.nsensordata)))
 

@@ -47,12 +47,13 @@ class PolicyExpert:
         """Nothing to forget."""
 
     def act(self, observation: Observation) -> Action:
+        """Actions [..., A] for `state` [..., F]: of one environment, or of a batch."""
         hidden = np.clip((observation["state"] - self._mean) / self._std, -10.0, 10.0)
         for weight, bias in self._layers[:-1]:
-            hidden = weight @ hidden + bias
+            hidden = hidden @ weight.T + bias
             hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0)))
         weight, bias = self._layers[-1]
-        return np.clip(weight @ hidden + bias, -1.0, 1.0).astype(np.float32)
+        return np.clip(hidden @ weight.T + bias, -1.0, 1.0).astype(np.float32)
 
 
 def lqr_gain(model: Any, state_cost: Sequence[float], control_cost: float) -> np.ndarray:

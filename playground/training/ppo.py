@@ -13,6 +13,7 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from playground.domains.dm_control import EXPERTS
 from playground.domains.dm_control_batch import EPISODE_STEPS, Batch
 from playground.domains.dm_control_bodies import BODIES
+from playground.domains.dm_control_experts import PolicyExpert
 from playground.errors import BadFileError, BadValueError
 from playground.training.actor_critic import ActorCritic, log_density
+
+TRAINING_STEPS = 500
+"""Of an episode in training; the time limit is bootstrapped, and beginnings are where the variety is."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class PPOConfig:
         rate: first learning rate.
         divergence: KL that steers the learning rate.
         coarse: physics steps taken as one while acting: 2 nearly doubles the walker's speed; evaluations are exact.
+        takeover: share of the episodes that begin where other experts of the body would hand over.
         seed: of everything.
     """
 
@@ -55,6 +62,7 @@ class PPOConfig:
     rate: float = 1e-3
     divergence: float = 0.01
     coarse: int = 1
+    takeover: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,6 +70,27 @@ class PPOConfig:
             raise BadValueError(f"no trained task {self.task!r}; take one of {', '.join(BODIES)}")
         if self.episodes * self.steps < self.batch:
             raise BadValueError(f"{self.episodes} episodes of {self.steps} steps do not fill a batch of {self.batch}")
+
+
+@cache
+def handed_over(task: str, episodes: int = 64, steps: int = 400) -> np.ndarray:
+    """States [N, n] in which the other trained experts of the same body are on their way.
+
+    Raises:
+        BadFileError: there is no other.
+    """
+    states = []
+    for other in (name for name, body in BODIES.items() if body.domain == BODIES[task].domain and name != task):
+        path = EXPERTS / f"{other}.safetensors"
+        if path.exists():
+            expert, batch = PolicyExpert(path), Batch(other, episodes, seed=1)
+            for step in range(1, steps + 1):
+                batch.step(expert.act({"state": batch.features()}))
+                if step % 20 == 0:
+                    states.append(batch.states)
+    if not states:
+        raise BadFileError(f"no expert to take over from for {task} in {EXPERTS}; train one, or use takeover 0")
+    return np.concatenate(states)
 
 
 @dataclass
@@ -83,7 +112,9 @@ class PPO:
     def __init__(self, config: PPOConfig):
         torch.manual_seed(config.seed)
         self.config = config
-        self.batch = Batch(config.task, config.episodes, config.seed, coarse=config.coarse)
+        self.batch = Batch(config.task, config.episodes, config.seed, coarse=config.coarse, limit=TRAINING_STEPS)
+        if config.takeover:
+            self.batch.take_over(handed_over(config.task), config.takeover)
         self.batch.spread_ages()
         self.discount, self.trace = self.batch.body.discount, 0.95
         self.net = ActorCritic(self.batch.features().shape[1], self.batch.actions, config.width)
@@ -163,10 +194,6 @@ class PPO:
         elif divergence < self.config.divergence / 2:
             group["lr"] = min(group["lr"] * 1.5, 3e-3)
 
-    def evaluate(self, episodes: int = 16) -> float:
-        """Mean return of whole episodes by the mean action."""
-        return evaluate(self.config.task, self.net, episodes)
-
     def save(self, path: Path) -> None:
         """Writes everything that `load` needs to go on, atomically."""
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
@@ -184,6 +211,7 @@ class PPO:
         """
         with safe_open(path, "pt") as file:
             progress = json.loads(file.metadata()["progress"])
+            is_same_measure = json.loads(file.metadata()["config"]).get("takeover", 0.0) == self.config.takeover
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         try:
             self.net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
@@ -197,7 +225,7 @@ class PPO:
         groups = self.optimiser.state_dict()["param_groups"]
         groups[0]["lr"] = progress["rate"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
-        self.timesteps, self.best = progress["timesteps"], progress["best"]
+        self.timesteps, self.best = progress["timesteps"], progress["best"] if is_same_measure else -np.inf
 
     def adopt(self, path: Path) -> None:
         """Starts from another task's checkpoint: its networks and input moments, with a critic's scale of its own."""
@@ -227,9 +255,11 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     os.replace(partial, path)
 
 
-def evaluate(task: str, net: ActorCritic, episodes: int, seed: int = 777) -> float:
-    """Mean return of whole episodes of a task by a network's mean action."""
-    batch = Batch(task, episodes, seed, starts=episodes)
+def evaluate(config: PPOConfig, net: ActorCritic, episodes: int, seed: int = 777) -> float:
+    """Mean return of whole episodes by a network's mean action, begun as in training."""
+    batch = Batch(config.task, episodes, seed, starts=episodes)
+    if config.takeover:
+        batch.take_over(handed_over(config.task), config.takeover)
     total = 0.0
     for _ in range(EPISODE_STEPS):
         total += float(batch.step(net.act(batch.features()))[0].mean())
@@ -262,7 +292,7 @@ def train(config: PPOConfig, out: Path, checkpoint: Path, start: Path | None = N
         is_over = now - began >= 60 * config.minutes
         if not is_over and now - evaluated < min(40.0, 15 * config.minutes):
             continue
-        score = run.evaluate()
+        score = evaluate(config, run.net, 24)
         if score > run.best:
             run.best = score
             run.export(out)
@@ -285,12 +315,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="expert file; default assets/experts/TASK.safetensors")
     parser.add_argument("--start", help="task whose checkpoint to begin from")
     parser.add_argument("--coarse", type=int, default=1, help="physics steps taken as one while acting")
+    parser.add_argument("--takeover", type=float, default=0.0, help="share of episodes begun by other experts")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     runs = Path("runs/ppo")
-    config = PPOConfig(given.task, given.minutes, coarse=given.coarse, seed=given.seed)
-    out = given.out or Path(f"assets/experts/{given.task}.safetensors")
+    config = PPOConfig(given.task, given.minutes, coarse=given.coarse, takeover=given.takeover, seed=given.seed)
+    out = given.out or EXPERTS / f"{given.task}.safetensors"
     start = runs / f"{given.start}.safetensors" if given.start else None
     train(config, out, runs / f"{given.task}.safetensors", start)
 

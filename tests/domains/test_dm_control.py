@@ -190,3 +190,14 @@ def test_the_camera_sees_the_body_and_follows_it() -> None:
         env.step(np.ones(1))
     assert (first != env.render()).any()
     env.close()
+
+
+def test_episodes_begin_where_others_hand_over() -> None:
+    batch = Batch("cheetah-run", 40, seed=0, starts=4)
+    for _ in range(30):
+        batch.step(np.ones((40, batch.actions)))
+    moved = batch.states
+    batch.take_over(moved, 0.5)
+    begun = (batch.states[:, None, 1:] == moved[None, :, 1:]).all(-1).any(-1)
+    assert 5 < begun.sum() < 35
+    assert (batch.states[:, 0] == 0).all()

@@ -31,7 +31,7 @@ def test_a_time_limit_is_not_an_end() -> None:
             if isinstance(layer, torch.nn.Linear):
                 layer.weight.zero_()
         run.net.critic[-1].bias.fill_(2.0)
-    run.batch._ages[:] = 999  # every episode ends at the first step
+    run.batch._ages[:] = run.batch._limit - 1  # every episode ends at the first step
     samples, _ = run.collect()
     first = samples.advantage.view(8, 32)[0]
     value = samples.value.view(8, 32)[0]
