@@ -19,6 +19,9 @@ VERSION = "-v0"
 MAX_STEPS = {"dm_control": 300, "atari": 300}
 """Cut of the shipped demonstrations of domains whose episodes are long, for the size of the package."""
 
+SHORT = 3
+"""Demonstrations of fewer timesteps show too little, and are shipped only where there are no others."""
+
 
 def shipped_folder(task: str) -> Path:
     """Where a task's shipped demonstrations lie."""
@@ -137,7 +140,7 @@ def choose(task: Task, env: DomainEnv, expert: Expert, count: int, max_steps: in
         if episode.success is False:
             continue
         known = episode.goal is not None and any(episode.goal == other.goal for other in good)
-        (spare if known else good).append(episode)
+        (spare if known or len(episode) < SHORT else good).append(episode)
         if len(good) == wanted:
             break
     found = (good + spare)[:wanted]
