@@ -52,8 +52,8 @@ _CAMERAS = {
     "pendulum": _Camera((0.0, 0.0, 0.6), 1.8, elevation=-5.0),
     "point_mass": _Camera((0.0, 0.0, 0.0), 0.8, elevation=-89.9),
     "reacher": _Camera((0.0, 0.0, 0.0), 0.8, elevation=-89.9),
-    "ball_in_cup": _Camera((0.0, 0.0, 0.45), 1.4),
-    "finger": _Camera((0.0, 0.0, 0.4), 1.4),
+    "ball_in_cup": _Camera((0.0, 0.0, 0.45), 1.1),
+    "finger": _Camera((0.0, 0.0, 0.4), 1.0),
 }
 
 
