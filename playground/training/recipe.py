@@ -28,13 +28,13 @@ class Recipe:
     """
 
     preset: str = "small"
-    minutes: float = 60.0
-    samples: tuple[tuple[str, int], ...] = (("vector", 32), ("grid", 64), ("image", 4))
+    minutes: float = 90.0
+    samples: tuple[tuple[str, int], ...] = (("vector", 24), ("grid", 32), ("image", 2))
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
     positions: int = 2560
     learning_rate: float = 1e-3
-    warmup: int = 200
+    warmup: int = 100
     weight_decay: float = 0.1
     ema: float = 0.999
     clip: float = 1.0
