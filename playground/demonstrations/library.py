@@ -16,7 +16,7 @@ from playground.task import PROMPT_SEEDS, Expert, Task
 
 VERSION = "-v0"
 
-MAX_STEPS = {"dm_control": 300, "atari": 300}
+MAX_STEPS = {"dm_control": 300, "atari": 150}
 """Cut of the shipped demonstrations of domains whose episodes are long, for the size of the package."""
 
 SHORT = 3
