@@ -57,8 +57,10 @@ def tasks(
         else:
             table.add_column(column, justify="right", min_width=7)
     for row in rows:
-        numbers = ("–" if row[k] is None else f"{row[k]:.4g}" for k in ("random_score", "expert_score"))
-        table.add_row(row["id"], row["scene"], *numbers, str(row["prompts"]))
+        cells = [
+            "–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row.values()
+        ]
+        table.add_row(cells[0], *cells[2:])
     Console().print(table)
 
 
@@ -77,6 +79,7 @@ def record(
     size: Annotated[int, typer.Option(min=64, max=1024, help="Width of one panel in pixels.")] = 320,
 ) -> None:
     """Film an agent, once per prompt and side by side; the same command gives the same events."""
+    _one_core_per_session()
     from contextlib import ExitStack
 
     from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -151,16 +154,20 @@ def scores(
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Option(help="Folder that `playground collect` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
     recipe: Annotated[str, typer.Option(help="cpu or gpu.")] = "cpu",
-    minutes: Annotated[float, typer.Option(help="Stop after this long.")] = 60.0,
-    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in the folder.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    minutes: Annotated[float | None, typer.Option(help="Length of the run, if not the recipe's.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from where the folder's run stopped.")] = False,
+    seed: Annotated[int, typer.Option(help="Of weights and sequences.")] = 0,
 ) -> None:
     """Train an agent on collected episodes."""
+    from playground.training.recipe import recipe as named
     from playground.training.train import train as run
 
-    run(recipe, data, out, minutes, resume=resume)
+    run(named(recipe), out, data, tasks, minutes, resume, seed=seed)
+    print(f"wrote {out}; watch it: playground web --checkpoint {out}")
 
 
 @app.command()
@@ -198,6 +205,7 @@ def web(
     """Open the playground in the browser: watch, pause, step, and swap the prompt under a running agent."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
+    _one_core_per_session()
     for display in ("DISPLAY", "WAYLAND_DISPLAY"):  # windows belong to the main thread, visitors draw in others
         os.environ.pop(display, None)
     from playground.web.server import serve
@@ -235,6 +243,11 @@ def main() -> NoReturn:
         error.show() if hasattr(error, "show") else None
         sys.exit(error.exit_code)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _one_core_per_session() -> None:
+    """Keeps a decision's small products on one core: quicker beside others, and the same sums on every machine."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _complain(message: str, code: int) -> NoReturn:
