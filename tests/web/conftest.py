@@ -1,4 +1,4 @@
-"""A server with demonstrations of its own, and a browser."""
+"""A running server and a browser."""
 
 import shutil
 import threading
@@ -9,27 +9,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
-from playground import assets
-from playground.demonstrations import ship, shipped, shipped_counts
 from playground.web.server import build_app
-
-TASK = "babyai/GoToLocal-hidden"
-OTHER = "babyai/GoToLocalS5N2-hidden"
-
-
-@pytest.fixture(scope="session")
-def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Ships a few demonstrations to a folder of this test run."""
-    caches = (shipped_counts, shipped, assets.scores)
-    before, assets.ASSETS = assets.ASSETS, tmp_path_factory.mktemp("assets")
-    for cache in caches:
-        cache.cache_clear()
-    ship(TASK, 4, workers=1)
-    ship(OTHER, 2, workers=1)
-    yield
-    assets.ASSETS = before
-    for cache in caches:
-        cache.cache_clear()
+from tests.conftest import TASK
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.conftest import OTHER, TASK
+from tests.conftest import OTHER, TASK
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,36 @@
+"""The same start under several prompts, filmed side by side.
+
+python demos/record.py metaworld/reach#0 metaworld/push#0 none --task metaworld/reach --out run.mp4
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from playground.facade import open_session
+from playground.filming import film
+
+
+def main(
+    prompts: Annotated[list[str] | None, typer.Argument()] = None,
+    task: str = "metaworld/reach",
+    out: Path = Path("run.mp4"),
+    agent: str = "model",
+    checkpoint: str | None = None,
+    seed: int = 0,
+) -> None:
+    with ExitStack() as stack:
+        sessions = [
+            stack.enter_context(open_session(task, agent, prompt, seed, checkpoint=checkpoint))
+            for prompt in prompts or ["metaworld/reach#0", "metaworld/push#0", "none"]
+        ]
+        results = film(sessions, out)
+    for prompt, returns in zip(results["prompts"], results["returns"], strict=True):
+        print(f"{prompt or 'no prompt':24} return {returns[0]:.2f}")
+    print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,41 @@
+"""What several test modules need: a few shipped demonstrations of this test run, and a tiny checkpoint."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from playground import assets
+
+TASK = "babyai/GoToLocal-hidden"
+OTHER = "babyai/GoToLocalS5N2-hidden"
+
+
+@pytest.fixture(scope="session")
+def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ships demonstrations of TASK (4) and OTHER (2) to a folder that takes the place of the assets."""
+    from playground.demonstrations import ship, shipped, shipped_counts
+
+    caches = (shipped_counts, shipped, assets.scores)
+    before, assets.ASSETS = assets.ASSETS, tmp_path_factory.mktemp("assets")
+    for cache in caches:
+        cache.cache_clear()
+    ship(TASK, 4, workers=1)
+    ship(OTHER, 2, workers=1)
+    yield
+    assets.ASSETS = before
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained agent of the smallest size."""
+    import torch
+
+    from playground.model import GeneralistModel, preset, save_pretrained
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_pretrained(GeneralistModel(preset("tiny")), folder)
+    return folder

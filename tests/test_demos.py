@@ -1,0 +1,69 @@
+"""Every demo runs, with an untrained agent, and stays short."""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import OTHER, TASK
+
+DEMOS = Path(__file__).parent.parent / "demos"
+
+
+def demo(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"demo_{name}", DEMOS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", sorted(DEMOS.glob("*.py")), ids=lambda path: path.name)
+def test_demos_are_short_and_tell_how_to_call_them(path: Path):
+    text = path.read_text()
+    assert len(text.splitlines()) < 60
+    assert f"python demos/{path.name}" in text
+
+
+def test_rollout(demonstrations, checkpoint, capsys):
+    demo("rollout").main(TASK, f"{TASK}#0", checkpoint=str(checkpoint))
+    assert f"{TASK} under {TASK}#0: return" in capsys.readouterr().out
+
+
+def test_swap(demonstrations, checkpoint, capsys):
+    demo("swap").main(TASK, f"{TASK}#0", f"{OTHER}#1", at=20, checkpoint=str(checkpoint), seed=3)
+    shown = capsys.readouterr().out
+    assert f"t   20   {TASK}#0" in shown and f"t   40   {OTHER}#1" in shown
+
+
+def test_record(demonstrations, checkpoint, tmp_path, capsys):
+    out = tmp_path / "run.gif"
+    demo("record").main([f"{TASK}#0", "none"], TASK, out, checkpoint=str(checkpoint))
+    assert out.stat().st_size > 1000 and out.with_suffix(".json").exists()
+    assert "no prompt" in capsys.readouterr().out
+
+
+def test_web():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, DEMOS / "web.py", "--port", str(port), "--agent", "random", "--task", TASK]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert str(port) in server.stdout.readline()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read()
+                break
+            except OSError:
+                time.sleep(0.2)
+        assert b"Playground" in page
+    finally:
+        server.terminate()
+        assert server.wait(timeout=20) in (0, -15)
