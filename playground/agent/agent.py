@@ -38,13 +38,12 @@ class BatchAgent:
         self._context = Context(model, batch)
         self._prompt_steps = [0] * batch
 
-    def condition(self, prompts: Sequence[Prompt | None]) -> None:
-        """Gives every row its prompt; rows with the same object share the reading of it. Live steps stay."""
-        rows: dict[int, list[int]] = {}
-        for row, prompt in enumerate(prompts):
-            rows.setdefault(id(prompt), []).append(row)
-        for same in rows.values():
-            prompt = prompts[same[0]]
+    def condition(self, prompts: Sequence[Prompt | None], rows: Sequence[int]) -> None:
+        """Gives each of N rows its prompt; rows with the same object share the reading of it. Live steps stay."""
+        groups: dict[int, tuple[Prompt | None, list[int]]] = {}
+        for prompt, row in zip(prompts, rows, strict=True):
+            groups.setdefault(id(prompt), (prompt, []))[1].append(row)
+        for prompt, same in groups.values():
             fitting = None if prompt is None else fit_prompt(prompt, self._model.config.max_prompt)
             self._context.set_prompt(same, None if fitting is None else self._embed(fitting))
             for row in same:
@@ -94,7 +93,7 @@ class Agent:
 
     def condition(self, prompt: Prompt | None) -> None:
         """Takes another prompt, of any task; the live steps stay."""
-        self._agent.condition([prompt])
+        self._agent.condition([prompt], [0])
 
     def reset(self) -> None:
         """Forgets the live steps; the prompt stays."""

@@ -119,7 +119,7 @@ def test_rows_equal_single_agents(model: GeneralistModel, world: str):
     singles = [agent(model, world) for _ in range(3)]
     shared = prompt("arm")
     prompts = [shared, prompt(world, steps=3), shared]
-    rows.condition(prompts)
+    rows.condition(prompts, [0, 1, 2])
     for single, own in zip(singles, prompts, strict=True):
         single.condition(own)
     for t in range(20):
@@ -127,9 +127,9 @@ def test_rows_equal_single_agents(model: GeneralistModel, world: str):
             rows.reset([1])
             singles[1].reset()
         if t == 11:
-            rows.condition(swapped := [None, shared, prompt(world, steps=4)])
-            for single, own in zip(singles, swapped, strict=True):
-                single.condition(own)
+            rows.condition([None, shared], [2, 0])
+            singles[2].condition(None)
+            singles[0].condition(shared)
         alive = [0, 1, 2] if t < 14 else [2, 0]
         seen = [one(world, 3 * t + row) for row in alive]
         if world == "maze" and model.config.layout == "flat":  # which reads the padding of the shorter text, too
