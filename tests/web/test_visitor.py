@@ -1,0 +1,202 @@
+"""A visitor without a browser: obeys, keeps the newest picture only, survives errors; reels tell the truth."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from playground.demonstrations import shipped
+from playground.web.catalogue import NO_PROMPT, prompt_choices
+from playground.web.reel import Painter
+from playground.web.visitor import Visitor
+from tests.conftest import OTHER, TASK
+
+pytestmark = pytest.mark.usefixtures("demonstrations")
+
+
+class Page:
+    """Takes what a visitor publishes, as the page would."""
+
+    def __init__(self, visitor: Visitor):
+        self.visitor = visitor
+        self.live: list[dict[str, Any]] = []
+        self.reels: list[dict[str, Any]] = []
+        self.pictures = 0
+        visitor.attach(lambda: None)
+
+    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Takes messages until a live one is as wanted."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            message = self.visitor.take()
+            if message is None:
+                time.sleep(0.005)
+                continue
+            (length,) = struct.unpack_from("<I", message)
+            header = json.loads(message[4 : 4 + length])
+            if "reel" in header:
+                self.reels.append(header["reel"])
+                continue
+            self.live.append(header["live"])
+            if len(message) > 4 + length:
+                assert message[4 + length :][:2] == b"\xff\xd8"
+                self.pictures += 1
+            if wanted(header["live"]):
+                return header["live"]
+        raise AssertionError(f"not within 30 s; last was {self.live[-1:]}")
+
+
+@pytest.fixture(scope="module")
+def painter(demonstrations: None) -> Iterator[Painter]:
+    painter = Painter(64)
+    yield painter
+    painter.close()
+
+
+@pytest.fixture
+def page(painter: Painter) -> Iterator[Page]:
+    visitor = Visitor(TASK, f"{TASK}#0", "nearest", None, painter, 64)
+    page = Page(visitor)
+    page.until(lambda live: live.get("t", 0) >= 1)
+    yield page
+    visitor.close()
+    visitor.join()
+
+
+def test_every_step_is_published_in_order(page: Page):
+    page.visitor.command({"playing": False, "reset": True})
+    for _ in range(3):
+        page.visitor.command({"step": 1})
+    page.live.clear()
+    last = page.until(lambda live: live["t"] == 3 and not live["playing"])
+    assert last["acted"] == f"{TASK}#0" and last["live_steps"] == 0
+
+
+def test_a_swap_counts_from_the_next_step_and_keeps_the_world(page: Page):
+    page.visitor.command({"playing": False, "reset": 5})
+    before = page.until(lambda live: live["seed"] == 5 and live["t"] == 0)
+    page.visitor.command({"prompt": f"{TASK}#1"})
+    after = page.until(lambda live: live["prompt"] == f"{TASK}#1")
+    assert after["t"] == 0 and after["acted"] == f"{TASK}#0" and after["goal"] == before["goal"]
+    page.visitor.command({"step": 1})
+    assert page.until(lambda live: live["t"] == 1)["acted"] == f"{TASK}#1"
+
+
+def test_a_swap_changes_what_is_done_in_the_same_place(page: Page):
+    def action(prompt: str) -> list[float]:
+        page.visitor.command({"playing": False, "prompt": f"{TASK}#0", "reset": 11})
+        page.visitor.command({"prompt": prompt})
+        page.until(lambda live: live["t"] == 0 and live["acted"] == f"{TASK}#0" and live["prompt"] == prompt)
+        page.visitor.command({"step": 1})
+        return page.until(lambda live: live["t"] == 1 and live["acted"] == prompt)["action"]
+
+    chosen = [action(f"{TASK}#{number}") for number in range(4)]
+    assert action(f"{TASK}#0") == chosen[0]
+    assert any(other != chosen[0] for other in chosen[1:])
+
+
+def test_pictures_are_not_drawn_while_nobody_takes_them(page: Page):
+    page.visitor.command({"speed": 8})
+    page.until(lambda live: live["speed"] == 8)
+    page.until(lambda live: True)
+    time.sleep(1.0)
+    before, page.pictures = page.live[-1], 0
+    later = page.until(lambda live: (live["episode"], live["t"]) != (before["episode"], before["t"]))
+    assert page.pictures <= 2 and later is not before
+
+
+def test_nothing_moves_while_hidden(page: Page):
+    page.visitor.command({"visible": False})
+    time.sleep(0.3)
+    while page.visitor.take() is not None:
+        pass
+    time.sleep(0.5)
+    assert page.visitor.take() is None
+    page.visitor.command({"visible": True})
+    page.until(lambda live: live["playing"])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{"speed": 3}, {"seed": 1}, {"prompt": "no/such#1"}, {"prompt": f"{TASK}#99"}, {"task": "no/such"}, {"reset": -5}],
+)
+def test_bad_wishes_pause_with_a_message_and_the_world_survives(page: Page, message: dict[str, Any]):
+    page.visitor.command(message)
+    live = page.until(lambda live: bool(live["error"]))
+    assert not live["playing"] and live["task"] == TASK
+    page.visitor.command({"playing": True})
+    page.until(lambda live: live["playing"] and not live["error"])
+
+
+def test_another_task_then_no_prompt_then_another_agent(page: Page):
+    page.visitor.command({"task": OTHER, "prompt": f"{OTHER}#1"})
+    page.until(lambda live: live.get("acted") == f"{OTHER}#1" and live["task"] == OTHER)
+    page.visitor.command({"prompt": NO_PROMPT})
+    page.until(lambda live: live["acted"] is None)
+    page.visitor.command({"agent": "expert"})
+    assert page.until(lambda live: live["agent"] == "expert")["task"] == OTHER
+
+
+def test_reels_show_the_recording(page: Page, painter: Painter):
+    episode = shipped(TASK)[2]
+    reel = painter.reel(f"{TASK}#2", episode)
+    page.visitor.command({"prompt": f"{TASK}#2"})
+    deadline = time.monotonic() + 20
+    while len(reel.pictures) < reel.total and time.monotonic() < deadline:
+        page.until(lambda live: True)
+    assert len(reel.pictures) == reel.total == len(episode) + 1 and reel.note == ""
+    page.until(lambda live: any(news["name"] == reel.name and news.get("index") == 2 for news in page.reels))
+
+
+def test_reels_say_where_they_leave_the_recording(painter: Painter):
+    episode = shipped(TASK)[0]
+    grids = episode.observations["grid"].copy()
+    grids[2] += 1
+    wrong = painter.reel("wrong", replace(episode, observations=episode.observations | {"grid": grids}))
+    lost = painter.reel("lost", replace(episode, seed=None))
+    deadline = time.monotonic() + 20
+    while (len(wrong.pictures) < wrong.total or not lost.note) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "leaves the recording at step 2" in wrong.note
+    assert "start was not recorded" in lost.note and not lost.pictures
+
+
+def test_choices_name_the_goals_and_the_other_tasks():
+    choices = prompt_choices(TASK)
+    assert [value for _, value in choices] == [f"{TASK}#{n}" for n in range(4)] + [f"{OTHER}#0", f"{OTHER}#1", "none"]
+    assert shipped(TASK)[0].goal in choices[0][0]
+
+
+def test_without_opengl_the_page_tells_the_cure():
+    code = f"""
+import time
+from playground.web.reel import Painter
+from playground.web.visitor import Visitor
+painter = Painter(64)
+visitor = Visitor("metaworld/reach", None, "expert", None, painter, 64)
+visitor.attach(lambda: None)
+deadline, shown = time.monotonic() + 60, b""
+while b"apt install" not in shown and time.monotonic() < deadline:
+    shown = visitor.take() or shown
+    time.sleep(0.02)
+assert b"apt install libegl1" in shown, shown
+visitor.command({{"task": "{TASK}", "prompt": None, "playing": True}})
+while b'"t": 2' not in shown and time.monotonic() < deadline:
+    shown = visitor.take() or shown
+    time.sleep(0.005)
+assert b'"error": ""' in shown, shown
+visitor.close()
+visitor.join()
+painter.close()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "MUJOCO_GL": "disabled"}, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
