@@ -157,16 +157,20 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
     recipe: Annotated[str, typer.Option(help="cpu or gpu.")] = "cpu",
     data: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
-    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    tasks: Annotated[str | None, typer.Option(help="Globs of task ids, separated by commas, if not the recipe's.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run, if not the recipe's.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from where the folder's run stopped.")] = False,
+    devices: Annotated[str, typer.Option(help="How many devices of this machine, as for Lightning Fabric.")] = "1",
+    nodes: Annotated[int, typer.Option(min=1, help="How many machines, started as for Lightning Fabric.")] = 1,
     seed: Annotated[int, typer.Option(help="Of weights and sequences.")] = 0,
 ) -> None:
-    """Train an agent on collected episodes."""
+    """Train an agent on collected episodes; an interrupted run keeps its state."""
     from playground.training.recipe import recipe as named
     from playground.training.train import train as run
 
-    run(named(recipe), out, data, tasks, minutes, resume, seed=seed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    accelerator = "cpu" if recipe == "cpu" else "cuda"
+    run(named(recipe), out, data, tasks, minutes, resume, devices, accelerator, nodes, seed)
     print(f"wrote {out}; watch it: playground web --checkpoint {out}")
 
 

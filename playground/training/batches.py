@@ -175,7 +175,9 @@ class Sampler:
         length = int(task.length[episode])
         at_start = rng.random() < (0.5 if length <= 2 * self.config.max_live else 0.2)
         first = 0 if at_start else int(rng.integers(length))
-        live = np.arange(first, min(first + self.config.max_live, length))
+        most = self.config.max_live
+        count = most if at_start and length <= most else int(rng.integers(max(1, most // 6), most + 1))
+        live = np.arange(first, min(first + count, length))
         weight = np.where(live < FIRST_STEPS, FIRST_WEIGHT, 1.0)
         return Sequence(task, prompt, source, task.start[episode] + live, episode, weight)
 

@@ -4,12 +4,22 @@ from dataclasses import dataclass, replace
 
 from playground.errors import BadValueError, UnknownNameError
 
+BABYAI_LEVELS = (
+    "ActionObjDoor* BlockedUnlockPickup FindObjS5 GoToDoor* GoToLocal* GoToObj GoToObjDoor* GoToObjMazeS4* "
+    "GoToObjMazeS5 GoToObjS* GoToRed* GoToSeqS5R2 KeyCorridorS3R1 KeyInBox MiniBossLevel MoveTwoAcrossS5N2 OneRoom* "
+    "OpenDoor* OpenRed* OpenTwoDoors PickupAbove PickupDist PickupLoc PutNext* UnlockLocal* UnlockPickup"
+)
+"""Levels that the bot solves in some 35 steps or fewer; the large mazes are left for a longer training."""
+
+TASKS = ("metaworld/*", "dm_control/*", "classic/*", "atari/Breakout", *(f"babyai/{x}" for x in BABYAI_LEVELS.split()))
+
 
 @dataclass(frozen=True)
 class Recipe:
     """A training run.
 
     Attributes:
+        tasks: globs of the tasks that are learnt.
         preset: size of the model, see `playground.model.PRESETS`.
         minutes: length of the run; the learning rate falls to zero over it.
         samples: modality -> sequences per optimiser step; vector: scalars, grid: cells, image: pictures.
@@ -27,12 +37,13 @@ class Recipe:
         precision: Lightning Fabric's precision; optimiser and moving average always keep float32 masters.
     """
 
+    tasks: tuple[str, ...] = TASKS
     preset: str = "small"
     minutes: float = 90.0
     samples: tuple[tuple[str, int], ...] = (("vector", 24), ("grid", 32), ("image", 2))
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
-    positions: int = 2560
+    positions: int = 1280
     learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.1

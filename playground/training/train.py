@@ -9,6 +9,7 @@ import math
 import os
 import time
 from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +35,17 @@ def learning_rate(recipe: Recipe, step: int, progress: float) -> float:
     return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def load_data(root: Path, pattern: str, recipe: Recipe) -> list[TaskData]:
-    """Tokenises the demonstrations of every collected task that matches one of the comma-separated globs.
+def load_data(root: Path, recipe: Recipe) -> list[TaskData]:
+    """Tokenises the demonstrations of the recipe's tasks, as far as they were collected.
 
     Raises:
         BadFileError: there are none, or a file is broken.
     """
-    from fnmatch import fnmatchcase
-
     from tqdm import tqdm
 
-    parts = [part.strip() for part in pattern.split(",")]
-    found = [id for id in packed_tasks(root) if any(fnmatchcase(id, part) for part in parts)]
+    found = [id for id in packed_tasks(root) if any(fnmatchcase(id, part) for part in recipe.tasks)]
     if not found:
-        raise BadFileError(f"{root}: no demonstrations match {pattern!r}; run `playground collect` first")
+        raise BadFileError(f"{root}: no demonstrations of {', '.join(recipe.tasks)}; run `playground collect` first")
     config = preset(recipe.preset)
     return [TaskData.load(PackedTask.open(root, id), config) for id in tqdm(found, desc="loading", unit="task")]
 
@@ -56,7 +54,7 @@ def train(
     recipe: Recipe,
     out: Path,
     data: Path | None = None,
-    tasks: str = "*",
+    tasks: str | None = None,
     minutes: float | None = None,
     resume: bool = False,
     devices: int | str = "auto",
@@ -70,7 +68,7 @@ def train(
         recipe: how to train.
         out: checkpoint folder; also holds what resuming needs, and log.jsonl.
         data: packed demonstrations, by default where `playground collect` puts them.
-        tasks: globs of task ids, separated by commas.
+        tasks: overrides the recipe's: globs of task ids, separated by commas.
         minutes: overrides the recipe's.
         resume: goes on from the state in `out`.
         devices, accelerator, nodes: given to Lightning Fabric.
@@ -84,20 +82,16 @@ def train(
         BadValueError: `out` holds a finished or running training and `resume` is not asked for.
     """
     recipe = recipe if minutes is None else replace(recipe, minutes=minutes)
+    recipe = recipe if tasks is None else replace(recipe, tasks=tuple(part.strip() for part in tasks.split(",")))
     if resume and not (out / STATE).is_file():
         raise BadFileError(f"{out}: no {STATE} to resume from; leave out the resume option")
     if not resume and (out / STATE).exists():
         raise BadValueError(f"{out} already holds a training; resume it or give another folder")
-    strategy = "ddp" if devices not in (1, "1", "auto") or nodes > 1 else "auto"
-    fabric = Fabric(
-        accelerator=accelerator, devices=devices, num_nodes=nodes, precision=recipe.precision, strategy=strategy
-    )
-    if accelerator == "cpu" and devices == "auto":
-        fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.precision)
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=recipe.precision)
     fabric.launch()
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
-    loaded = load_data(data or default_root(), tasks, recipe)
+    loaded = load_data(data or default_root(), recipe)
     config = preset(recipe.preset)
     with fabric.init_module():
         model = GeneralistModel(config)
