@@ -69,9 +69,11 @@ class PatchEncoder(nn.Module):
         x = self.stem(x)
         x = x + self.conv2(F.gelu(self.norm2(self.conv1(F.gelu(self.norm1(x))))))
         x = self.out(x.flatten(1)).view(N, rows * columns, -1)
-        return x + self._intervals(self.row, rows).repeat_interleave(columns, 0) + self._intervals(
-            self.column, columns
-        ).repeat(rows, 1)
+        return (
+            x
+            + self._intervals(self.row, rows).repeat_interleave(columns, 0)
+            + self._intervals(self.column, columns).repeat(rows, 1)
+        )
 
     def _intervals(self, table: nn.Embedding, count: int) -> Tensor:
         """Embeds `count` intervals of [0, 1]: a random point inside each in training, the middle in evaluation."""
@@ -119,7 +121,7 @@ class GridEncoder(nn.Module):
 
     def forward(self, grid: Tensor, text: Tensor) -> Tensor:
         """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0."""
-        N, height, width, channels = grid.shape
+        _, height, width, channels = grid.shape
         grid = F.pad(grid, (0, GRID_CHANNELS - channels, 0, self.size - width, 0, self.size - height))
         symbols = torch.arange(GRID_SYMBOLS, device=grid.device)
         hot = grid.clamp(max=GRID_SYMBOLS - 1)[..., None] == symbols  # [N, H, W, C, symbols]
@@ -220,6 +222,7 @@ class FlatEncoder(nn.Module):
         observation = torch.where(steps.show_observation[..., None, None], observation, self.hidden)
         actions = tables.embed_actions(steps.actions, steps.discrete[:, None])
         shown = (steps.actions >= 0) & steps.show_action[..., None]
-        actions = torch.where(shown[..., None], actions, self.hidden + tables.action_position.weight[: actions.shape[2]])
+        hidden = self.hidden + tables.action_position.weight[: actions.shape[2]]
+        actions = torch.where(shown[..., None], actions, hidden)
         separator = self.separator.expand(B, S, 1, -1)
         return torch.cat((observation, separator, actions), dim=2)

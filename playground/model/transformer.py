@@ -3,6 +3,8 @@
 Shapes: B batch, S positions, D width, H heads, C capacity of the cache.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,20 +12,26 @@ from torch import Tensor, nn
 from playground.model.config import ModelConfig
 
 
-def rotate(x: Tensor, positions: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, RoFormer, eq. 34) of the first quarter of each head, halves convention.
+def rotation(positions: Tensor, head_size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [B or 1, 1, S, D/H/8] for `rotate`, of positions int64 [B or 1, S]."""
+    pairs = head_size // 8
+    frequencies = 10000.0 ** (-torch.arange(pairs, device=positions.device, dtype=torch.float32) / pairs)
+    angles = positions[:, None, :, None].float() * frequencies
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotary embedding (Su et al. 2021, RoFormer, eq. 34) of the first quarter of each head, halves convention.
 
     A quarter is enough (GPT-NeoX does the same) and costs a quarter.
 
     Args:
         x: [B, H, S, D/H].
-        positions: int64 [B or 1, S].
+        turn: what `rotation` gave.
     """
-    half = x.shape[-1] // 8
-    frequencies = 10000.0 ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
-    angles = positions[:, None, :, None].float() * frequencies  # [B or 1, 1, S, D/H/2]
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    a, b, rest = x.split((half, half, x.shape[-1] - 2 * half), dim=-1)
+    cos, sin = turn
+    pairs = cos.shape[-1]
+    a, b, rest = x.split((pairs, pairs, x.shape[-1] - 2 * pairs), dim=-1)
     return torch.cat((a * cos - b * sin, a * sin + b * cos, rest), dim=-1)
 
 
@@ -35,9 +43,12 @@ def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if q.device.type != "cpu" or not q.requires_grad:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     future = torch.full((q.shape[2], q.shape[2]), float("-inf"), dtype=q.dtype).triu(1)
-    return torch.baddbmm(
-        future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5
-    ).softmax(-1).unflatten(0, q.shape[:2]) @ v
+    return (
+        torch.baddbmm(future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5)
+        .softmax(-1)
+        .unflatten(0, q.shape[:2])
+        @ v
+    )
 
 
 class Cache:
@@ -56,6 +67,50 @@ class Cache:
         self.capacity = capacity
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Where the positions of one forward pass lie and what they may attend to; the same for all layers.
+
+    Attributes:
+        turn: rotation of the positions.
+        cache: what was read before; None reads without memory.
+        rows: int64 [B, 1], the cache's rows.
+        positions: int64 [B, S].
+        mask: bool [B, 1, S, C'], C' positions of the cache are in use.
+        all_rows: whether `rows` are all of the cache's, in order.
+    """
+
+    turn: tuple[Tensor, Tensor]
+    cache: Cache | None = None
+    rows: Tensor | None = None
+    positions: Tensor | None = None
+    mask: Tensor | None = None
+    all_rows: bool = False
+
+    @classmethod
+    def behind(cls, cache: Cache, rows: Tensor | None, x: Tensor, head_size: int) -> "Reach":
+        """The positions of x [B, S, D] follow those that `rows` of the cache hold (None: all rows)."""
+        length = cache.length if rows is None else cache.length[rows]
+        positions = length[:, None] + torch.arange(x.shape[1], device=x.device)
+        mask = torch.arange(int(length.max()) + x.shape[1], device=x.device) <= positions[:, None, :, None]
+        index = torch.arange(len(x), device=x.device) if rows is None else rows
+        turn = rotation(positions, head_size, x.dtype)
+        return cls(turn, cache, index[:, None], positions, mask, rows is None)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, layer: int) -> Tensor:
+        """Causal attention, [B, H, S, D/H]; the cache takes the new keys and values."""
+        q, k = rotate(q, self.turn), rotate(k, self.turn)
+        if self.cache is None:
+            return _causal_attention(q, k, v)
+        assert self.rows is not None and self.mask is not None
+        keys, values = self.cache.keys[layer], self.cache.values[layer]
+        keys[self.rows, :, self.positions] = k.transpose(1, 2)
+        values[self.rows, :, self.positions] = v.transpose(1, 2)
+        rows = slice(None) if self.all_rows else self.rows[:, 0]
+        stop = self.mask.shape[-1]
+        return F.scaled_dot_product_attention(q, keys[rows, :, :stop], values[rows, :, :stop], attn_mask=self.mask)
+
+
 class Attention(nn.Module):
     """Multi-head causal self-attention."""
 
@@ -65,26 +120,10 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, x: Tensor, cache: Cache | None, layer: int, rows: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, reach: Reach, layer: int) -> Tensor:
         B, S, D = x.shape
         q, k, v = self.qkv(x).view(B, S, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each [B, H, S, D/H]
-        if cache is None:
-            positions = torch.arange(S, device=x.device)[None]
-            y = _causal_attention(rotate(q, positions), rotate(k, positions), v)
-        else:
-            length = cache.length if rows is None else cache.length[rows]
-            positions = length[:, None] + torch.arange(S, device=x.device)  # [B, S]
-            q, k = rotate(q, positions), rotate(k, positions)
-            index = torch.arange(B, device=x.device)[:, None] if rows is None else rows[:, None]
-            cache.keys[layer][index, :, positions] = k.transpose(1, 2)
-            cache.values[layer][index, :, positions] = v.transpose(1, 2)
-            stop = int(length.max()) + S
-            keys, values = cache.keys[layer][:, :, :stop], cache.values[layer][:, :, :stop]
-            if rows is not None:
-                keys, values = keys[rows], values[rows]
-            mask = torch.arange(stop, device=x.device) <= positions[:, None, :, None]  # [B, 1, S, stop]
-            y = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-        return self.out(y.transpose(1, 2).reshape(B, S, D))
+        return self.out(reach.attend(q, k, v, layer).transpose(1, 2).reshape(B, S, D))
 
 
 class Block(nn.Module):
@@ -98,8 +137,8 @@ class Block(nn.Module):
         self.up = nn.Linear(config.width, config.hidden)
         self.down = nn.Linear(config.hidden, config.width)
 
-    def forward(self, x: Tensor, cache: Cache | None, layer: int, rows: Tensor | None) -> Tensor:
-        x = x + self.attention(self.norm1(x), cache, layer, rows)
+    def forward(self, x: Tensor, reach: Reach, layer: int) -> Tensor:
+        x = x + self.attention(self.norm1(x), reach, layer)
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
 
@@ -108,6 +147,7 @@ class Trunk(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        self.head_size = config.width // config.heads
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
 
@@ -118,6 +158,10 @@ class Trunk(nn.Module):
         batch stands for (None: all). The cache's `length` is advanced by the caller, who alone knows which of the S
         positions are real and which are padding.
         """
+        if cache is None:
+            reach = Reach(rotation(torch.arange(x.shape[1], device=x.device)[None], self.head_size, x.dtype))
+        else:
+            reach = Reach.behind(cache, rows, x, self.head_size)
         for layer, block in enumerate(self.blocks):
-            x = block(x, cache, layer, rows)
+            x = block(x, reach, layer)
         return self.norm(x)
