@@ -61,7 +61,7 @@ def read_segment(segment: Segment, config: ModelConfig) -> Steps:
     P = len(segment)
     return Steps(
         actions=torch.from_numpy(actions)[None],
-        discrete=torch.tensor([form.action.kind == "discrete"]),
+        discrete=torch.full((1, P), form.action.kind == "discrete"),
         show_observation=torch.full((1, P), segment.use_observations),
         show_action=torch.full((1, P), segment.use_actions),
         text=text,
@@ -79,7 +79,7 @@ def read_observations(form: Form, observations: Sequence[Observation], config: M
     parts, text = _observed(form, stacked, config)
     return Steps(
         actions=torch.full((N, 1, form.action.tokens), -1),
-        discrete=torch.full((N,), form.action.kind == "discrete"),
+        discrete=torch.full((N, 1), form.action.kind == "discrete"),
         show_observation=torch.ones(N, 1, dtype=torch.bool),
         show_action=torch.zeros(N, 1, dtype=torch.bool),
         text=text,

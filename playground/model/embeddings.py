@@ -99,8 +99,9 @@ class TextEncoder(nn.Module):
         U, L, D = x.shape
         x = x + self.position.weight[:L]
         q, k, v = self.qkv(self.norm(x)).view(U, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mask = present[:, None, None, :] | ~present.any(1)[:, None, None, None]
-        x = x + self.out(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).reshape(U, L, D))
+        absent = ~present[:, None, None, :] & present.any(1)[:, None, None, None]
+        scores = (q @ k.mT * q.shape[-1] ** -0.5).masked_fill(absent, float("-inf"))
+        x = x + self.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(U, L, D))
         weights = present.to(x.dtype)[..., None]
         return (F.gelu(self.up(x)) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
 
@@ -188,7 +189,7 @@ class StepEncoder(nn.Module):
         x = x * steps.show_observation[..., None]
         shown = (steps.actions >= 0) & steps.show_action[..., None]  # [B, S, A]
         if bool(shown.any()):
-            embedded = F.gelu(tables.embed_actions(steps.actions, steps.discrete[:, None]))
+            embedded = F.gelu(tables.embed_actions(steps.actions, steps.discrete))
             x = x + self.actions((embedded * shown[..., None]).sum(2))
         x = x + self.role(steps.show_observation.long() + 2 * steps.show_action.long())
         return self.norm(x)[:, :, None]
@@ -220,7 +221,7 @@ class FlatEncoder(nn.Module):
         parts.append(tables.token(ids.clamp(min=0)) + tables.local.weight[: ids.shape[-1]])
         observation = torch.cat(parts, dim=2)
         observation = torch.where(steps.show_observation[..., None, None], observation, self.hidden)
-        actions = tables.embed_actions(steps.actions, steps.discrete[:, None])
+        actions = tables.embed_actions(steps.actions, steps.discrete)
         shown = (steps.actions >= 0) & steps.show_action[..., None]
         hidden = self.hidden + tables.action_position.weight[: actions.shape[2]]
         actions = torch.where(shown[..., None], actions, hidden)

@@ -86,7 +86,8 @@ class GeneralistModel(nn.Module):
         """Timesteps [B, S] -> trunk outputs [B, S, T, D]."""
         x = self.embed(steps)
         B, S, T, D = x.shape
-        return self.trunk(x.view(B, S * T, D)).view(B, S, T, D)
+        first = None if steps.first is None else (steps.first * T).repeat_interleave(T, dim=1)
+        return self.trunk(x.view(B, S * T, D), first=first).view(B, S, T, D)
 
     def logits(self, h: Tensor, tokens: Tensor, discrete: Tensor) -> Tensor:
         """Logits of each action token given those before it (teacher forcing).

@@ -13,13 +13,14 @@ class Steps:
     Attributes:
         values: int64 [B, S, K] token ids of scalars, -1 pads.
         actions: int64 [B, S, A] action tokens (bins, or choices), -1 pads and stands for "not there".
-        discrete: bool [B], whether the row's actions are choices rather than bins.
+        discrete: bool [B, S], whether the actions are choices rather than bins.
         show_observation: bool [B, S], False hides the observation.
         show_action: bool [B, S], True only in prompts: the agent does not see its own past actions.
         grid: int64 [B, S, H, W, C] symbols of cells.
         image: uint8 [B, S, H, W, 3].
         text: int64 [U, L] token ids of the distinct texts, 0 pads.
         text_index: int64 [B, S], which text each timestep has.
+        first: int64 [B, S], where in its row the sequence of each timestep begins; None: each row is one sequence.
     """
 
     values: Tensor
@@ -31,6 +32,7 @@ class Steps:
     image: Tensor | None = None
     text: Tensor | None = None
     text_index: Tensor | None = None
+    first: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Steps":
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}

@@ -35,20 +35,21 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return torch.cat((a * cos - b * sin, a * sin + b * cos, rest), dim=-1)
 
 
-def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Each position attends to itself and those before it; [B, H, S, D/H].
+def _attention(q: Tensor, k: Tensor, v: Tensor, blocked: Tensor | None) -> Tensor:
+    """Attention without memory; [B, H, S, D/H].
 
     PyTorch's fused backward pass in bfloat16 on a CPU takes three times as long as plain matrix products.
+
+    Args:
+        q, k, v: rotated queries and keys, values.
+        blocked: [B, H, S, S], -inf where a position must not look and else 0; None: each sees those before it.
     """
     if q.device.type != "cpu" or not q.requires_grad:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    future = torch.full((q.shape[2], q.shape[2]), float("-inf"), dtype=q.dtype).triu(1)
-    return (
-        torch.baddbmm(future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5)
-        .softmax(-1)
-        .unflatten(0, q.shape[:2])
-        @ v
-    )
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=blocked, is_causal=blocked is None)
+    if blocked is None:
+        blocked = torch.full((1, 1, q.shape[2], q.shape[2]), float("-inf"), dtype=q.dtype).triu(1)
+    scores = torch.baddbmm(blocked.flatten(0, 1), q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5)
+    return scores.softmax(-1).unflatten(0, q.shape[:2]) @ v
 
 
 class Cache:
@@ -78,6 +79,7 @@ class Reach:
         positions: int64 [B, S].
         mask: bool [B, 1, S, C'], C' positions of the cache are in use.
         all_rows: whether `rows` are all of the cache's, in order.
+        blocked: [B, H, S, S] for `_attention`, without a cache.
     """
 
     turn: tuple[Tensor, Tensor]
@@ -86,6 +88,19 @@ class Reach:
     positions: Tensor | None = None
     mask: Tensor | None = None
     all_rows: bool = False
+    blocked: Tensor | None = None
+
+    @classmethod
+    def alone(cls, x: Tensor, first: Tensor | None, heads: int) -> "Reach":
+        """Without memory: each row of x [B, S, D] is one sequence, or several that begin at `first` (int64 [B, S])."""
+        B, S, D = x.shape
+        index = torch.arange(S, device=x.device)[None]
+        if first is None:
+            return cls(rotation(index, D // heads, x.dtype))
+        seen = (first[:, :, None] == first[:, None]) & (index[..., None] >= index[:, None])  # [B, S, S]
+        blocked = torch.zeros(B, S, S, dtype=x.dtype, device=x.device).masked_fill_(~seen, float("-inf"))
+        every_head = blocked[:, None].expand(B, heads, S, S).contiguous()
+        return cls(rotation(index - first, D // heads, x.dtype), blocked=every_head)
 
     @classmethod
     def behind(cls, cache: Cache, rows: Tensor | None, x: Tensor, head_size: int) -> "Reach":
@@ -101,7 +116,7 @@ class Reach:
         """Causal attention, [B, H, S, D/H]; the cache takes the new keys and values."""
         q, k = rotate(q, self.turn), rotate(k, self.turn)
         if self.cache is None:
-            return _causal_attention(q, k, v)
+            return _attention(q, k, v, self.blocked)
         assert self.rows is not None and self.mask is not None
         keys, values = self.cache.keys[layer], self.cache.values[layer]
         keys[self.rows, :, self.positions] = k.transpose(1, 2)
@@ -147,21 +162,26 @@ class Trunk(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.head_size = config.width // config.heads
+        self.heads = config.heads
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
 
-    def forward(self, x: Tensor, cache: Cache | None = None, rows: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, cache: Cache | None = None, rows: Tensor | None = None, first: Tensor | None = None
+    ) -> Tensor:
         """Reads positions [B, S, D] -> [B, S, D].
+
+        Without a cache, a row may hold several sequences one after the other: `first` (int64 [B, S]) then tells where
+        the sequence of each position begins.
 
         With a cache, the positions follow those already read, and `rows` (int64 [B]) names the cache's rows that the
         batch stands for (None: all). The cache's `length` is advanced by the caller, who alone knows which of the S
         positions are real and which are padding.
         """
         if cache is None:
-            reach = Reach(rotation(torch.arange(x.shape[1], device=x.device)[None], self.head_size, x.dtype))
+            reach = Reach.alone(x, first, self.heads)
         else:
-            reach = Reach.behind(cache, rows, x, self.head_size)
+            reach = Reach.behind(cache, rows, x, x.shape[-1] // self.heads)
         for layer, block in enumerate(self.blocks):
             x = block(x, reach, layer)
         return self.norm(x)

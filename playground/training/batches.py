@@ -1,10 +1,10 @@
-"""From packed demonstrations to batches: sequences [prompt | live steps], cut, balanced and padded.
+"""From packed demonstrations to batches: sequences [prompt | live steps], cut, balanced and packed.
 
 A sequence's prompt always comes from *another* episode of the same goal: from its own, a model learns to copy.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,12 @@ from playground.tokens.timestep import Form, encode_actions, encode_tensors
 FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
 """The first steps of an episode weigh more: there only the prompt tells the goal."""
+
+LEAST_LIVE = 8
+"""Live steps below which a sequence is not shortened to fill a row."""
+
+TEXTS = 8
+"""Number and length of a batch's texts are rounded up to a multiple of this: few shapes, see `cloning.ROWS`."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences padded to one length. `weight` float32 [B, S] is 0 where no loss is taken."""
+    """Rows full of sequences. `weight` float32 [B, S] is 0 where no loss is taken."""
 
     steps: Steps
     weight: Tensor
@@ -115,31 +121,31 @@ class Batch:
 
 
 class Sampler:
-    """Draws balanced sequences and pads them into batches.
+    """Draws balanced sequences and packs them into rows of the model's context length.
 
     Args:
         data: every task's demonstrations.
         config: the model's, for context lengths.
-        samples: modality -> sequences per optimiser step.
+        rows: modality -> rows per optimiser step.
+        batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
         prompted, from_end: see `Recipe`.
-        positions: most padded timesteps per batch.
     """
 
     def __init__(
         self,
         data: list[TaskData],
         config: ModelConfig,
-        samples: dict[str, int],
+        rows: dict[str, int],
+        batch_rows: int,
         domain_weights: dict[str, float],
         prompted: float,
         from_end: float,
-        positions: int,
     ):
-        self.config = config
-        self.prompted, self.from_end, self.positions = prompted, from_end, positions
-        self.samples = {m: n for m, n in samples.items() if any(d.modality == m for d in data)}
-        self.tasks = {m: [d for d in data if d.modality == m] for m in self.samples}
+        self.config, self.batch_rows = config, batch_rows
+        self.prompted, self.from_end = prompted, from_end
+        self.rows = {m: n for m, n in rows.items() if any(d.modality == m for d in data)}
+        self.tasks = {m: [d for d in data if d.modality == m] for m in self.rows}
         self.chances = {}
         for modality, members in self.tasks.items():
             domains = [d.id.partition("/")[0] for d in members]
@@ -147,22 +153,35 @@ class Sampler:
             self.chances[modality] = chance / chance.sum()
 
     def step(self, rng: np.random.Generator) -> Iterator[tuple[str, Batch]]:
-        """The batches of one optimiser step with their modality; sequences of like length share a batch."""
-        for modality, count in self.samples.items():
-            members = self.tasks[modality]
-            drawn = [self._sequence(members[i], rng) for i in rng.choice(len(members), count, p=self.chances[modality])]
-            if self.config.layout == "flat":  # a padded scalar would be a position of its own: one form per batch
-                drawn.sort(key=lambda s: (s.task.id, len(s)))
+        """The batches of one optimiser step with their modality."""
+        for modality, count in self.rows.items():
+            while count > 0:
+                rows = min(count, self.batch_rows)
+                yield modality, pack(self._fill(modality, rows, rng), self.config)
+                count -= rows
+
+    def _fill(self, modality: str, count: int, rng: np.random.Generator) -> list[list["Sequence"]]:
+        """Draws sequences until the rows are full; the last ones are shortened to fit.
+
+        In the `flat` layout a padded scalar would be a position of its own, so a batch holds one task.
+        """
+        members, chances = self.tasks[modality], self.chances[modality]
+        fixed = members[rng.choice(len(members), p=chances)] if self.config.layout == "flat" else None
+        rows: list[list[Sequence]] = [[] for _ in range(count)]
+        room = np.full(count, self.config.max_prompt + self.config.max_live)
+        while True:
+            sequence = self._sequence(fixed or members[rng.choice(len(members), p=chances)], rng)
+            fitting = np.flatnonzero(room >= len(sequence))
+            if len(fitting):
+                row = fitting[room[fitting].argmin()]
             else:
-                drawn.sort(key=len)
-            group: list[Sequence] = []
-            for sequence in drawn:
-                new_form = self.config.layout == "flat" and group and group[0].task.id != sequence.task.id
-                if group and (new_form or (len(group) + 1) * len(sequence) > self.positions):
-                    yield modality, pad(group)
-                    group = []
-                group.append(sequence)
-            yield modality, pad(group)
+                row = room.argmax()
+                most = int(room[row]) - len(sequence.prompt)
+                if most < min(LEAST_LIVE, len(sequence.live)):
+                    return rows
+                sequence = replace(sequence, live=sequence.live[:most], weight=sequence.weight[:most])
+            rows[row].append(sequence)
+            room[row] -= len(sequence)
 
     def _sequence(self, task: TaskData, rng: np.random.Generator) -> Sequence:
         episode = int(rng.integers(len(task.length)))
@@ -191,44 +210,54 @@ class Sampler:
         return np.arange(first + (span - 1) % stride, first + span, stride)
 
 
-def pad(sequences: list[Sequence]) -> Batch:
-    """Sequences of one modality -> a batch; scalars and actions are padded with -1."""
-    B, S = len(sequences), max(len(s) for s in sequences)
+def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
+    """Rows of sequences of one modality -> a batch; scalars and actions are padded with -1."""
+    sequences = [sequence for row in rows for sequence in row]
+    B, S = len(rows), config.max_prompt + config.max_live
     K = max(s.task.values.shape[1] for s in sequences)
     A = max(s.task.actions.shape[1] for s in sequences)
+    pictured = sequences[0].task
     values = np.full((B, S, K), -1, np.int64)
     actions = np.full((B, S, A), -1, np.int64)
-    first = sequences[0].task
-    grid = None if first.grid is None else np.zeros((B, S, *first.grid.shape[1:]), np.int64)
-    image = None if first.image is None else np.zeros((B, S, *first.image.shape[1:]), np.uint8)
+    discrete = np.zeros((B, S), bool)
+    grid = None if pictured.grid is None else np.zeros((B, S, *pictured.grid.shape[1:]), np.int64)
+    image = None if pictured.image is None else np.zeros((B, S, *pictured.image.shape[1:]), np.uint8)
     show_action = np.zeros((B, S), bool)
     weight = np.zeros((B, S), np.float32)
     text_index = np.zeros((B, S), np.int64)
-    rows: dict[tuple[str, int], int] = {}
-    for b, s in enumerate(sequences):
-        task, index = s.task, np.concatenate((s.prompt, s.live))
-        P, N = len(s.prompt), len(index)
-        values[b, :N, : task.values.shape[1]] = task.values[index]
-        actions[b, :N, : task.actions.shape[1]] = task.actions[index]
-        if grid is not None and task.grid is not None:
-            grid[b, :N] = task.grid[index]
-        if image is not None and task.image is not None:
-            image[b, :N] = task.image[index]
-        if task.text is not None:
-            for part, episode in ((slice(0, P), s.prompt_episode), (slice(P, N), s.live_episode)):
-                key = (task.id, int(task.text[episode]))
-                text_index[b, part] = rows.setdefault(key, len(rows))
-        show_action[b, :P] = True
-        weight[b, P:N] = s.weight
+    first = np.tile(np.arange(S), (B, 1))  # padding: each a sequence of its own
+    texts: dict[tuple[str, int], int] = {}
+    tokens: list[np.ndarray] = []
+    for b, row in enumerate(rows):
+        start = 0
+        for s in row:
+            task, index = s.task, np.concatenate((s.prompt, s.live))
+            middle, stop = start + len(s.prompt), start + len(s)
+            here = slice(start, stop)
+            values[b, here, : task.values.shape[1]] = task.values[index]
+            actions[b, here, : task.actions.shape[1]] = task.actions[index]
+            discrete[b, here] = task.form.action.kind == "discrete"
+            if grid is not None and task.grid is not None:
+                grid[b, here] = task.grid[index]
+            if image is not None and task.image is not None:
+                image[b, here] = task.image[index]
+            if task.text is not None:
+                for part, episode in ((slice(start, middle), s.prompt_episode), (slice(middle, stop), s.live_episode)):
+                    key = (task.id, int(task.text[episode]))
+                    if key not in texts:
+                        texts[key] = len(texts)
+                        tokens.append(task.texts[key[1]])
+                    text_index[b, part] = texts[key]
+            show_action[b, start:middle] = True
+            weight[b, middle:stop] = s.weight
+            first[b, here] = start
+            start = stop
     text = None
-    if rows:
-        tokens = {task.id: task.texts for task in {id(s.task): s.task for s in sequences}.values()}
-        texts = [tokens[id][i] for id, i in rows]
-        padded = np.zeros((len(texts), max([1, *map(len, texts)])), np.int64)
-        for row, ids in zip(padded, texts, strict=True):
-            row[: len(ids)] = ids
-        text = torch.from_numpy(padded)
-    discrete = np.array([s.task.form.action.kind == "discrete" for s in sequences])
+    if texts:
+        longest = max([1, *map(len, tokens)])
+        text = np.zeros((len(tokens) + -len(tokens) % TEXTS, longest + -longest % TEXTS), np.int64)
+        for line, ids in zip(text, tokens, strict=False):
+            line[: len(ids)] = ids
     return Batch(
         Steps(
             values=torch.from_numpy(values),
@@ -238,8 +267,9 @@ def pad(sequences: list[Sequence]) -> Batch:
             show_action=torch.from_numpy(show_action),
             grid=None if grid is None else torch.from_numpy(grid),
             image=None if image is None else torch.from_numpy(image),
-            text=text,
-            text_index=torch.from_numpy(text_index) if text is not None else None,
+            text=None if text is None else torch.from_numpy(text),
+            text_index=None if text is None else torch.from_numpy(text_index),
+            first=torch.from_numpy(first),
         ),
         torch.from_numpy(weight),
     )

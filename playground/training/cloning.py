@@ -13,14 +13,22 @@ from playground.training.batches import Batch
 SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Share of a continuous action's label that its neighbouring bins get: a Gaussian of one bin."""
 
+ROWS = 256
+"""The number of timesteps that carry loss is rounded up to a multiple of this."""
+
 
 def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
     """Cross-entropy of the expert's action tokens, mean over action dimensions, weighted sum over live timesteps."""
     steps = batch.steps
-    h = model(steps)  # [B, S, T, D]
-    chosen = batch.weight > 0
-    tokens = steps.actions[chosen]  # [N, A]
-    discrete = steps.discrete[:, None].expand_as(chosen)[chosen]  # [N]
+    h = model(steps).flatten(0, 1)  # [B * S, T, D]
+    chosen = batch.weight.flatten().nonzero()[:, 0]
+    count = len(chosen)
+    # Few different shapes: a CPU's matrix kernels are made anew for each one.
+    chosen = F.pad(chosen, (0, -count % ROWS))  # [N]
+    weight = batch.weight.flatten()[chosen]
+    weight[count:] = 0.0
+    tokens = steps.actions.flatten(0, 1)[chosen]  # [N, A]
+    discrete = steps.discrete.flatten()[chosen]  # [N]
     there = tokens >= 0
     logits = model.logits(h[chosen], tokens.clamp(min=0), discrete)  # [N, A, V]
     log_p = F.log_softmax(logits.float(), dim=-1)
@@ -30,8 +38,8 @@ def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
     near = tokens.clamp(min=0)[..., None] + torch.arange(-reach, reach + 1, device=tokens.device)  # [N, A, 5]
     kernel = torch.tensor(SMOOTHING, device=tokens.device)
     bin = (log_p.gather(-1, near.clamp(0, bins - 1)) * kernel).sum(-1)
-    per_step = -(torch.where(discrete[:, None], choice, bin) * there).sum(-1) / there.sum(-1)
-    return (per_step * batch.weight[chosen]).sum()
+    per_step = -(torch.where(discrete[:, None], choice, bin) * there).sum(-1) / there.sum(-1).clamp(min=1)
+    return (per_step * weight).sum()
 
 
 class MasterWeights:

@@ -22,10 +22,11 @@ class Recipe:
         tasks: globs of the tasks that are learnt.
         preset: size of the model, see `playground.model.PRESETS`.
         minutes: length of the run; the learning rate falls to zero over it.
-        samples: modality -> sequences per optimiser step; vector: scalars, grid: cells, image: pictures.
+        rows: modality -> rows of context length per optimiser step, each full of sequences; vector: scalars, grid:
+            cells, image: pictures.
+        batch_rows: most rows that go through the model at once.
         shares: modality -> share of the loss.
         domain_weights: domain -> how often its tasks are drawn, relative to others of the same modality.
-        positions: most padded timesteps that go through the model at once.
         learning_rate: peak of AdamW's.
         warmup: optimiser steps of linear warm-up.
         weight_decay: on matrices only.
@@ -40,10 +41,10 @@ class Recipe:
     tasks: tuple[str, ...] = TASKS
     preset: str = "small"
     minutes: float = 90.0
-    samples: tuple[tuple[str, int], ...] = (("vector", 24), ("grid", 32), ("image", 2))
+    rows: tuple[tuple[str, int], ...] = (("vector", 16), ("grid", 5), ("image", 1))
+    batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
-    positions: int = 1280
     learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.1
@@ -67,8 +68,8 @@ RECIPES = {
         Recipe(),
         preset="base",
         minutes=9.0,
-        samples=(("vector", 256), ("grid", 512), ("image", 32)),
-        positions=65536,
+        rows=(("vector", 256), ("grid", 96), ("image", 16)),
+        batch_rows=128,
         compile=True,
     ),
 }

@@ -106,11 +106,11 @@ def train(
     sampler = Sampler(
         loaded,
         config,
-        dict(recipe.samples),
+        dict(recipe.rows),
+        recipe.batch_rows,
         dict(recipe.domain_weights),
         recipe.prompted,
         recipe.from_end,
-        recipe.positions,
     )
     out.mkdir(parents=True, exist_ok=True)
     _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, [d.id for d in loaded]).run()
@@ -136,7 +136,7 @@ class _Loop:
         self.fabric, self.model, self.masters, self.sampler = fabric, model, masters, sampler
         self.recipe, self.out, self.seed, self.tasks = recipe, out, seed, tasks
         self.step, self.before = step, elapsed
-        self.shares = {m: s for m, s in recipe.shares if m in sampler.samples}
+        self.shares = {m: s for m, s in recipe.shares if m in sampler.rows}
         self.started = self.saved = self.reported = time.monotonic()
 
     @property

@@ -12,13 +12,13 @@ from playground.demonstrations.packed import PackedTask, write_shard
 from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import GeneralistModel, from_pretrained, preset, read_config
-from playground.training.batches import Sampler, TaskData, pad
+from playground.training.batches import Sampler, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
 from playground.training.train import STATE, learning_rate, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
-TINY = Recipe(preset="tiny", minutes=0.05, samples=(("grid", 8),), shares=(("grid", 1.0),), warmup=5)
+TINY = Recipe(preset="tiny", minutes=0.05, rows=(("grid", 4),), shares=(("grid", 1.0),), warmup=5)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def data(root: Path) -> list[TaskData]:
 
 
 def sampler(data: list[TaskData], layout: str = "step", **changes: float) -> Sampler:
-    options = {"prompted": 1.0, "from_end": 0.5, "positions": 256} | changes
-    return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 16}, {}, **options)
+    options = {"prompted": 1.0, "from_end": 0.5} | changes
+    return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 6}, 4, {}, **options)
 
 
 def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]) -> None:
@@ -72,18 +72,18 @@ def test_prompted_and_end_shares_are_what_the_recipe_says(data: list[TaskData]) 
 def test_loss_is_taken_on_live_steps_only(data: list[TaskData]) -> None:
     draw = sampler(data)
     sequences = [draw._sequence(task, np.random.default_rng(i)) for i, task in enumerate(data * 3)]
-    batch = pad(sequences)
+    batch = pack([[sequence] for sequence in sequences], preset("tiny"))
     for row, sequence in enumerate(sequences):
         P, N = len(sequence.prompt), len(sequence)
         assert (batch.weight[row, :P] == 0).all() and (batch.weight[row, N:] == 0).all()
         assert (batch.weight[row, P:N] > 0).all()
         assert batch.steps.show_action[row].nonzero().ravel().tolist() == list(range(P))
-    assert batch.steps.discrete.tolist() == [False, True] * 3
+    assert batch.steps.discrete[:, 0].tolist() == [False, True] * 3
 
 
 def test_own_past_actions_are_hidden(data: list[TaskData]) -> None:
     """The outputs of the trunk do not depend on the actions of live steps, but do on those of the prompt."""
-    batch = pad([sampler(data)._sequence(data[0], np.random.default_rng(3))])
+    batch = pack([[sampler(data)._sequence(data[0], np.random.default_rng(3))]], preset("tiny"))
     model = GeneralistModel(preset("tiny")).eval()
     live = batch.weight > 0
     with torch.inference_mode():
@@ -96,6 +96,29 @@ def test_own_past_actions_are_hidden(data: list[TaskData]) -> None:
         other = model(replace(batch.steps, actions=changed))
     assert torch.equal(before, same)
     assert not torch.allclose(before[live], other[live])
+
+
+@pytest.mark.parametrize("layout", ["step", "flat"])
+def test_sequences_of_one_row_do_not_see_each_other(data: list[TaskData], layout: str) -> None:
+    """Packed into one row, sequences give the loss that they give alone."""
+    draw = sampler(data, layout)
+    config = draw.config
+    model = GeneralistModel(config).eval()
+    sequences = [draw._sequence(data[0], np.random.default_rng(i)) for i in range(2)]
+    sequences = [replace(s, prompt=s.prompt[:4], live=s.live[:4], weight=s.weight[:4]) for s in sequences]
+    with torch.inference_mode():
+        together = cloning_loss(model, pack([sequences], config))
+        alone = sum(cloning_loss(model, pack([[s]], config)) for s in sequences)
+    assert together.item() == pytest.approx(alone.item(), rel=1e-4)
+
+
+def test_rows_are_nearly_full(data: list[TaskData]) -> None:
+    full = [
+        ((batch.weight > 0) | batch.steps.show_action).float().mean().item()
+        for i in range(20)
+        for _, batch in sampler(data).step(np.random.default_rng(i))
+    ]
+    assert np.mean(full) > 0.7  # real rows are ten times longer and fuller
 
 
 @pytest.mark.parametrize("layout", ["step", "flat"])
