@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from playground.errors import BadFileError
+from playground.errors import BadFileError, BadValueError
 from playground.model.config import ModelConfig
 from playground.model.generalist import GeneralistModel
 
@@ -31,10 +31,16 @@ def save_pretrained(
         folder: made if it is missing.
         training: what to remember about the training, kept under "training" in config.json.
         dtype: how weights are stored.
+
+    Raises:
+        BadValueError: a weight is NaN or infinite as `dtype`; nothing is written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise BadValueError(f"tensor {name} is NaN or infinite as {dtype}; {folder} is left as it was")
+    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**model.config.to_json(), "training": training or {}}, indent=2) + "\n"
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         save_file(tensors, Path(temporary, WEIGHTS), metadata={"format": "pt"})
@@ -55,7 +61,7 @@ def read_config(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
     try:
         data = json.loads(path.read_text())
         training = data.pop("training", {})
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise BadFileError(f"{path} is no JSON object ({error}); restore the file") from error
     return ModelConfig.from_json(data), training
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from playground.errors import BadFileError, BadValueError, UnknownNameError
+from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 
 FORMAT = 1
 """Version of config.json; raised whenever an older file would be misread."""
@@ -59,7 +59,7 @@ class ModelConfig:
         """Reads what `to_json` gave.
 
         Raises:
-            BadFileError: another version, or fields that this version does not know.
+            BadFileError: another version, fields that this version does not know, or impossible values.
         """
         data = dict(data)
         found = data.pop("format", None)
@@ -68,7 +68,10 @@ class ModelConfig:
         unknown = sorted(set(data) - set(cls.__dataclass_fields__))
         if unknown:
             raise BadFileError(f"config.json has unknown fields {', '.join(unknown)}; use a matching release")
-        return cls(**data)
+        try:
+            return cls(**data)
+        except PlaygroundError as error:
+            raise BadFileError(f"config.json is damaged: {error}") from error
 
 
 _SMALL = ModelConfig()
