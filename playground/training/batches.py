@@ -126,7 +126,7 @@ class Sampler:
     Args:
         data: every task's demonstrations.
         config: the model's, for context lengths.
-        rows: modality -> rows per optimiser step.
+        rows: modality -> rows per optimiser step, on average.
         batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
         prompted, from_end: see `Recipe`.
@@ -136,7 +136,7 @@ class Sampler:
         self,
         data: list[TaskData],
         config: ModelConfig,
-        rows: dict[str, int],
+        rows: dict[str, float],
         batch_rows: int,
         domain_weights: dict[str, float],
         prompted: float,
@@ -154,7 +154,8 @@ class Sampler:
 
     def step(self, rng: np.random.Generator) -> Iterator[tuple[str, Batch]]:
         """The batches of one optimiser step with their modality."""
-        for modality, count in self.rows.items():
+        for modality, wanted in self.rows.items():
+            count = int(wanted + rng.random())
             while count > 0:
                 rows = min(count, self.batch_rows)
                 yield modality, pack(self._fill(modality, rows, rng), self.config)

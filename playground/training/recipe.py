@@ -22,8 +22,8 @@ class Recipe:
         tasks: globs of the tasks that are learnt.
         preset: size of the model, see `playground.model.PRESETS`.
         minutes: length of the run; the learning rate falls to zero over it.
-        rows: modality -> rows of context length per optimiser step, each full of sequences; vector: scalars, grid:
-            cells, image: pictures.
+        rows: modality -> rows of context length per optimiser step (on average), each full of sequences; vector:
+            scalars, grid: cells, image: pictures.
         batch_rows: most rows that go through the model at once.
         shares: modality -> share of the loss.
         domain_weights: domain -> how often its tasks are drawn, relative to others of the same modality.
@@ -41,7 +41,7 @@ class Recipe:
     tasks: tuple[str, ...] = TASKS
     preset: str = "small"
     minutes: float = 90.0
-    rows: tuple[tuple[str, int], ...] = (("vector", 16), ("grid", 5), ("image", 1))
+    rows: tuple[tuple[str, float], ...] = (("vector", 16), ("grid", 5), ("image", 0.3))
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))

@@ -178,7 +178,7 @@ class _Loop:
         batches = list(self.sampler.step(rng))
         weights = {m: sum(float(b.weight.sum()) for k, b in batches if k == m) for m in self.shares}
         scale = sum(self.shares.values())
-        losses = dict.fromkeys(self.shares, 0.0)
+        losses = {modality: 0.0 for modality, _ in batches}
         read = padded = 0
         for modality, batch in batches:
             read += int(((batch.weight > 0) | batch.steps.show_action).sum())
