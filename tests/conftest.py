@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from playground import assets
+
+settings.register_profile("patient", deadline=None)  # busy machines are slow, not wrong
+settings.load_profile("patient")
 
 TASK = "babyai/GoToLocal-hidden"
 OTHER = "babyai/GoToLocalS5N2-hidden"

@@ -53,7 +53,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(operations=OPERATIONS, T=st.sampled_from([1, 3]), seed=st.integers(0, 2**31))
 def test_outputs_equal_a_fresh_pass(model: GeneralistModel, operations: list, T: int, seed: int):
     """T = 1 is the `step` layout, T = 3 a `flat` one; rows are extended, reset and swapped at different times."""

@@ -88,7 +88,7 @@ def test_prompts_are_compared_in_the_same_worlds(mode: str):
     assert [(s.seed, s.goal) for s in other] == [(s.seed, s.goal) for s in right]
     names = {None if s.prompt is None else s.prompt.name for s in other}
     if mode == "wrong":
-        assert all(s.prompt.goal != s.goal for s in other)
+        assert all((s.prompt.task, s.prompt.goal) != (POINT.id, s.goal) for s in other)
         assert any(name.startswith("toy/point") for name in names) and any(
             name.startswith("toy/twin") for name in names
         )
