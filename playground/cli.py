@@ -176,26 +176,19 @@ def train(
 
 @app.command()
 def evaluate(
-    checkpoint: CheckpointOption = None,
     tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 10,
-    seed: Annotated[int, typer.Option(help="Shifts the evaluation's seeds.")] = 0,
-    prompt: Annotated[str, typer.Option(help="Which prompt: right, none, …")] = "right",
+    checkpoint: CheckpointOption = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives other worlds.")] = 0,
+    prompt: Annotated[str, typer.Option(help="right, wrong, none, or a demonstration's name.")] = "right",
     agent: AgentOption = "model",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results there.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write results there; finished tasks stay.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
 ) -> None:
     """Measure an agent on seeds that nothing was trained on."""
     from playground.training.evaluation import evaluate as run
 
-    run(
-        checkpoint=checkpoint,
-        tasks=tasks,
-        episodes=episodes,
-        seed=seed,
-        prompt=prompt,
-        agent=agent,
-        json_file=json_file,
-    )
+    run(tasks, checkpoint, episodes, seed, json_file, prompt, agent, workers)
 
 
 @app.command()
