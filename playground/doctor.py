@@ -120,10 +120,10 @@ def _ffmpeg() -> Check:
 def _checkpoint() -> Check:
     from playground.assets import ASSETS
 
-    files = sorted(ASSETS.glob("**/model.safetensors"))
-    if files:
-        return Check("checkpoint", "ok", f"{files[0]}, {files[0].stat().st_size / 1e6:.0f} MB")
-    return Check("checkpoint", "bad", f"none under {ASSETS}", "fetch it (git lfs pull), or train one: playground train")
+    file = ASSETS / "checkpoint" / "model.safetensors"
+    if file.is_file():
+        return Check("checkpoint", "ok", f"{file.stat().st_size / 1e6:.0f} MB in {file.parent}")
+    return Check("checkpoint", "bad", f"{file} is missing", "reinstall, or train one: playground train")
 
 
 def _demonstrations() -> Check:

@@ -1,9 +1,13 @@
 """The command line's promises: quick help, one-line errors with exit code 2, nothing run before a refusal."""
 
+import json
+import signal
+import socket
 import subprocess
 import sys
 import time
 
+import imageio.v3 as iio
 import pytest
 
 
@@ -43,3 +47,34 @@ def test_errors_are_one_line_and_exit_code_2(arguments):
 def test_wrong_usage_exits_with_2():
     shown = playground("record", "--seed", "x")
     assert shown.returncode == 2 and "Traceback" not in shown.stderr
+
+
+def test_tasks_as_json_and_as_table():
+    rows = json.loads(playground("tasks", "metaworld/*", "--json").stdout)
+    assert [row["id"] for row in rows if row["scene"] == "metaworld/puck"]
+    assert all(list(row) == ["id", "domain", "scene", "random_score", "expert_score", "prompts"] for row in rows)
+    assert "metaworld/reach" in playground("tasks", "metaworld/reach").stdout
+
+
+def test_web_refuses_a_taken_port_and_unknown_tasks():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        taken = playground("web", "--agent", "random", "--port", str(listener.getsockname()[1]))
+    assert taken.returncode == 2 and "cannot listen" in taken.stderr and taken.stderr.count("\n") == 1
+    unknown = playground("web", "--agent", "random", "--port", "17863", "--task", "metaworld/raech")
+    assert unknown.returncode == 2 and "did you mean" in unknown.stderr
+
+
+def test_record_stopped_politely_leaves_a_playable_file(tmp_path):
+    out = tmp_path / "run.mp4"
+    command = [sys.executable, "-m", "playground", "record", "--task", "babyai/BossLevel", "--out", str(out)]
+    running = subprocess.Popen([*command, "--agent", "random", "--episodes", "1000"])
+    deadline = time.monotonic() + 60
+    while not out.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=60) == 130
+    assert len(iio.imread(out)) > 0
+    assert json.loads(out.with_suffix(".json").read_text())["interrupted"]

@@ -10,8 +10,14 @@ from playground.prompt import Prompt
 from playground.task import Goal
 
 NO_PROMPT = "none"
-FAVOURITES = ("metaworld/reach", "dm_control/reacher-easy", "babyai/GoToLocal-hidden", "classic/CartPole")
-"""What the page opens with: the first of these that is there."""
+FAVOURITES = (
+    "metaworld/reach",
+    "dm_control/cheetah-run",
+    "babyai/GoToLocal-hidden",
+    "classic/CartPole",
+    "atari/Breakout",
+)
+"""What the page opens with, the first; and each domain."""
 
 SMALL_SCENE = 6
 """Other tasks in a scene up to which all of their demonstrations are listed."""
@@ -59,10 +65,14 @@ def domain_names() -> list[str]:
 
 
 def task_choices(domain: str) -> Choices:
-    """The tasks of a domain; those with demonstrations first."""
-    tasks = domains.tasks(f"{domain}/*")
-    counts = shipped_counts()
-    return [(task.name, task.id) for task in sorted(tasks, key=lambda task: task.id not in counts)]
+    """The tasks of a domain by name."""
+    return sorted((task.name, task.id) for task in domains.tasks(f"{domain}/*"))
+
+
+def first_task(domain: str) -> str:
+    """The task that a domain is shown with at first: a favourite, or one with demonstrations."""
+    ids = [id for _, id in task_choices(domain)]
+    return next((id for id in (*FAVOURITES, *shipped_counts()) if id in ids), ids[0])
 
 
 def prompt_choices(task: str) -> Choices:
@@ -80,9 +90,3 @@ def _labelled(task: str) -> Choices:
     name = task.partition("/")[2]
     goals = [readable(episode.goal) for episode in shipped(task)]
     return [(f"{name} #{n}" + (f" · {goal}" if goal else ""), f"{task}#{n}") for n, goal in enumerate(goals)]
-
-
-def opening_task() -> str:
-    """The task that the page opens with."""
-    ids = [task.id for task in domains.tasks()]
-    return next((id for id in FAVOURITES if id in ids), ids[0])

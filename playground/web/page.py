@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.web.catalogue import domain_names, prompt_choices, task_choices
+from playground.web.catalogue import domain_names, first_task, prompt_choices, task_choices
 
 _STATIC = files("playground.web") / "static"
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
@@ -61,8 +61,8 @@ def build_page(task: str, agent: str, agents: Sequence[str]) -> gr.Blocks:
 
 
 def _domain_chosen(domain: str) -> tuple[Any, Any]:
-    choices = task_choices(domain)
-    return gr.update(choices=choices, value=choices[0][1]), _task_chosen(choices[0][1])
+    first = first_task(domain)
+    return gr.update(choices=task_choices(domain), value=first), _task_chosen(first)
 
 
 def _task_chosen(task: str) -> Any:

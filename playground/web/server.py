@@ -6,6 +6,7 @@ are closed.
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,11 +15,13 @@ from time import monotonic
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from playground import domains
-from playground.errors import BadValueError
+from playground.errors import BadValueError, UnknownNameError
 from playground.facade import AGENTS
-from playground.web.catalogue import opening_task, prompt_choices
+from playground.web.catalogue import FAVOURITES, prompt_choices
 from playground.web.reel import Painter
 from playground.web.visitor import Visitor
+
+_log = logging.getLogger(__name__)
 
 MAX_VISITORS = 8
 MAX_UNACKNOWLEDGED = 3
@@ -91,17 +94,17 @@ class Reception:
         self.painter.close()
 
 
-def build_app(agent: str = "model", checkpoint: str | None = None, task: str | None = None) -> FastAPI:
+def build_app(agent: str, checkpoint: str | None, task: str) -> FastAPI:
     """The whole application, page included.
 
     Raises:
-        UnknownNameError: there is no such agent or task.
+        UnknownNameError: there is no such task.
     """
     import gradio as gr
 
     from playground.web.page import HEAD, STYLE, THEME, build_page
 
-    reception = Reception(agent, checkpoint, domains.task(task or opening_task()).id)
+    reception = Reception(agent, checkpoint, domains.task(task).id)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -157,6 +160,7 @@ async def _serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
                 await socket.send_bytes(message)
 
     sender = asyncio.create_task(send())
+    sender.add_done_callback(_report)
     try:
         async for text in socket.iter_text():
             try:
@@ -172,6 +176,13 @@ async def _serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
                 visitor.command(message)
     finally:
         sender.cancel()
+
+
+def _report(sender: asyncio.Task[None]) -> None:
+    """Logs what ended a sender, unless that is the page's going."""
+    error = None if sender.cancelled() else sender.exception()
+    if error is not None and not isinstance(error, WebSocketDisconnect | RuntimeError):
+        _log.error("sending to a page failed", exc_info=error)
 
 
 def _caller(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> Callable[[], None]:
@@ -194,6 +205,9 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
 
     import uvicorn
 
+    if agent not in AGENTS:
+        raise UnknownNameError("agent", agent, AGENTS)
+    first = domains.task(task or FAVOURITES[0]).id
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -204,7 +218,7 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
         from playground.facade import load_model
 
         load_model(checkpoint)
-    app = build_app(agent, checkpoint, task)
+    app = build_app(agent, checkpoint, first)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     print(
         f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; space plays and pauses, . steps, r resets)",

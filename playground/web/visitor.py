@@ -173,6 +173,8 @@ class Visitor:
 
     def __call__(self, event: StepEvent) -> None:
         """Consumes the session's events."""
+        if event.t == 0:
+            self._ticks.clear()
         self._ticks.append((perf_counter(), event.frame is not None))
         if event.frame is not None:
             self._publish(event.frame)
@@ -205,8 +207,8 @@ class Visitor:
         if session is None or session.task is None or event is None:
             return state
         decision = event.decision
-        now = perf_counter()
-        recent = [drawn for when, drawn in self._ticks if now - when < 1.0]
+        recent = [tick for tick in self._ticks if self._ticks[-1][0] - tick[0] < 1.0]
+        seconds = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
         return state | {
             "episode": event.episode,
             "t": event.t,
@@ -224,8 +226,8 @@ class Visitor:
             "latency_ms": None if decision is None else decision.latency_ms,
             "entropy": None if decision is None else _entropy(decision.probabilities),
             "live_steps": None if decision is None else decision.live_steps,
-            "ratio": len(recent) / session.task.fps,
-            "fps": sum(recent),
+            "ratio": (len(recent) - 1) / seconds / session.task.fps if seconds else None,
+            "fps": round(sum(drawn for _, drawn in recent[1:]) / seconds) if seconds else None,
         }
 
     # Commands

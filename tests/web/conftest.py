@@ -16,7 +16,7 @@ from tests.conftest import TASK
 @pytest.fixture(scope="session")
 def address(demonstrations: None) -> Iterator[str]:
     """Address of a running server whose visitors watch the expert."""
-    config = uvicorn.Config(build_app("expert", task=TASK), port=0, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(build_app("expert", None, TASK), port=0, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

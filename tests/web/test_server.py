@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("demonstrations")
 
 @pytest.fixture
 def client():
-    with TestClient(server.build_app("random", task=TASK)) as client:
+    with TestClient(server.build_app("random", None, TASK)) as client:
         yield client
 
 
@@ -47,4 +47,4 @@ def test_nonsense_is_survived_and_unacknowledged_news_are_held_back(client):
 
 def test_unknown_task_is_refused_at_start():
     with pytest.raises(UnknownNameError):
-        server.build_app("random", task="babyai/Nonsense")
+        server.build_app("random", None, "babyai/Nonsense")

@@ -12,19 +12,24 @@ let visitor = '';
 let state = {};
 let unsent = [];
 let retry = 500;
+let inOrder = Promise.resolve();
+let connections = 0;
 
 function send(message) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   else unsent.push(message);
 }
-window.playground = { send, state: () => state, drop: () => socket.close() };
+window.playground = { send, state: () => state, drop: () => socket.close(), connections: () => connections };
 
 function connect() {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
   const base = location.pathname.replace(/[^/]*$/, '');
   socket = new WebSocket(scheme + '//' + location.host + base + 'stage?visitor=' + encodeURIComponent(visitor));
   socket.binaryType = 'arraybuffer';
-  socket.onmessage = (event) => (typeof event.data === 'string' ? greet(JSON.parse(event.data)) : receive(event.data));
+  socket.onmessage = ({ data }) => {
+    // One after the other: a message without picture must not overtake one whose picture is still being decoded.
+    inOrder = inOrder.then(() => (typeof data === 'string' ? greet(JSON.parse(data)) : receive(data))).catch(console.error);
+  };
   socket.onclose = () => {
     if (out.link.dataset.state !== 'full') link('lost', 'connection lost, trying again …');
     setTimeout(connect, retry);
@@ -40,6 +45,7 @@ function link(kind, text) {
 function greet(hello) {
   if (hello.full) return link('full', hello.full);
   retry = 500;
+  connections += 1;
   link('live', 'connected');
   // A server that forgot us gets told where we were.
   if (visitor && hello.visitor !== visitor && state.task)
@@ -90,7 +96,9 @@ function showLive(now, bitmap) {
   out.banner.textContent = banner;
   out.banner.hidden = !banner;
   const pending = now.t > 0 && (now.acted || 'none') !== (now.prompt || 'none');
-  out.under.textContent = 'prompted by ' + shortName(now.prompt === 'none' ? null : now.prompt) + (pending ? ' (from the next step)' : '');
+  const own = now.prompt && now.prompt.split('#')[0] === now.task;
+  const name = own ? '#' + now.prompt.split('#')[1] : shortName(now.prompt);
+  out.under.textContent = 'prompt ' + name + (pending ? ', from the next step' : '');
   if (!now.prompt || now.prompt === 'none') {
     if (reel.name !== null) clearReel(null, 'no demonstration');
     out.under.textContent = 'without a prompt';
@@ -103,8 +111,8 @@ function showLive(now, bitmap) {
   out.success.textContent = now.success === null ? '–' : now.success ? 'yes' : 'not yet';
   out.success.dataset.good = now.success === true;
   out.latency.textContent = now.latency_ms === null ? '–' : now.latency_ms.toFixed(1) + ' ms';
-  out.ratio.textContent = now.playing ? now.ratio.toFixed(2) + '×' : '–';
-  out.fps.textContent = now.playing ? now.fps : '–';
+  out.ratio.textContent = now.playing && now.ratio !== null ? now.ratio.toFixed(2) + '×' : '–';
+  out.fps.textContent = now.playing && now.fps !== null ? now.fps : '–';
   out.entropy.textContent = now.entropy === null ? '–' : now.entropy.toFixed(1) + ' bit';
   out.goal.textContent = now.goal === null ? 'none of its own' : now.goal;
   showAction(now);
@@ -130,11 +138,11 @@ const tints = new Map();
 
 function extendPlot(now) {
   const last = curve[curve.length - 1];
-  if (!last || last.episode !== now.episode || now.t < last.t || last.task !== now.task) curve = [];
+  if (!last || last.episode !== now.episode || now.t < last.t || last.task !== now.task) curve = now.t > 0 ? [{ ...now, t: 0, value: 0, acted: now.acted || 'no prompt' }] : [];
   if (!last || now.t !== last.t || !curve.length)
     curve.push({ t: now.t, value: now.return, acted: now.acted || 'no prompt', episode: now.episode, task: now.task });
   if (curve.length % 2 && now.playing && !now.done) return;
-  drawPlot(now.max_steps);
+  drawPlot(Math.min(now.max_steps, Math.max(40, Math.ceil(now.t * 1.25))));
 }
 
 function drawPlot(steps) {
