@@ -19,6 +19,16 @@ GRID_SYMBOLS = 16
 """Symbols of a grid's cell that have an embedding of their own; larger ones share the last."""
 
 
+def smooth_rows(count: int, width: int) -> Tensor:
+    """Rows [count, width] of unit variance that change gradually: random waves of 1/2 to `count` / 16 periods.
+
+    Tables of bins start from these, so that neighbouring bins mean nearly the same before anything is learnt.
+    """
+    periods = 0.5 * (count / 8) ** torch.rand(width)
+    phases = torch.rand(width) * 2 * torch.pi
+    return 2**0.5 * torch.cos(2 * torch.pi * torch.arange(count)[:, None] / count * periods + phases)
+
+
 class _Lookup(torch.autograd.Function):
     """Rows of a table whose gradient is summed in float32: in bfloat16 the small summands would be lost."""
 
@@ -158,6 +168,7 @@ class StepEncoder(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.tables = Tables(config)
+        self.place = nn.Embedding(config.max_values, config.width)
         self.values = nn.Linear(config.width, config.width)
         self.actions = nn.Linear(config.width, config.width)
         self.text = TextEncoder(config)
@@ -173,7 +184,9 @@ class StepEncoder(nn.Module):
         B, S = steps.shape
         tables = self.tables
         present = steps.values >= 0
-        x = F.gelu(tables.token(steps.values.clamp(min=0)) + tables.local.weight[: steps.values.shape[-1]])
+        K = steps.values.shape[-1]
+        # The product binds each value to its place: a sum of plain embeddings would mix them up.
+        x = F.gelu(tables.token(steps.values.clamp(min=0)) * self.place.weight[:K] + tables.local.weight[:K])
         x = self.values((x * present[..., None]).sum(2))  # [B, S, D]
         if steps.text is not None:
             assert steps.text_index is not None

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model.config import ModelConfig
-from playground.model.embeddings import FlatEncoder, StepEncoder
+from playground.model.embeddings import FlatEncoder, StepEncoder, smooth_rows
 from playground.model.steps import Steps
 from playground.model.transformer import Cache, Trunk
-from playground.tokens.timestep import MAX_DISCRETE_ACTIONS
+from playground.tokens.scalars import BINS
+from playground.tokens.timestep import CONTINUOUS_START, MAX_DISCRETE_ACTIONS
 
 
 class LocalDecoder(nn.Module):
@@ -49,9 +50,21 @@ class GeneralistModel(nn.Module):
         self.trunk = Trunk(config)
         self.head = nn.Linear(config.width, config.action_bins + MAX_DISCRETE_ACTIONS)
         self.apply(self._initialise)
+        self._smooth_bins()
         for name, parameter in self.named_parameters():
             if name.endswith(("attention.out.weight", "down.weight")):
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.layers))
+
+    @torch.no_grad()
+    def _smooth_bins(self) -> None:
+        """Makes neighbouring bins of observations, actions and predictions alike at the start."""
+        bins, width, tables = self.config.action_bins, self.config.width, self.encoder.tables
+        values = tables.token.weight[CONTINUOUS_START : CONTINUOUS_START + BINS]
+        for rows, scale in ((values, 0.7), (tables.action.weight[:bins], 0.7), (self.head.weight[:bins], 0.02)):
+            if not rows.is_meta:
+                rows.copy_(scale * smooth_rows(len(rows), width))
+        if isinstance(self.encoder, StepEncoder):
+            nn.init.normal_(self.encoder.place.weight)
 
     @staticmethod
     def _initialise(module: nn.Module) -> None:
