@@ -9,9 +9,9 @@ from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import PRESETS, GeneralistModel, ModelConfig, Steps, preset, tap, tap_names
 
 PARAMETERS = {
-    "tiny": 154_760,
-    "small": 5_962_624,
-    "base": 33_646_512,
+    "tiny": 159_880,
+    "small": 6_003_584,
+    "base": 33_728_432,
     "gato-79m": 60_734_720,
     "gato-364m": 348_020_480,
     "gato-1b": 1_219_314_432,
@@ -34,7 +34,7 @@ def steps(B: int = 2, S: int = 5, A: int = 3, seed: int = 0) -> Steps:
     return Steps(
         values=draw(2048, B, S, 4),
         actions=draw(7, B, S, A),
-        discrete=torch.arange(B) % 2 == 1,
+        discrete=(torch.arange(B) % 2 == 1)[:, None].expand(B, S),
         show_observation=torch.ones(B, S, dtype=torch.bool),
         show_action=(torch.arange(S) < S // 2).expand(B, S),
         grid=draw(11, B, S, 5, 7, 3),
