@@ -80,13 +80,13 @@ def prompt_choices(task: str) -> Choices:
     counts = shipped_counts()
     scene = domains.task(task).scene
     others = [other.id for other in domains.tasks() if other.scene == scene and other.id != task and other.id in counts]
-    choices = _labelled(task) if task in counts else []
+    choices = _labelled(task, "") if task in counts else []
     for other in others:
-        choices += _labelled(other) if len(others) <= SMALL_SCENE else [(f"{other.partition('/')[2]} #0", f"{other}#0")]
+        name = f"{other.partition('/')[2]} "
+        choices += _labelled(other, name) if len(others) <= SMALL_SCENE else [(f"{name}#0", f"{other}#0")]
     return [*choices, ("no prompt", NO_PROMPT)]
 
 
-def _labelled(task: str) -> Choices:
-    name = task.partition("/")[2]
+def _labelled(task: str, name: str) -> Choices:
     goals = [readable(episode.goal) for episode in shipped(task)]
-    return [(f"{name} #{n}" + (f" · {goal}" if goal else ""), f"{task}#{n}") for n, goal in enumerate(goals)]
+    return [(f"{name}#{n}" + (f" · {goal}" if goal else ""), f"{task}#{n}") for n, goal in enumerate(goals)]

@@ -99,7 +99,7 @@ def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page)
     page.wait_for_function("window.playground.state().t == 1")
     before, drawn = state(page), picture(page)
     page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden#0')")
-    choose(page, "prompt", "GoToLocal-hidden #1")
+    choose(page, "prompt", "#1 ·")
     page.wait_for_function(f"window.playground.state().prompt == '{TASK}#1'")
     after = state(page)
     assert (after["t"], after["episode"], after["return"], after["goal"]) == (
