@@ -3,9 +3,7 @@
 Pictures are never queued: only the newest is kept, and none is drawn while the last one has not been taken.
 """
 
-import json
 import logging
-import struct
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -14,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from playground import assets
 from playground.errors import BadValueError, PlaygroundError
 from playground.events import StepEvent
-from playground.facade import make_policy, normalised, open_session
+from playground.facade import make_policy, open_session
 from playground.session import Session
 from playground.web.catalogue import find_demonstration, readable
+from playground.web.readouts import packed, readouts
 from playground.web.reel import Painter, Reel, jpeg
 
 LIVE_FPS = 30.0
@@ -101,7 +99,7 @@ class Visitor:
             picture = self._picture if self._fresh_picture else None
             self._fresh = self._fresh_picture = False
             self._reel_turn = True
-            return _packed({"live": self._state}, picture)
+            return packed({"live": self._state}, picture)
 
     def close(self) -> None:
         """Ends the thread, which closes the world."""
@@ -202,33 +200,7 @@ class Visitor:
             "error": self._error,
             "busy": self._busy,
         }
-        session = self._session
-        event = None if session is None else session.last
-        if session is None or session.task is None or event is None:
-            return state
-        decision = event.decision
-        recent = [tick for tick in self._ticks if self._ticks[-1][0] - tick[0] < 1.0]
-        seconds = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
-        return state | {
-            "episode": event.episode,
-            "t": event.t,
-            "max_steps": session.task.max_steps,
-            "return": event.total_reward,
-            "reward": event.reward,
-            "score": normalised(assets.scores(), session.task, event.total_reward, event.success),
-            "success": event.success,
-            "goal": readable(event.goal),
-            "seed": event.seed,
-            "done": event.done,
-            "acted": event.prompt,
-            "action": None if event.action is None else np.atleast_1d(event.action).astype(float).round(3).tolist(),
-            "choices": int(getattr(session.env.action_space, "n", 0)),
-            "latency_ms": None if decision is None else decision.latency_ms,
-            "entropy": None if decision is None else _entropy(decision.probabilities),
-            "live_steps": None if decision is None else decision.live_steps,
-            "ratio": (len(recent) - 1) / seconds / session.task.fps if seconds else None,
-            "fps": round(sum(drawn for _, drawn in recent[1:]) / seconds) if seconds else None,
-        }
+        return state | ({} if self._session is None else readouts(self._session, self._ticks))
 
     # Commands
 
@@ -348,21 +320,8 @@ class Visitor:
         if self._reel_sent < len(reel.pictures):
             index = self._reel_sent
             self._reel_sent, self._reel_note_sent = index + 1, reel.note
-            return _packed({"reel": about | {"index": index}}, reel.pictures[index])
+            return packed({"reel": about | {"index": index}}, reel.pictures[index])
         if reel.note != self._reel_note_sent:
             self._reel_note_sent = reel.note
-            return _packed({"reel": about}, None)
+            return packed({"reel": about}, None)
         return None
-
-
-def _packed(header: dict[str, Any], picture: bytes | None) -> bytes:
-    text = json.dumps(header).encode()
-    return struct.pack("<I", len(text)) + text + (picture or b"")
-
-
-def _entropy(probabilities: np.ndarray | None) -> float | None:
-    """Mean entropy of the action's tokens, bits."""
-    if probabilities is None:
-        return None
-    p = np.clip(probabilities, 1e-12, 1.0)
-    return float(-(p * np.log2(p)).sum(axis=-1).mean())
