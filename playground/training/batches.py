@@ -204,7 +204,7 @@ class Sampler:
     def _window(self, length: int, rng: np.random.Generator) -> np.ndarray:
         """Timesteps of a prompt from an episode of that length: a window of stride 1 to 3, often up to the end."""
         most = self.config.max_prompt
-        count = most if rng.random() < 0.6 else int(rng.integers(max(1, most // 8), most + 1))
+        count = most if rng.random() < 0.25 else int(rng.integers(max(1, most // 8), most + 1))
         stride = int(rng.integers(1, 4))
         span = min(length, count * stride)
         first = length - span if rng.random() < self.from_end else int(rng.integers(length - span + 1))

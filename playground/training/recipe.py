@@ -41,7 +41,7 @@ class Recipe:
     tasks: tuple[str, ...] = TASKS
     preset: str = "small"
     minutes: float = 90.0
-    rows: tuple[tuple[str, float], ...] = (("vector", 16), ("grid", 5), ("image", 0.3))
+    rows: tuple[tuple[str, float], ...] = (("vector", 8), ("grid", 1.5), ("image", 0.15))
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
