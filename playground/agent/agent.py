@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from playground import assets
 from playground.agent.context import Context
 from playground.agent.reading import check_form, fit_prompt, read_observations, read_segment
 from playground.domains.base import DomainEnv
 from playground.events import Decision
-from playground.model import GeneralistModel
+from playground.model import GeneralistModel, from_pretrained
 from playground.prompt import Prompt
 from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
@@ -113,10 +114,7 @@ def load_agent(checkpoint: str | Path | None = None) -> GeneralistModel:
     Raises:
         BadFileError: the folder is missing or damaged.
     """
-    from playground.assets import ASSETS
-    from playground.model import from_pretrained
-
-    return from_pretrained(ASSETS / "checkpoint" if checkpoint is None else checkpoint)
+    return from_pretrained(assets.ASSETS / "checkpoint" if checkpoint is None else checkpoint)
 
 
 def agent_for(model: GeneralistModel, env: DomainEnv) -> Agent:

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from playground.model import Cache, GeneralistModel
 
+PIECE = 1024
+"""Most positions read at a time: attention's mask has this times the context's length entries."""
+
 
 class Context:
     """Prompt and live steps of B independent rows; T may differ from row to row and from step to step.
@@ -49,11 +52,9 @@ class Context:
             self._rewind(row)
         if prompt is None:
             return
-        self._reserve(length)
         first, *others = rows
         self._cache.length[first] = 0
-        self._model.trunk(prompt[None], self._cache, torch.tensor([first], device=prompt.device))
-        self._cache.length[first] = length
+        self._read(prompt[None], [first])
         for layer in (*self._cache.keys, *self._cache.values):
             for other in others:
                 layer[other, :, :length] = layer[first, :, :length]
@@ -105,12 +106,14 @@ class Context:
         index = None if everything else torch.tensor(rows, device=x.device)
         length = self._cache.length if index is None else self._cache.length[index]
         self._reserve(int(length.max()) + x.shape[1])
-        y: Tensor = self._model.trunk(x, self._cache, index)
-        if index is None:
-            self._cache.length += x.shape[1]
-        else:
-            self._cache.length[index] += x.shape[1]
-        return y
+        outputs = []
+        for piece in x.split(PIECE, dim=1):
+            outputs.append(self._model.trunk(piece, self._cache, index))
+            if index is None:
+                self._cache.length += piece.shape[1]
+            else:
+                self._cache.length[index] += piece.shape[1]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
     def _rewind(self, row: int) -> None:
         """Cuts a row's cache at the end of its prompt: the live steps are to be read again."""

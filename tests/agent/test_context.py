@@ -1,6 +1,7 @@
 """The context's law: the cache never changes the result."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -54,9 +55,14 @@ OPERATIONS = st.lists(
 
 
 @settings(max_examples=30)
-@given(operations=OPERATIONS, T=st.sampled_from([1, 3]), seed=st.integers(0, 2**31))
-def test_outputs_equal_a_fresh_pass(model: GeneralistModel, operations: list, T: int, seed: int):
+@given(operations=OPERATIONS, T=st.sampled_from([1, 3]), piece=st.sampled_from([4, 1024]), seed=st.integers(0, 2**31))
+def test_outputs_equal_a_fresh_pass(model: GeneralistModel, operations: list, T: int, piece: int, seed: int):
     """T = 1 is the `step` layout, T = 3 a `flat` one; rows are extended, reset and swapped at different times."""
+    with patch("playground.agent.context.PIECE", piece):
+        check_against_references(model, operations, T, seed)
+
+
+def check_against_references(model: GeneralistModel, operations: list, T: int, seed: int) -> None:
     noise = torch.Generator().manual_seed(seed)
     context, references = Context(model, BATCH), [Reference(model) for _ in range(BATCH)]
     for name, rows, amount in operations:
