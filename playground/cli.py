@@ -176,7 +176,9 @@ def train(
 
 @app.command()
 def evaluate(
-    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    tasks: Annotated[
+        str | None, typer.Option(help="Globs of task ids, separated by commas; what the checkpoint learnt if left out.")
+    ] = None,
     checkpoint: CheckpointOption = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other worlds.")] = 0,
@@ -186,8 +188,12 @@ def evaluate(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
 ) -> None:
     """Measure an agent on seeds that nothing was trained on."""
+    from playground.assets import ASSETS
+    from playground.model import read_config
     from playground.training.evaluation import evaluate as run
 
+    if tasks is None:
+        tasks = ",".join(read_config(checkpoint or ASSETS / "checkpoint")[1].get("tasks", ["*"]))
     run(tasks, checkpoint, episodes, seed, json_file, prompt, agent, workers)
 
 
