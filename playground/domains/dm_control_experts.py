@@ -120,7 +120,9 @@ def pendulum_law(physics: Any) -> Law:
         if abs(angle) < 0.4 and abs(balance) < 1.5:
             return np.array([balance])
         missing = -_energy(physics, 9.81 * 0.5, inertia)
-        return np.array([20 * missing * (turning if abs(turning) > 0.01 else 0.01)])
+        # At rest with gravity, not against it: there is a place where full torque and gravity cancel.
+        motion = turning if abs(turning) > 0.01 else np.copysign(0.01, np.sin(angle))
+        return np.array([20 * missing * motion])
 
     return law
 
