@@ -157,7 +157,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
     recipe: Annotated[str, typer.Option(help="cpu or gpu.")] = "cpu",
     data: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Globs of task ids, separated by commas, if not the recipe's.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Globs of task ids, if not the recipe's.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run, if not the recipe's.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from where the folder's run stopped.")] = False,
     devices: Annotated[str, typer.Option(help="How many devices of this machine, as for Lightning Fabric.")] = "1",

@@ -39,7 +39,9 @@ class Episode:
     def __post_init__(self) -> None:
         steps = len(self.actions)
         if len(self.rewards) != steps:
-            raise BadValueError(f"episode of {self.task}: {len(self.rewards)} rewards for {steps} actions; give one each")
+            raise BadValueError(
+                f"episode of {self.task}: {len(self.rewards)} rewards for {steps} actions; give one each"
+            )
         for key, values in self.observations.items():
             if len(values) != steps + 1:
                 raise BadValueError(

@@ -6,12 +6,12 @@ from typing import Any
 
 from playground import domains
 from playground.domains.base import DomainEnv
-from playground.errors import UnknownNameError
+from playground.errors import BadValueError, UnknownNameError
 from playground.events import Consumer, Policy
 from playground.policies import ExpertPolicy, NearestPolicy, RandomPolicy
 from playground.prompt import Prompt
 from playground.session import Session
-from playground.task import Goal, Task
+from playground.task import EVALUATION_SEEDS, Goal, Task
 
 AGENTS = ("model", "expert", "random", "nearest")
 """Who can act: the trained agent, the task's expert, chance, and the nearest step of the prompt."""
@@ -58,6 +58,17 @@ def find_prompt(name: str | None) -> Prompt | None:
     return None if name is None else prompt(name)
 
 
+def world_seed(seed: int) -> int:
+    """The world that a person's `seed` means: one of those that nothing was trained on.
+
+    Raises:
+        BadValueError: there are not as many.
+    """
+    if not 0 <= seed < len(EVALUATION_SEEDS):
+        raise BadValueError(f"seed is {seed}; give 0 to {len(EVALUATION_SEEDS) - 1}")
+    return EVALUATION_SEEDS[seed]
+
+
 def open_session(
     task: str,
     agent: str = "model",
@@ -74,18 +85,18 @@ def open_session(
         task: task id, `domain/name`.
         agent: one of AGENTS.
         prompt: a Prompt, or the name of a shipped demonstration such as `classic/CartPole#0`.
-        seed: start of the first episode.
+        seed: start of the first episode, see `world_seed`.
         goal: the world's goal, if not the prompt's.
         checkpoint: checkpoint folder; None takes the shipped one.
         size: width of pictures.
         consumers: called with every event.
     """
-    found = domains.task(task)
+    found, first = domains.task(task), world_seed(seed)
     wanted = find_prompt(prompt) if isinstance(prompt, str) else prompt
     env = found.make(size)
     try:
         policy = make_policy(agent, found, env, seed, checkpoint)
-        return Session(env, policy, wanted, seed, goal, found, consumers)
+        return Session(env, policy, wanted, first, goal, found, consumers)
     except BaseException:
         env.close()
         raise

@@ -1,6 +1,7 @@
 """Video files at true speed, playable even after an interrupt; and pictures with a line of text above them."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,7 @@ class VideoWriter:
         self.path, self.fps, self.count = Path(path), fps, 0
         check_target(self.path)
         self._film: Any = None
+        self._hand = ThreadPoolExecutor(1)
         self._pictures: list[Image.Image] = []
 
     def append(self, picture: np.ndarray) -> None:
@@ -58,8 +60,12 @@ class VideoWriter:
         if self.path.suffix.lower() == ".mp4":
             height, width = (n - n % 2 for n in picture.shape[:2])
             if self._film is None:
-                self._film = imageio.get_writer(self.path, fps=self.fps, codec="libx264", quality=8, macro_block_size=2)
-            self._film.append_data(picture[:height, :width])
+                options = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]  # playable while it grows
+                self._film = imageio.get_writer(
+                    self.path, fps=self.fps, codec="libx264", quality=8, macro_block_size=2, output_params=options
+                )
+            # In a thread of its own, a write ends whole even if an interrupt comes in the middle of it.
+            self._hand.submit(self._film.append_data, picture[:height, :width]).result()
         elif self.path.suffix.lower() == ".gif":
             self._pictures.append(Image.fromarray(picture).quantize(128, dither=Image.Dither.NONE))
         else:
@@ -67,6 +73,7 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finishes the file; without a single picture, none is left behind."""
+        self._hand.shutdown()
         if self._film is not None:
             self._film.close()
         elif self._pictures:

@@ -61,7 +61,10 @@ class MasterWeights:
         self._parts = [nn.Parameter(self.weights[:decayed]), nn.Parameter(self.weights[decayed:])]
         self._decayed = decayed
         self.optimizer = torch.optim.AdamW(
-            [{"params": [self._parts[0]], "weight_decay": weight_decay}, {"params": [self._parts[1]], "weight_decay": 0.0}],
+            [
+                {"params": [self._parts[0]], "weight_decay": weight_decay},
+                {"params": [self._parts[1]], "weight_decay": 0.0},
+            ],
             betas=(0.9, 0.98),
             fused=True,
         )

@@ -16,7 +16,7 @@ TASKS = ("metaworld/*", "dm_control/*", "classic/*", "atari/Breakout", *(f"babya
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run.
+    """A training run. The network computes in bfloat16; the optimiser keeps float32 masters.
 
     Attributes:
         tasks: globs of the tasks that are learnt.
@@ -35,7 +35,6 @@ class Recipe:
         prompted: share of sequences that start with a prompt (Gato: 0.25).
         from_end: share of prompts that are cut from the episode's end (Gato: 0.5).
         compile: whether the trunk is compiled (worth it on a GPU).
-        precision: Lightning Fabric's precision; optimiser and moving average always keep float32 masters.
     """
 
     tasks: tuple[str, ...] = TASKS
@@ -53,7 +52,6 @@ class Recipe:
     prompted: float = 0.85
     from_end: float = 0.5
     compile: bool = False
-    precision: str = "bf16-true"
 
     def __post_init__(self) -> None:
         if self.minutes <= 0:

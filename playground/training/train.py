@@ -87,7 +87,7 @@ def train(
         raise BadFileError(f"{out}: no {STATE} to resume from; leave out the resume option")
     if not resume and (out / STATE).exists():
         raise BadValueError(f"{out} already holds a training; resume it or give another folder")
-    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=recipe.precision)
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision="bf16-true")
     fabric.launch()
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
@@ -164,7 +164,9 @@ class _Loop:
                     means = {modality: round(float(np.mean(values)), 4) for modality, values in window.items()}
                     bar.update(round(min(self.elapsed, total)) - bar.n)
                     bar.set_postfix(step=self.step, timesteps_per_s=round(rate), padding=f"{padded:.0%}", **means)
-                    self._log({"step": self.step, "seconds": round(self.elapsed), "timesteps_per_s": round(rate), **means})
+                    self._log(
+                        {"step": self.step, "seconds": round(self.elapsed), "timesteps_per_s": round(rate), **means}
+                    )
                     window, positions, self.reported = {}, 0, now
                 if now - self.saved > SAVE_SECONDS:
                     self._save()
@@ -188,7 +190,9 @@ class _Loop:
             losses[modality] += loss.detach().item()
         gradient = self.masters.take_gradient()
         if self.fabric.world_size > 1:
-            gradient = self.fabric.all_reduce(gradient, reduce_op="mean")
+            reduced = self.fabric.all_reduce(gradient, reduce_op="mean")
+            assert isinstance(reduced, torch.Tensor)
+            gradient = reduced
         self.masters.update(gradient, learning_rate(self.recipe, self.step, progress), self.recipe.clip, self.step)
         self.masters.write(self.masters.weights)
         self.step += 1

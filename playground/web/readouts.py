@@ -10,6 +10,7 @@ import numpy as np
 from playground import assets
 from playground.facade import normalised
 from playground.session import Session
+from playground.task import EVALUATION_SEEDS
 from playground.web.catalogue import readable
 
 WINDOW_SECONDS = 1.0
@@ -38,7 +39,7 @@ def readouts(session: Session, ticks: deque[tuple[float, bool]]) -> dict[str, An
         "score": normalised(assets.scores(), session.task, event.total_reward, event.success),
         "success": event.success,
         "goal": readable(event.goal),
-        "seed": event.seed,
+        "seed": event.seed - EVALUATION_SEEDS.start,
         "done": event.done,
         "acted": event.prompt,
         "action": None if event.action is None else np.atleast_1d(event.action).astype(float).round(3).tolist(),

@@ -14,7 +14,7 @@ import numpy as np
 
 from playground.errors import BadValueError, PlaygroundError
 from playground.events import StepEvent
-from playground.facade import make_policy, open_session
+from playground.facade import make_policy, open_session, world_seed
 from playground.session import Session
 from playground.web.catalogue import find_demonstration, readable
 from playground.web.readouts import packed, readouts
@@ -23,7 +23,6 @@ from playground.web.reel import Painter, Reel, jpeg
 LIVE_FPS = 30.0
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 END_PAUSE_SECONDS = 1.2
-MAX_SEED = 2**31 - 1
 
 _log = logging.getLogger(__name__)
 
@@ -277,11 +276,11 @@ class Visitor:
         if self._session is None:
             self._open(self._task, self._prompt)
             return
+        start = None
         if isinstance(seed, int) and not isinstance(seed, bool):
-            if not 0 <= seed <= MAX_SEED:
-                raise BadValueError(f"seed is {seed}; give 0 to {MAX_SEED}")
+            start = world_seed(seed)
             self._seed = seed
-        self._session.reset(self._seed if isinstance(seed, int) and not isinstance(seed, bool) else None)
+        self._session.reset(start)
         self._step()
         self._due = perf_counter()
 

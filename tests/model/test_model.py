@@ -62,7 +62,7 @@ def test_forward_and_backward_are_finite(model: GeneralistModel, only_numbers: b
     h = model(given)
     flat = 4 + 1 + 3 + (0 if only_numbers else 6 + 2 + 5 * 7 * 3)  # numbers, separator, actions, text, patches, cells
     assert h.shape == (2, 5, 1 if model.config.layout == "step" else flat, 32)
-    S, N, A = 5, 10, given.actions.shape[2]
+    N, A = 10, given.actions.shape[2]
     logits = model.logits(h.flatten(0, 1), given.actions.view(N, A), given.discrete.flatten())
     assert logits.shape == (N, A, model.config.action_bins + 32) and torch.isfinite(logits).all()
     model.zero_grad()

@@ -194,7 +194,11 @@ def test_two_devices_train_one_model(root: Path, tmp_path: Path) -> None:
     )
     project = Path(__file__).parents[2]
     subprocess.run(
-        [sys.executable, str(script)], check=True, cwd=project, timeout=120, env={**_environment(), "PYTHONPATH": str(project)}
+        [sys.executable, str(script)],
+        check=True,
+        cwd=project,
+        timeout=120,
+        env={**_environment(), "PYTHONPATH": str(project)},
     )
     assert json.loads((tmp_path / "run" / "config.json").read_text())["training"]["steps"] > 0
 
