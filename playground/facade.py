@@ -100,18 +100,3 @@ def open_session(
     except BaseException:
         env.close()
         raise
-
-
-def normalised(
-    scores: dict[str, dict[str, float]], task: Task, total_reward: float, success: bool | None
-) -> float | None:
-    """An episode's score between chance (0) and expert (1), or None where those are unknown or equal.
-
-    Args:
-        scores: what `playground.assets.scores()` gives.
-    """
-    known = scores.get(task.id)
-    if known is None or known["expert"] == known["random"]:
-        return None
-    score = float(bool(success)) if task.has_success else total_reward
-    return (score - known["random"]) / (known["expert"] - known["random"])

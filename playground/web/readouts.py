@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from playground import assets
-from playground.facade import normalised
 from playground.session import Session
 from playground.task import EVALUATION_SEEDS
+from playground.training.scoring import normalise
 from playground.web.catalogue import readable
 
 WINDOW_SECONDS = 1.0
@@ -30,13 +30,14 @@ def readouts(session: Session, ticks: deque[tuple[float, bool]]) -> dict[str, An
     decision = event.decision
     recent = [tick for tick in ticks if ticks[-1][0] - tick[0] < WINDOW_SECONDS]
     seconds = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
+    achieved = float(bool(event.success)) if session.task.has_success else event.total_reward
     return {
         "episode": event.episode,
         "t": event.t,
         "max_steps": session.task.max_steps,
         "return": event.total_reward,
         "reward": event.reward,
-        "score": normalised(assets.scores(), session.task, event.total_reward, event.success),
+        "score": normalise(achieved, assets.scores().get(session.task.id)),
         "success": event.success,
         "goal": readable(event.goal),
         "seed": event.seed - EVALUATION_SEEDS.start,

@@ -6,7 +6,7 @@ import pytest
 
 from playground import assets
 from playground.demonstrations.files import save_episodes
-from playground.demonstrations.library import choose, prompt, shipped, shipped_counts, shipped_folder
+from playground.demonstrations.shipping import choose, prompt, shipped, shipped_counts, shipped_folder
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.task import PROMPT_SEEDS
 from tests.toy import toy_task
