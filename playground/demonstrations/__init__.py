@@ -2,9 +2,9 @@
 
 from playground.demonstrations.collecting import collect
 from playground.demonstrations.files import load_episodes, save_episodes
-from playground.demonstrations.shipping import prompt, ship, shipped, shipped_counts
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
 from playground.demonstrations.scores import measure_scores
+from playground.demonstrations.shipping import prompt, ship, shipped, shipped_counts
 
 __all__ = [
     "PackedTask",
