@@ -37,4 +37,4 @@ def test_python_runs() -> None:
     scope: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), scope)
     last = scope["event"]
-    assert last.done and last.prompt == "metaworld/drawer-close#0"
+    assert last.done and last.prompt == "metaworld/faucet-close#0"

@@ -19,6 +19,10 @@ from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
 from playground.tokens.timestep import Form
 
+TEMPERATURE = 0.7
+"""Choices are sampled, as in the Gato paper, from a distribution sharpened by this: the most likely choice alone can turn
+left and right for ever, and the plain distribution slips too often."""
+
 
 class BatchAgent:
     """Acts in several worlds of one form at a time; each row has its own prompt and its own live steps.
@@ -38,6 +42,7 @@ class BatchAgent:
         self._form = form
         self._context = Context(model, batch)
         self._prompt_steps = [0] * batch
+        self._draws = [np.random.default_rng(row) for row in range(batch)]
 
     def condition(self, prompts: Sequence[Prompt | None], rows: Sequence[int]) -> None:
         """Gives each of N rows its prompt; rows with the same object share the reading of it. Live steps stay."""
@@ -51,8 +56,10 @@ class BatchAgent:
                 self._prompt_steps[row] = 0 if fitting is None else len(fitting)
 
     def reset(self, rows: Sequence[int]) -> None:
-        """Forgets the live steps of rows; their prompts stay."""
+        """Forgets the live steps of rows; their prompts stay. The same worlds then get the same choices again."""
         self._context.reset(rows)
+        for row in rows:
+            self._draws[row] = np.random.default_rng(row)
 
     @torch.inference_mode()
     def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
@@ -63,7 +70,14 @@ class BatchAgent:
         h = self._context.extend(model.embed(steps)[:, 0], rows)
         discrete = action.kind == "discrete"
         tokens, probabilities, means = (t.cpu().numpy() for t in model.decode(h, discrete, action.size))
-        actions = tokens[:, 0] if discrete else decode_unit(means, model.config.action_bins)
+        if discrete:
+            sharpened = probabilities[:, 0].astype(np.float64) ** (1 / TEMPERATURE)
+            chances = sharpened / sharpened.sum(-1, keepdims=True)
+            drawn = [self._draws[row].choice(action.size, p=p) for row, p in zip(rows, chances, strict=True)]
+            actions = np.array(drawn, np.int64)
+            tokens = actions[:, None]
+        else:
+            actions = decode_unit(means, model.config.action_bins)
         live_steps = self._context.live_steps
         latency_ms = (perf_counter() - began) * 1e3
         return [

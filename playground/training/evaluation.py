@@ -102,6 +102,8 @@ def evaluate(
         results[job.task] = result
         if json_file is not None:
             _save(json_file, _report(described, results))
+    if json_file is not None and results:
+        _save(json_file, _report(described, results))
     if failures:
         lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
         raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others were measured")

@@ -11,8 +11,8 @@ from playground.task import Goal
 
 NO_PROMPT = "none"
 FAVOURITES = (
-    "metaworld/reach",
-    "dm_control/cheetah-run",
+    "metaworld/faucet-open",
+    "dm_control/cheetah-speed_2",
     "babyai/GoToLocal-hidden",
     "classic/CartPole",
     "atari/Breakout",

@@ -11,7 +11,7 @@ import torch
 
 from playground import assets, domains
 from playground.demonstrations import save_episodes, shipped, shipped_counts
-from playground.demonstrations.library import choose, shipped_folder
+from playground.demonstrations.shipping import choose, shipped_folder
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.model import GeneralistModel, preset, save_pretrained
 from playground.policies import ExpertPolicy
