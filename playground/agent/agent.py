@@ -20,8 +20,8 @@ from playground.tokens.scalars import decode_unit
 from playground.tokens.timestep import Form
 
 TEMPERATURE = 0.7
-"""Choices are sampled, as in the Gato paper, from a distribution sharpened by this: the most likely choice alone can turn
-left and right for ever, and the plain distribution slips too often."""
+"""Choices are sampled, as in the Gato paper, from a distribution sharpened by this: the most likely choice alone can
+turn left and right for ever, and the plain distribution slips too often."""
 
 
 class BatchAgent:
