@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from playground import assets
+from playground import assets, domains
 
 settings.register_profile("patient", deadline=None)  # busy machines are slow, not wrong
 settings.load_profile("patient")
@@ -15,11 +15,12 @@ TASK = "babyai/GoToLocal-hidden"
 OTHER = "babyai/GoToLocalS5N2-hidden"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Ships demonstrations of TASK (4) and OTHER (2) to a folder that takes the place of the assets."""
+    """Ships demonstrations of TASK (4) and OTHER (2) to a folder that takes the place of the assets for one module."""
     from playground.demonstrations import ship, shipped, shipped_counts
 
+    domains.tasks()  # tasks that need an expert's file look for it in the real assets
     caches = (shipped_counts, shipped, assets.scores)
     before, assets.ASSETS = assets.ASSETS, tmp_path_factory.mktemp("assets")
     for cache in caches:

@@ -13,7 +13,7 @@ from playground.web.server import build_app
 from tests.conftest import TASK
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(demonstrations: None) -> Iterator[str]:
     """Address of a running server whose visitors watch the expert."""
     config = uvicorn.Config(build_app("expert", None, TASK), port=0, log_level="warning", timeout_graceful_shutdown=1)
