@@ -1,5 +1,6 @@
 """What several test modules need: a few shipped demonstrations of this test run, and a tiny checkpoint."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import settings
 
 from playground import assets, domains
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per test worker: more of them get in each other's way
 settings.register_profile("patient", deadline=None)  # busy machines are slow, not wrong
 settings.load_profile("patient")
 
