@@ -13,7 +13,7 @@ ROWS = {
     **dict.fromkeys(("domains", "tokens", "video", "session", "policies", "recorder"), 1),
     **dict.fromkeys(("model", "demonstrations"), 2),
     "agent": 3,
-    **dict.fromkeys(("training", "facade", "filming"), 4),
+    **dict.fromkeys(("training", "facade", "filming", "viewing"), 4),
     **dict.fromkeys(("web", "window", "experiments", "doctor"), 5),
     "cli": 6,
     "__main__": 7,

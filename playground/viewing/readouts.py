@@ -1,7 +1,5 @@
-"""What the page shows as numbers, and how messages to it are packed."""
+"""What is shown as numbers."""
 
-import json
-import struct
 from collections import deque
 from typing import Any
 
@@ -11,7 +9,7 @@ from playground import assets
 from playground.session import Session
 from playground.task import EVALUATION_SEEDS
 from playground.training.scoring import normalise
-from playground.web.catalogue import readable
+from playground.viewing.catalogue import readable
 
 WINDOW_SECONDS = 1.0
 """Time over which rates are measured."""
@@ -59,9 +57,3 @@ def entropy_bits(probabilities: np.ndarray | None) -> float | None:
         return None
     p = np.clip(probabilities, 1e-12, 1.0)
     return float(-(p * np.log2(p)).sum(axis=-1).mean())
-
-
-def packed(header: dict[str, Any], picture: bytes | None) -> bytes:
-    """A message to the page: 4 bytes length, JSON, perhaps a JPEG."""
-    text = json.dumps(header).encode()
-    return struct.pack("<I", len(text)) + text + (picture or b"")

@@ -1,0 +1,1 @@
+"""What window and web page both show: choices, demonstrations' pictures, readouts. No screen, no toolkit."""
