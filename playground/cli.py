@@ -130,6 +130,21 @@ def collect(
     run(tasks, out, episodes, seed, workers)
 
 
+@app.command()
+def dagger(
+    tasks: Annotated[str, typer.Option(help="Globs of task ids that were collected, separated by commas.")] = "*",
+    checkpoint: CheckpointOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 48,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+) -> None:
+    """Let the agent play and the experts say what they would have done; adds to the episodes for training."""
+    from playground.training.dagger import dagger as run
+
+    run(tasks, checkpoint, episodes, seed, out, workers)
+
+
 @app.command(hidden=True)
 def ship(
     tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",

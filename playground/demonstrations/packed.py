@@ -6,7 +6,7 @@
 * `actions.npy` [T, A] or [T]: the expert's clean labels,
 * `episodes.npy` [E]: a table (`EPISODE`) that says where in T each episode lies and what it was,
 * `texts.json`: key -> one string per episode; text does not change within an episode,
-* `meta.json`: task, format version, goals by id, and how much was asked for.
+* `meta.json`: task, format version, goals by id, how much was asked for, and whether the expert drove.
 
 A shard is written beside its place and renamed, so that a folder that exists is complete.
 """
@@ -25,6 +25,7 @@ import numpy as np
 
 from playground.episode import Episode
 from playground.errors import BadFileError
+from playground.prompt import Prompt, Segment
 from playground.task import Goal
 
 FORMAT = 1
@@ -57,7 +58,9 @@ def goal_id(goal: Goal) -> int:
     return 1 + int.from_bytes(digest, "little") % (2**31 - 2)
 
 
-def write_shard(folder: Path, episodes: Sequence[Episode], grouped: bool, planned: int) -> None:
+def write_shard(
+    folder: Path, episodes: Sequence[Episode], grouped: bool, planned: int, demonstrations: bool = True
+) -> None:
     """Writes episodes of one task as a shard, replacing the one of that name.
 
     Args:
@@ -65,6 +68,7 @@ def write_shard(folder: Path, episodes: Sequence[Episode], grouped: bool, planne
         episodes: at least one; all of one task.
         grouped: whether episodes are grouped by goal (hidden goals); else all are one group, 0.
         planned: number of episodes that were asked for, which may be more than could be had.
+        demonstrations: whether the expert drove. Its labels alone do not make an episode fit to be a prompt.
     """
     lengths = np.array([len(episode) for episode in episodes])
     table = np.zeros(len(episodes), EPISODE)
@@ -81,6 +85,7 @@ def write_shard(folder: Path, episodes: Sequence[Episode], grouped: bool, planne
         "format": FORMAT,
         "task": episodes[0].task,
         "planned": planned,
+        "demonstrations": demonstrations,
         "goals": {str(goal_id(episode.goal)): episode.goal for episode in episodes} if grouped else {},
     }
 
@@ -124,6 +129,7 @@ class Shard:
         episodes: table [E] of `EPISODE`, starts relative to this shard.
         texts: key -> one string per episode.
         goals: goal id -> goal.
+        demonstrations: whether the expert drove, so that the episodes can be prompts.
     """
 
     observations: dict[str, np.ndarray]
@@ -131,6 +137,7 @@ class Shard:
     episodes: np.ndarray
     texts: dict[str, list[str]]
     goals: dict[int, Goal]
+    demonstrations: bool
 
     @classmethod
     def open(cls, folder: Path, task: str) -> "Shard":
@@ -170,7 +177,7 @@ class Shard:
         goals = {int(number): as_goal(goal) for number, goal in meta.get("goals", {}).items()}
         if missing := set(episodes["goal"].tolist()) - set(goals) - {0}:
             raise BadFileError(f"{folder}/meta.json: goal {min(missing)} is not told; collect it again")
-        return cls(observations, actions, episodes, texts, goals)
+        return cls(observations, actions, episodes, texts, goals, bool(meta.get("demonstrations", True)))
 
 
 @dataclass(frozen=True)
@@ -224,6 +231,13 @@ class PackedTask:
         return np.concatenate(tables)
 
     @property
+    def promptable(self) -> np.ndarray:
+        """bool [E]: which episodes the expert drove."""
+        return np.repeat(
+            [shard.demonstrations for shard in self.shards], [len(shard.episodes) for shard in self.shards]
+        )
+
+    @property
     def texts(self) -> dict[str, np.ndarray]:
         """Key -> string array [E]."""
         return {key: np.array([s for shard in self.shards for s in shard.texts[key]]) for key in self.shards[0].texts}
@@ -232,6 +246,19 @@ class PackedTask:
     def goals(self) -> dict[int, Goal]:
         """Goal id -> goal, over all shards."""
         return {number: goal for shard in self.shards for number, goal in shard.goals.items()}
+
+    def prompt(self, episode: int) -> Prompt:
+        """One whole episode as a prompt; text keys are repeated for every timestep."""
+        for shard in self.shards:
+            if episode < len(shard.episodes):
+                break
+            episode -= len(shard.episodes)
+        row = shard.episodes[episode]
+        steps = slice(int(row["start"]), int(row["start"] + row["length"]))
+        observations = {key: np.array(values[steps]) for key, values in shard.observations.items()}
+        observations |= {key: np.full(row["length"], strings[episode]) for key, strings in shard.texts.items()}
+        segment = Segment(self.task, observations, np.array(shard.actions[steps]))
+        return Prompt(self.task, (segment,), shard.goals.get(int(row["goal"])), int(row["seed"]))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays [T, ...] in memory: `actions`, and every observation by its key."""

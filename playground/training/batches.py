@@ -5,6 +5,7 @@ A sequence's prompt always comes from *another* episode of the same goal: from i
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class TaskData:
         texts: distinct texts as token ids.
         text: int [E], which text each episode has; None without texts.
         start, length: int [E].
-        others: int [E] -> the episodes of the same goal, each goal's list shared.
+        prompts: int [E] -> the demonstrations of the same goal, each goal's list shared.
     """
 
     id: str
@@ -53,7 +54,7 @@ class TaskData:
     text: np.ndarray | None
     start: np.ndarray
     length: np.ndarray
-    others: list[np.ndarray]
+    prompts: list[np.ndarray]
 
     @property
     def modality(self) -> str:
@@ -75,9 +76,9 @@ class TaskData:
             distinct, text = np.unique(strings[form.text], return_inverse=True)
             texts = [encode_text(str(string))[: config.max_text] for string in distinct]
         episodes = packed.episodes
-        groups: dict[int, list[int]] = {}
-        for i, goal in enumerate(episodes["goal"].tolist()):
-            groups.setdefault(goal, []).append(i)
+        groups: dict[int, list[int]] = {goal: [] for goal in episodes["goal"].tolist()}
+        for i in np.flatnonzero(packed.promptable).tolist():
+            groups[int(episodes["goal"][i])].append(i)
         shared = {goal: np.array(members) for goal, members in groups.items()}
         return cls(
             id=packed.task,
@@ -90,7 +91,7 @@ class TaskData:
             text=text,
             start=episodes["start"].astype(np.int64),
             length=episodes["length"].astype(np.int64),
-            others=[shared[goal] for goal in episodes["goal"].tolist()],
+            prompts=[shared[goal] for goal in episodes["goal"].tolist()],
         )
 
 
@@ -129,6 +130,7 @@ class Sampler:
         rows: modality -> rows per optimiser step, on average.
         batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
+        task_weights: glob of task ids -> relative frequency within their domain; 1 for all others.
         prompted, from_end: see `Recipe`.
     """
 
@@ -139,6 +141,7 @@ class Sampler:
         rows: dict[str, float],
         batch_rows: int,
         domain_weights: dict[str, float],
+        task_weights: dict[str, float],
         prompted: float,
         from_end: float,
     ):
@@ -148,8 +151,12 @@ class Sampler:
         self.tasks = {m: [d for d in data if d.modality == m] for m in self.rows}
         self.chances = {}
         for modality, members in self.tasks.items():
-            domains = [d.id.partition("/")[0] for d in members]
-            chance = np.array([domain_weights.get(domain, 1.0) / domains.count(domain) for domain in domains])
+            domains = np.array([d.id.partition("/")[0] for d in members])
+            chance = np.ones(len(members))
+            for pattern, weight in task_weights.items():
+                chance[[fnmatchcase(d.id, pattern) for d in members]] = weight
+            for domain in np.unique(domains):
+                chance[domains == domain] *= domain_weights.get(domain, 1.0) / chance[domains == domain].sum()
             self.chances[modality] = chance / chance.sum()
 
     def step(self, rng: np.random.Generator) -> Iterator[tuple[str, Batch]]:
@@ -186,11 +193,11 @@ class Sampler:
 
     def _sequence(self, task: TaskData, rng: np.random.Generator) -> Sequence:
         episode = int(rng.integers(len(task.length)))
-        others = task.others[episode]
+        choices = task.prompts[episode]
         prompt, source = np.zeros(0, np.int64), episode
-        if len(others) > 1 and rng.random() < self.prompted:
+        if len(choices) > 1 and rng.random() < self.prompted:
             while source == episode:
-                source = int(rng.choice(others))
+                source = int(rng.choice(choices))
             prompt = task.start[source] + self._window(int(task.length[source]), rng)
         length = int(task.length[episode])
         at_start = rng.random() < (0.5 if length <= 2 * self.config.max_live else 0.2)

@@ -14,6 +14,32 @@ BABYAI_LEVELS = (
 TASKS = ("metaworld/*", "dm_control/*", "classic/*", "atari/Breakout", *(f"babyai/{x}" for x in BABYAI_LEVELS.split()))
 
 
+HARD = (
+    ("dm_control/cartpole-balance*", 0.3),
+    ("dm_control/walker-run", 2.0),
+    ("dm_control/walker-walk", 2.0),
+    ("dm_control/cheetah-run*", 2.0),
+    ("dm_control/reacher-*", 1.5),
+    ("metaworld/assembly", 2.5),
+    ("metaworld/peg-insert-side", 2.5),
+    ("metaworld/pick-*", 2.0),
+    ("metaworld/push*", 2.0),
+    ("metaworld/reach*", 2.0),
+    ("metaworld/soccer", 2.0),
+    ("metaworld/s*-p*", 1.5),
+    ("metaworld/*close", 0.6),
+    ("metaworld/button-*", 0.6),
+    ("metaworld/handle-*", 0.6),
+    ("metaworld/box-close", 2.0),
+    ("babyai/*TwoDoors", 2.0),
+    ("babyai/OpenRedBlueDoors", 2.0),
+    ("babyai/PutNext*", 1.5),
+    ("babyai/MiniBossLevel", 2.0),
+    ("babyai/OpenDoorsOrder*", 1.5),
+)
+"""What earlier checkpoints failed at is drawn more often, what they had learnt early on less; the last fit counts."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A training run. The network computes in bfloat16; the optimiser keeps float32 masters.
@@ -27,6 +53,7 @@ class Recipe:
         batch_rows: most rows that go through the model at once.
         shares: modality -> share of the loss.
         domain_weights: domain -> how often its tasks are drawn, relative to others of the same modality.
+        task_weights: glob of task ids -> how often they are drawn, relative to the others of their domain.
         learning_rate: peak of AdamW's.
         warmup: optimiser steps of linear warm-up.
         weight_decay: on matrices only.
@@ -44,6 +71,7 @@ class Recipe:
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
+    task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.1

@@ -109,6 +109,7 @@ def train(
         dict(recipe.rows),
         recipe.batch_rows,
         dict(recipe.domain_weights),
+        dict(recipe.task_weights),
         recipe.prompted,
         recipe.from_end,
     )

@@ -43,7 +43,7 @@ def data(root: Path) -> list[TaskData]:
 
 def sampler(data: list[TaskData], layout: str = "step", **changes: float) -> Sampler:
     options = {"prompted": 1.0, "from_end": 0.5} | changes
-    return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 6}, 4, {}, **options)
+    return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 6}, 4, {}, {}, **options)
 
 
 def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]) -> None:
@@ -57,6 +57,12 @@ def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]
         assert 1 <= len(sequence.live) <= preset("tiny").max_live
         start, length = data[0].start[sequence.prompt_episode], data[0].length[sequence.prompt_episode]
         assert start <= sequence.prompt.min() and sequence.prompt.max() < start + length
+
+
+def test_tasks_are_drawn_as_often_as_asked_within_their_domain(data: list[TaskData]) -> None:
+    other = replace(data[0], id="other/point")
+    draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5)
+    np.testing.assert_allclose(draw.chances["grid"], [0.25, 0.5, 0.25])
 
 
 def test_prompted_and_end_shares_are_what_the_recipe_says(data: list[TaskData]) -> None:

@@ -1,0 +1,179 @@
+"""DAgger (Ross, Gordon and Bagnell, 2011): the agent acts, the expert labels every state that it gets into.
+
+A clone of perfect episodes alone never learns what to do after its own small errors. The expert takes over for a
+stretch now and then, which shows how one comes back from there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from playground import domains
+from playground.agent import BatchAgent, load_agent
+from playground.demonstrations import PackedTask, default_root, packed_tasks
+from playground.demonstrations.packed import write_shard
+from playground.demonstrations.pool import cores, run_jobs
+from playground.domains.base import DomainEnv
+from playground.episode import Episode
+from playground.errors import BadFileError, PlaygroundError
+from playground.model import GeneralistModel
+from playground.prompt import Prompt
+from playground.task import TRAIN_SEEDS, Action, Observation, Task
+from playground.tokens.timestep import Form
+
+WORLDS = 16
+"""Worlds of one task that are stepped together, and episodes of a shard."""
+
+MAX_STEPS = 400
+"""Cut of the episodes: what goes wrong has gone wrong by then."""
+
+STRETCH = (10, 60)
+"""Least and most steps between two changes of who drives."""
+
+EXPERT_DRIVES = 0.25
+"""Share of the stretches in which the expert drives."""
+
+FIRST_SEED = 900_000
+"""Training seeds from here on are for worlds that the agent drives in."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    task: str
+    checkpoint: str | None
+    root: Path
+    seed: int
+
+
+def dagger(
+    tasks: str,
+    checkpoint: str | Path | None = None,
+    episodes: int = 48,
+    seed: int = 0,
+    root: Path | None = None,
+    workers: int | None = None,
+) -> None:
+    """Lets an agent drive on tasks that have collected demonstrations, and adds shards with the expert's labels.
+
+    Args:
+        tasks: glob of task ids, several separated by commas.
+        checkpoint: of the agent that drives; the shipped one by default.
+        episodes: per task, rounded up to full shards. Shards that exist are not collected again.
+        seed: of the first world, counted from `FIRST_SEED`; another one adds to what is there.
+        root: where the demonstrations lie; a cache folder of the user's by default.
+        workers: processes; all cores by default.
+
+    Raises:
+        BadFileError: none of the tasks has demonstrations to prompt with.
+        PlaygroundError: some tasks failed; all others were collected before this is raised.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    root = root or default_root()
+    patterns = [part.strip() for part in tasks.split(",")]
+    found = [id for id in packed_tasks(root) if any(fnmatchcase(id, pattern) for pattern in patterns)]
+    if not found:
+        raise BadFileError(f"{root}: no demonstrations of {tasks} to prompt the agent with; collect them first")
+    folder = None if checkpoint is None else str(checkpoint)
+    seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + episodes, WORLDS)
+    jobs = [_Job(id, folder, root, first) for id in found for first in seeds]
+    jobs = [job for job in jobs if not _place(job).exists()]
+    failures: dict[str, Exception] = {}
+    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("shards", total=len(jobs))
+        for job, result in run_jobs(_work, jobs, workers or cores()):
+            progress.update(bar, advance=1, description=job.task)
+            if isinstance(result, Exception):
+                failures[job.task] = result
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        raise PlaygroundError(f"{len(failures)} of {len(found)} tasks failed ({lines}); run it again for them")
+
+
+def _place(job: _Job) -> Path:
+    return job.root / job.task / f"dagger-{job.seed:06d}"
+
+
+def _work(job: _Job) -> None:
+    """The job of one worker process."""
+    task = domains.task(job.task)
+    packed = PackedTask.open(job.root, job.task)
+    rng = np.random.default_rng(job.seed)
+    choices = np.flatnonzero(packed.promptable)
+    prompts = [packed.prompt(int(e)) for e in rng.choice(choices, WORLDS)]
+    envs = [task.make(64) for _ in range(WORLDS)]
+    try:
+        episodes = drive(task, envs, _loaded(job.checkpoint), prompts, job.seed)
+    finally:
+        for env in envs:
+            env.close()
+    write_shard(_place(job), episodes, task.hidden_goal, WORLDS, demonstrations=False)
+
+
+@lru_cache(maxsize=1)
+def _loaded(checkpoint: str | None) -> GeneralistModel:
+    return load_agent(checkpoint)
+
+
+def drive(
+    task: Task, envs: Sequence[DomainEnv], model: GeneralistModel, prompts: Sequence[Prompt], seed: int
+) -> list[Episode]:
+    """One episode in each environment, driven by the agent and, by turns, the expert; the actions are the expert's.
+
+    Args:
+        task: what `envs` are of.
+        envs: B environments.
+        model: the agent's network.
+        prompts: B demonstrations; each gives its environment the goal, where it is hidden.
+        seed: of the first environment's world (of `TRAIN_SEEDS`); the others' follow.
+    """
+    assert seed + len(envs) <= TRAIN_SEEDS.stop
+    rng = np.random.default_rng([seed, 2])
+    experts = [task.make_expert(env) for env in envs]
+    agent = BatchAgent(model, Form.of(envs[0].observation_space, envs[0].action_space), len(envs))
+    agent.condition(prompts, range(len(envs)))
+    observations: list[list[Observation]] = []
+    for i, (env, expert, prompt) in enumerate(zip(envs, experts, prompts, strict=True)):
+        observations.append([env.reset(seed=seed + i, options={"goal": prompt.goal} if task.hidden_goal else None)[0]])
+        expert.reset()
+    labels: list[list[Action]] = [[] for _ in envs]
+    rewards: list[list[float]] = [[] for _ in envs]
+    by_expert = np.zeros(len(envs), bool)
+    until = rng.integers(*STRETCH, len(envs))
+    running = list(range(len(envs)))
+    for t in range(min(task.max_steps, MAX_STEPS)):
+        proposed = agent.act([observations[i][-1] for i in running], running)
+        still = []
+        for i, decision in zip(running, proposed, strict=True):
+            if t == until[i]:
+                by_expert[i] = rng.random() < EXPERT_DRIVES
+                until[i] = t + rng.integers(*STRETCH)
+            label = experts[i].act(observations[i][-1])
+            executed = label if by_expert[i] else np.clip(decision.action, -1, 1) if label.ndim else decision.action
+            observation, reward, terminated, truncated, _ = envs[i].step(executed)
+            observations[i].append(observation)
+            labels[i].append(label)
+            rewards[i].append(float(reward))
+            if not (terminated or truncated or (task.has_success and envs[i].success)):
+                still.append(i)
+        running = still
+        if not running:
+            break
+    return [
+        Episode(
+            task=task.id,
+            observations={key: np.stack([np.asarray(o[key]) for o in seen]) for key in seen[0]},
+            actions=np.stack(labels[i]),
+            rewards=np.array(rewards[i], np.float32),
+            truncated=True,
+            seed=seed + i,
+            goal=env.goal,
+            success=bool(env.success) if task.has_success else None,
+        )
+        for i, (env, seen) in enumerate(zip(envs, observations, strict=True))
+    ]

@@ -1,0 +1,88 @@
+"""DAgger on the toy domain, with an untrained agent."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from playground.demonstrations.packed import PackedTask, write_shard
+from playground.demonstrations.rollouts import rollout
+from playground.episode import Episode
+from playground.errors import BadFileError
+from playground.model import GeneralistModel, preset
+from playground.training import dagger as module
+from playground.training.batches import Sampler, TaskData
+from playground.training.dagger import dagger, drive
+from tests.toy import STEP, ToyEnv, ToyExpert, toy_task
+
+
+@pytest.fixture(scope="module")
+def demonstrations() -> list[Episode]:
+    """Two goals with two episodes each."""
+    env = ToyEnv()
+    goals = ((0.5, 0.5), (-0.5, 0.5))
+    return [rollout(toy_task(), env, ToyExpert(env), seed=s, goal=g) for g in goals for s in range(2)]
+
+
+def write(root: Path, episodes: list[Episode], shard: str, demonstrations: bool) -> None:
+    write_shard(root / episodes[0].task / shard, episodes, True, len(episodes), demonstrations)
+
+
+@pytest.fixture
+def packed(tmp_path: Path, demonstrations: list[Episode]) -> PackedTask:
+    write(tmp_path, demonstrations, "000000", True)
+    return PackedTask.open(tmp_path, demonstrations[0].task)
+
+
+def test_the_agent_drives_and_the_expert_labels(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
+    envs = [ToyEnv() for _ in range(4)]
+    prompts = [packed.prompt(e) for e in (0, 1, 2, 3)]
+    episodes = drive(toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000)
+    for episode, prompt in zip(episodes, prompts, strict=True):
+        assert episode.goal == prompt.goal
+        here = episode.observations["state"]
+        wanted = np.clip((np.array(prompt.goal) - here[:-1]) / STEP, -1, 1)
+        np.testing.assert_allclose(episode.actions, wanted, atol=1e-5)
+        assert np.abs(np.diff(here, axis=0) - STEP * episode.actions).max() > 0.5 * STEP  # someone else has moved it
+
+
+def test_the_expert_takes_over(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EXPERT_DRIVES", 1.0)
+    monkeypatch.setattr(module, "STRETCH", (3, 6))
+    envs = [ToyEnv() for _ in range(4)]
+    prompts = [packed.prompt(0)] * 4
+    episodes = drive(toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000)
+    moves = [np.diff(e.observations["state"], axis=0) - STEP * e.actions for e in episodes]
+    assert all(np.abs(move[:3]).max() > 1e-3 and np.abs(move[6:]).max() < 1e-5 for move in moves)
+    assert all(e.success for e in episodes)
+
+
+def test_what_an_agent_drove_is_never_a_prompt(tmp_path: Path, demonstrations: list[Episode]) -> None:
+    write(tmp_path, demonstrations, "000000", True)
+    write(tmp_path, [replace(e, success=False) for e in demonstrations], "dagger-900000", False)
+    packed = PackedTask.open(tmp_path, demonstrations[0].task)
+    assert packed.promptable.tolist() == [True] * 4 + [False] * 4
+    config = preset("tiny")
+    data = TaskData.load(packed, config)
+    sampler = Sampler([data], config, {"grid": 4}, 4, {}, {}, prompted=1.0, from_end=0.5)
+    rng = np.random.default_rng(0)
+    drawn = [sampler._sequence(data, rng) for _ in range(200)]
+    assert {s.live_episode for s in drawn} == set(range(8))
+    for s in drawn:
+        assert s.prompt_episode in (0, 1, 2, 3) and s.prompt_episode != s.live_episode
+        assert s.prompt_episode // 2 == (s.live_episode % 4) // 2  # of the same goal
+
+
+def test_a_prompt_is_the_whole_episode(packed: PackedTask, demonstrations: list[Episode]) -> None:
+    prompt = packed.prompt(2)
+    (segment,) = prompt.segments
+    assert (prompt.goal, prompt.seed, len(prompt)) == (demonstrations[2].goal, 0, len(demonstrations[2]))
+    for key, values in demonstrations[2].observations.items():
+        np.testing.assert_array_equal(segment.observations[key], values[:-1])
+
+
+def test_without_demonstrations_there_is_no_prompt(tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match="collect"):
+        dagger("toy/*", root=tmp_path)
