@@ -237,7 +237,10 @@ def gather_shard(job: ShardJob, task: Task, env: DomainEnv, expert: Expert) -> C
 def _gather_unit(
     job: ShardJob, unit: int, each: int, task: Task, env: DomainEnv, expert: Expert
 ) -> tuple[list[Episode], int]:
-    """Episodes of one goal: its first seed draws the goal, the others draw other starts for it."""
+    """Episodes of one goal: its first seed draws the goal, the others draw other starts for it.
+
+    A world draws trained goals only; what is held out is told in `playground.domains.goals`.
+    """
     seeds = job.seeds[unit * SEEDS_PER_UNIT : (unit + 1) * SEEDS_PER_UNIT]
     kept: list[Episode] = []
     goal = None

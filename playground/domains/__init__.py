@@ -1,19 +1,34 @@
-"""The registry: every module here with a constant `TASKS` is a domain. Importing one imports no simulator."""
+"""The registry: every module here with a constant `TASKS` is a domain. Importing one imports no simulator.
+
+`FAMILIES` beside it are those of its tasks whose goals are split into trained and held-out ones.
+"""
 
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 
 from playground.domains.base import DomainEnv
+from playground.domains.goals import GoalFamily
 from playground.errors import UnknownNameError
 from playground.task import Task
 
 
+def _modules() -> list[ModuleType]:
+    return [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
+
+
 @lru_cache(maxsize=1)
 def _registry() -> dict[str, Task]:
-    modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__))
-    return {task.id: task for module in modules for task in getattr(module, "TASKS", ())}
+    return {task.id: task for module in _modules() for task in getattr(module, "TASKS", ())}
+
+
+@lru_cache(maxsize=1)
+def families() -> dict[str, GoalFamily]:
+    """Task id -> goal family, of the tasks whose goals are split into trained and held-out ones (`FAMILIES`)."""
+    found = (family for module in _modules() for family in getattr(module, "FAMILIES", ()))
+    return {family.task: family for family in found if family.task in _registry()}
 
 
 def tasks(pattern: str = "*") -> list[Task]:

@@ -6,6 +6,7 @@ The variants named `-hidden` withhold the mission: the prompt alone tells what t
 
 from __future__ import annotations
 
+import re
 import string
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ from gymnasium import spaces
 
 from playground.domains.babyai_bot import BotExpert
 from playground.domains.base import DomainEnv, wanted_goal
+from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NamedFamily
 from playground.errors import BadValueError
-from playground.task import Action, Observation, Task
+from playground.task import Action, Goal, Observation, Task
 
 if TYPE_CHECKING:
     from minigrid.core.world_object import WorldObj
@@ -55,8 +57,19 @@ LEVELS = {
 # by colour and kind, and the layout leaves several to choose from.
 HIDDEN_LEVELS = (
     *("GoToLocal", "GoToLocalS5N2", "GoToLocalS6N3", "GoToLocalS8N7", "GoToDoor", "GoToObjDoor"),
-    *("ActionObjDoor", "OpenDoorsOrderN4", "PutNextLocal", "PutNextLocalS5N3"),
+    *("ActionObjDoor", "OpenDoorsOrderN4", "PutNextLocal", "PutNextLocalS5N3", "PickupDist"),
 )
+
+COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
+KINDS = ("ball", "box", "key", "door")
+
+HELD_OUT_PAIRS = frozenset({("purple", "ball"), ("blue", "box"), ("green", "key"), ("red", "door")})
+"""Never asked for where the mission is hidden: pairs of a colour and a kind that are asked for, yet not together."""
+
+HELD_OUT_COLOUR = "yellow"
+"""Never asked for where the mission is hidden, whatever the kind."""
+
+_THING = re.compile(rf"({'|'.join(COLOURS)}) ({'|'.join(KINDS)})\b")
 
 MISSION_CHARACTERS = string.ascii_letters + string.digits + string.punctuation + " "
 MISSION_MAX_LENGTH = 400
@@ -76,6 +89,7 @@ class BabyAIEnv(DomainEnv):
     Attributes:
         last_action: what was executed last, None right after a reset; the bot replans around it.
         steps: actions executed in the running episode.
+        done: what has been done in the running episode, as missions of one clause that upstream would accept.
     """
 
     def __init__(self, level: str, size: int, max_steps: int, hide_mission: bool = False):
@@ -83,6 +97,7 @@ class BabyAIEnv(DomainEnv):
         self.upstream = _make_upstream(level)
         self.last_action: int | None = None
         self.steps = 0
+        self.done: list[str] = []
         self._size = size
         self._max_steps = max_steps
         self._hide_mission = hide_mission
@@ -102,21 +117,22 @@ class BabyAIEnv(DomainEnv):
         super().reset(seed=seed)
         wanted = wanted_goal(options)
         observation, _ = self.upstream.reset(seed=seed)
-        if wanted is not None:
-            for _ in range(LAYOUT_TRIES):
-                if self.upstream.mission == wanted:
-                    break
-                observation, _ = self.upstream.reset()
-            else:
-                raise BadValueError(
-                    f"no layout of babyai/{self.level} in {LAYOUT_TRIES} has the mission {wanted!r}; "
-                    f"take one that it can draw, such as {self.upstream.mission!r}"
-                )
+        for _ in range(LAYOUT_TRIES):
+            if self._suits(wanted):
+                break
+            observation, _ = self.upstream.reset()
+        else:
+            raise BadValueError(
+                f"no layout of babyai/{self.level} in {LAYOUT_TRIES} has the mission {wanted!r}; "
+                f"take one that it can draw, such as {self.upstream.mission!r}"
+            )
         self.upstream.max_steps = self._max_steps
         self.goal = self.upstream.mission if self._hide_mission or wanted is not None else None
         self.success = False
         self.last_action = None
         self.steps = 0
+        self.done = []
+        self._holding = self.upstream.carrying
         return self._observation(observation), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -124,7 +140,34 @@ class BabyAIEnv(DomainEnv):
         self.steps += 1
         observation, reward, terminated, truncated, _ = self.upstream.step(self.last_action)
         self.success = self.success or (terminated and reward > 0)
+        self._note()
         return self._observation(observation), float(reward), terminated, truncated and not terminated, {}
+
+    @property
+    def achieved(self) -> Goal:
+        """The last thing done that begins as the mission does ("go to", "pick up", "open", "put"); None if none."""
+        verb = self.upstream.mission.split()[0]
+        return next((deed for deed in reversed(self.done) if deed.startswith(verb)), None)
+
+    def _note(self) -> None:
+        """Adds what the last action has done to `done`."""
+        level, held = self.upstream, self._holding
+        faced = level.grid.get(*level.front_pos)
+        deeds = []
+        if self.last_action == level.actions.pickup and held is None and level.carrying is not None:
+            deeds.append(f"pick up the {_name(level.carrying)}")
+        elif self.last_action == level.actions.toggle and faced is not None and faced.type == "door" and faced.is_open:
+            deeds.append(f"open the {_name(faced)}")
+        elif self.last_action == level.actions.drop and held is not None and level.carrying is None:
+            x, y = level.front_pos
+            beside = (level.grid.get(*place) for place in ((x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)))
+            deeds += [
+                f"put the {_name(held)} next to the {_name(t)}" for t in beside if t is not None and t.type in KINDS
+            ]
+        if faced is not None and faced.type in KINDS:
+            deeds.append(f"go to the {_name(faced)}")
+        self._holding = level.carrying
+        self.done += [deed for deed in deeds if not self.done or deed != self.done[-1]]
 
     def render(self) -> np.ndarray:
         """The whole maze on a black square, the cells in view brighter, uint8 [size, size, 3]."""
@@ -137,12 +180,42 @@ class BabyAIEnv(DomainEnv):
         square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
         return square
 
+    def _suits(self, wanted: Goal) -> bool:
+        """Whether the layout drawn has the mission that is wanted, or one that may be drawn."""
+        if wanted is not None:
+            return bool(self.upstream.mission == wanted)
+        return not self._hide_mission or mission_part(self.upstream.mission) == TRAINED
+
     def _observation(self, upstream: dict[str, Any]) -> Observation:
         return {
             "direction": np.int64(upstream["direction"]),
             "grid": upstream["image"],  # upstream encodes a new array each time
             "mission": "" if self._hide_mission else upstream["mission"],
         }
+
+
+def _name(thing: WorldObj) -> str:
+    return f"{thing.color} {thing.type}"
+
+
+def mission_part(mission: str) -> str | None:
+    """The part of the goals that a mission belongs to, by the things that it names; None if it names none in full."""
+    things = _THING.findall(mission)
+    if not things:
+        return None
+    if any(colour == HELD_OUT_COLOUR for colour, _ in things):
+        return EXTRAPOLATED
+    return INTERPOLATED if HELD_OUT_PAIRS & set(things) else TRAINED
+
+
+def _fulfils(goal: str, achieved: str) -> bool:
+    """Whether two missions ask for the same, of "a" thing or "the" thing."""
+    return re.sub(r"\b(a|the) ", "", goal) == re.sub(r"\b(a|the) ", "", achieved)
+
+
+def _family(level: str, verb: str, kinds: tuple[str, ...]) -> NamedFamily:
+    texts = tuple(f"{verb} the {colour} {kind}" for colour in COLOURS for kind in kinds)
+    return NamedFamily(f"babyai/{level}-hidden", "mission", texts, mission_part, _fulfils)
 
 
 def _make_upstream(level: str) -> Any:
@@ -190,3 +263,9 @@ def _task(level: str, hidden: bool) -> Task:
 
 
 TASKS = [_task(level, False) for level in LEVELS] + [_task(level, True) for level in HIDDEN_LEVELS]
+
+FAMILIES = (
+    _family("GoToLocal", "go to", KINDS[:3]),
+    _family("GoToDoor", "go to", KINDS[3:]),
+    _family("PickupDist", "pick up", KINDS[:3]),
+)

@@ -30,6 +30,11 @@ class DomainEnv(gym.Env[Observation, Action]):
     success: bool = False
     """Whether the task has been solved at any time in the running episode."""
 
+    @property
+    def achieved(self) -> Goal:
+        """What has been reached, in the goal's own terms; None where the task has no goal or nothing was reached."""
+        return None
+
     @abstractmethod
     def render(self) -> np.ndarray:
         """Draws the present state, uint8 [H, W, 3]."""

@@ -4,6 +4,7 @@ States are centred and scaled to about 1, and angles that can wind up are given 
 asks to balance at a place that only the prompt tells.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,12 @@ import numpy as np
 from gymnasium import spaces
 
 from playground.domains.base import DomainEnv, wanted_goal
+from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NumericFamily, numbers
 from playground.errors import BadValueError
-from playground.task import Action, Observation, Task
+from playground.task import Action, Goal, Observation, Task
 
-TARGETS = (0.4, 1.6)
-"""Distance of the cart's hidden target from the middle, metres, on either side; the track ends at 2.4."""
+FARTHEST = 1.9
+"""Distance from the middle at which the cart's hidden target can be, metres, on either side; the track ends at 2.4."""
 
 TRACK = 4.8
 """Length of the track, metres, which fills the picture."""
@@ -131,6 +133,25 @@ class ClassicEnv(DomainEnv):
         return {"state": self._model.state(self.raw).astype(np.float32)}
 
 
+HIDDEN_TARGETS = NumericFamily(
+    task="classic/CartPole-hidden",
+    parameter="x",
+    unit="m",
+    tolerance=TARGET_TOLERANCE,
+    intervals={
+        TRAINED: ((-1.6, -0.4), (0.4, 1.6)),
+        INTERPOLATED: ((-0.4, 0.4),),
+        EXTRAPOLATED: ((-FARTHEST, -1.6), (1.6, FARTHEST)),
+    },
+    compose=lambda value, rng: (value,),
+    value=lambda goal: float(numbers(goal, 1, "(x,), metres")[0]),
+    distance=lambda goal, achieved: float(abs(numbers(goal, 1, "(x,)") - numbers(achieved, 1, "(x,)"))[0]),
+)
+"""Where the cart of `CartPole-hidden` is to be."""
+
+FAMILIES = (HIDDEN_TARGETS,)
+
+
 class HiddenCartPole(ClassicEnv):
     """CartPole with a place at which to balance, which the observation does not show.
 
@@ -148,16 +169,23 @@ class HiddenCartPole(ClassicEnv):
         observation, info = super().reset(seed=seed)
         wanted = wanted_goal(options)
         if wanted is None:
-            wanted = (float(self.np_random.uniform(*TARGETS) * self.np_random.choice([-1.0, 1.0])),)
-        if not (isinstance(wanted, tuple) and len(wanted) == 1 and abs(wanted[0]) <= TARGETS[1]):
-            raise BadValueError(f"the cart's target is {wanted!r}; give (x,) with x from -{TARGETS[1]} to {TARGETS[1]}")
+            wanted = HIDDEN_TARGETS.draw(TRAINED, self.np_random)
+        if not (isinstance(wanted, tuple) and len(wanted) == 1 and abs(wanted[0]) <= FARTHEST):
+            raise BadValueError(f"the cart's target is {wanted!r}; give (x,) with x from -{FARTHEST} to {FARTHEST}")
         self.goal = wanted
         self.target = wanted[0]
         self._at_target = 0
+        self._trail: deque[float] = deque(maxlen=TARGET_STEPS)
         return observation, info
+
+    @property
+    def achieved(self) -> Goal:
+        """Where the cart was in the last second, on average; None before the first step."""
+        return (float(np.mean(self._trail)),) if self._trail else None
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         observation, _, terminated, truncated, info = super().step(action)
+        self._trail.append(float(self.raw[0]))
         distance = abs(float(self.raw[0]) - self.target)
         self._at_target = self._at_target + 1 if distance < TARGET_TOLERANCE and not terminated else 0
         self.success = self.success or self._at_target >= TARGET_STEPS

@@ -5,6 +5,7 @@ positions), the cheetahs and the walkers differ in nothing but the reward, and t
 offered only where its file is shipped.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,9 @@ import numpy as np
 from playground.assets import ASSETS
 from playground.domains import dm_control_experts as experts
 from playground.domains.base import DomainEnv, wanted_goal
-from playground.domains.dm_control_bodies import BODIES, Readings, read, sensor_columns
+from playground.domains.dm_control_bodies import BODIES, COMMANDED, Readings, read, sensor_columns, speed
+from playground.domains.dm_control_goals import FAMILIES
+from playground.domains.goals import TRAINED, NumericFamily
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Goal, Observation, Task
@@ -29,6 +32,17 @@ MAX_STEPS = 1000
 
 HIDDEN_STEPS = 400
 """Of the tasks with a hidden target: the point mass moves 10 cm a second at most and has up to 70 to go."""
+
+SPEED_STEPS = 500
+"""Of the tasks with a hidden target speed."""
+
+FASTEST = 10.0
+"""Speed that can be asked for, metres per second, either way."""
+
+ACHIEVED_SECONDS = 2.0
+"""What was achieved is a mean over the last so many seconds."""
+
+_FAMILIES = {family.task.partition("/")[2]: family for family in FAMILIES}
 
 _FPS = {"cheetah": 100.0, "walker": 40.0, "cartpole": 100.0}
 """Actions per second; 50 elsewhere."""
@@ -93,16 +107,36 @@ def _reacher_state(physics: Any) -> np.ndarray:
 
 def _reacher_hidden_state(physics: Any) -> np.ndarray:
     """Cosine and sine of shoulder and wrist, finger position, velocities: nothing of the target."""
-    return np.array([*_arm(physics), *physics.named.data.geom_xpos["finger", :2], *physics.data.qvel])
+    return np.array([*_arm(physics), *_finger(physics), *physics.data.qvel])
 
 
-def _draw_on_disc(random: np.random.Generator) -> np.ndarray:
-    angle, radius = random.uniform(0, 2 * np.pi), random.uniform(0.05, 0.2)
-    return radius * np.array([np.cos(angle), np.sin(angle)])
+def _finger(physics: Any) -> np.ndarray:
+    return physics.named.data.geom_xpos["finger", :2]
 
 
-def _draw_in_square(random: np.random.Generator) -> np.ndarray:
-    return random.uniform(-0.25, 0.25, 2)
+def _aim_at(physics: Any, goal: np.ndarray) -> None:
+    physics.named.model.geom_pos["target", :2] = goal
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """What a task with a goal adds.
+
+    Attributes:
+        family: the goals, and which of them are trained.
+        reach: smallest and greatest norm of a goal that can be asked for.
+        units: what a goal is, in words.
+        measure: physics -> what the goal is compared with, [n].
+        place: puts a goal into the world; None where only the reward changes.
+        reward: (physics, goal) -> [0, 1].
+    """
+
+    family: NumericFamily
+    reach: tuple[float, float]
+    units: str
+    measure: Callable[[Any], np.ndarray]
+    reward: Callable[[Any, np.ndarray], float]
+    place: Callable[[Any, np.ndarray], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,8 +148,7 @@ class _Spec:
         observe: physics -> state [F].
         make_expert: environment -> expert.
         reward: physics -> [0, 1] in place of the suite's.
-        draw_goal: generator -> hidden target [2], metres.
-        reach: smallest and greatest distance from the middle of a target that can be asked for, metres.
+        aim: what the task's goal is, where it is hidden.
         scene: without the domain's name.
         max_steps: actions of an episode.
     """
@@ -126,8 +159,7 @@ class _Spec:
     make_expert: Callable[["ControlEnv"], Expert]
     scene: str
     reward: Callable[[Any], float] | None = None
-    draw_goal: Callable[[np.random.Generator], np.ndarray] | None = None
-    reach: tuple[float, float] = (0.0, 0.0)
+    aim: _Aim | None = None
     max_steps: int = MAX_STEPS
 
     @property
@@ -159,6 +191,7 @@ class ControlEnv(DomainEnv):
         )
         self.action_space = gym.spaces.Box(-1.0, 1.0, (self.physics.model.nu,), dtype=np.float32)
         self._steps = 0
+        self._trail: deque[np.ndarray] = deque(maxlen=round(ACHIEVED_SECONDS * self._spec.fps))
         self._renderer: Any = None
         self._camera: Any = None
 
@@ -170,19 +203,38 @@ class ControlEnv(DomainEnv):
         self._task._random = np.random.RandomState(int(self.np_random.integers(2**32)))
         with self.physics.reset_context():
             self._task.initialize_episode(self.physics)
-            if self._spec.draw_goal is not None:
-                drawn = self._spec.draw_goal(self.np_random)
-                target = drawn if wanted is None else wanted
-                self.physics.named.model.geom_pos["target", :2] = target
-                self.goal = tuple(float(x) for x in target)
+            if (aim := self._spec.aim) is not None:
+                drawn = aim.family.draw(TRAINED, self.np_random)
+                self.set_goal(drawn if wanted is None else wanted)
+        self._trail.clear()
         self._steps = 0
         return self._observe(), {}
+
+    def set_goal(self, goal: Goal) -> None:
+        """Gives the running episode another goal; to be checked before."""
+        aim = self._spec.aim
+        assert aim is not None
+        self._target = np.array(goal, dtype=np.float64)
+        if aim.place is not None:
+            aim.place(self.physics, self._target)
+        self.goal = tuple(float(x) for x in self._target)
+
+    @property
+    def achieved(self) -> Goal:
+        """Mean speed, or place of finger or mass, in the last `ACHIEVED_SECONDS`; None before the first step."""
+        if not self._trail:
+            return None
+        return tuple(float(x) for x in np.mean(self._trail, axis=0))
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         self._task.before_step(np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), self.physics)
         self.physics.step(self._substeps)
         self._task.after_step(self.physics)
-        reward = (self._spec.reward or self._task.get_reward)(self.physics)
+        if (aim := self._spec.aim) is not None:
+            reward = aim.reward(self.physics, self._target)
+            self._trail.append(np.array(aim.measure(self.physics)))
+        else:
+            reward = (self._spec.reward or self._task.get_reward)(self.physics)
         self._steps += 1
         return self._observe(), float(reward), False, self._steps >= self._spec.max_steps, {}
 
@@ -201,19 +253,18 @@ class ControlEnv(DomainEnv):
     def _observe(self) -> Observation:
         return {"state": self._spec.observe(self.physics).astype(np.float32)}
 
-    def _check_goal(self, goal: Goal) -> np.ndarray | None:
+    def _check_goal(self, goal: Goal) -> Goal:
         if goal is None:
             return None
-        if self._spec.draw_goal is None:
+        aim = self._spec.aim
+        if aim is None:
             raise BadValueError(f"dm_control/{self._name} has no goal to set; got {goal!r}; reset it without one")
+        size = len(aim.measure(self.physics))
         values = np.array(() if isinstance(goal, str) else goal, dtype=np.float64)
-        nearest, farthest = self._spec.reach
-        if values.shape != (2,) or not nearest <= np.linalg.norm(values) <= farthest:
-            raise BadValueError(
-                f"goal of dm_control/{self._name}: got {goal!r}; "
-                f"give x and y, metres, {nearest:g} to {farthest:g} from the middle"
-            )
-        return values
+        nearest, farthest = aim.reach
+        if values.shape != (size,) or not nearest <= np.linalg.norm(values) <= farthest:
+            raise BadValueError(f"goal of dm_control/{self._name}: got {goal!r}; give {aim.units}")
+        return tuple(float(x) for x in values)
 
     def _make_renderer(self) -> None:
         """Square pictures without antialiasing, shadows and reflections, which cost most of the time on a CPU."""
@@ -249,9 +300,12 @@ def _by_policy(name: str, env: ControlEnv) -> Expert:
     return experts.PolicyExpert(EXPERTS / f"{name}.safetensors")
 
 
-def _trained(name: str) -> _Spec:
-    body = BODIES[name]
+def _by_command(name: str, env: ControlEnv) -> Expert:
+    return experts.CommandedExpert(EXPERTS / f"{name}.safetensors", env)
 
+
+def _reader() -> Callable[[Any], Readings]:
+    """Physics -> readings, of one body."""
     columns: dict[str, slice] = {}  # looked up once, they are the same for every copy of the model
 
     def readings(physics: Any) -> Readings:
@@ -259,6 +313,32 @@ def _trained(name: str) -> _Spec:
             columns.update(sensor_columns(physics.model.ptr))
         data = physics.data
         return read(columns, data.qpos, data.qvel, data.sensordata)
+
+    return readings
+
+
+def _commanded(name: str) -> _Spec:
+    body, readings = COMMANDED[name], _reader()
+    aim = _Aim(
+        _FAMILIES[name],
+        (0.0, FASTEST),
+        f"(speed,), m/s, -{FASTEST:g} to {FASTEST:g}",
+        measure=lambda physics: np.atleast_1d(speed(readings(physics))),
+        reward=lambda physics, goal: float(body.reward(readings(physics), goal[0])),
+    )
+    return _Spec(
+        body.domain,
+        body.suite_task,
+        lambda physics: body.features(readings(physics)),
+        partial(_by_command, name),
+        body.domain,
+        aim=aim,
+        max_steps=SPEED_STEPS,
+    )
+
+
+def _trained(name: str) -> _Spec:
+    body, readings = BODIES[name], _reader()
 
     def observe(physics: Any) -> np.ndarray:
         return body.features(readings(physics))
@@ -284,9 +364,14 @@ SPECS = {
     "point_mass-easy": _point_mass("point_mass"),
     "point_mass-hidden": _point_mass(
         "point_mass",
-        reward=lambda physics: _near(physics.mass_to_target_dist()),
-        draw_goal=_draw_in_square,
-        reach=(0.0, 0.36),
+        aim=_Aim(
+            _FAMILIES["point_mass-hidden"],
+            (0.0, 0.36),
+            "x and y, metres, at most 0.36 from the middle",
+            measure=lambda physics: physics.data.qpos,
+            reward=lambda physics, goal: _near(physics.mass_to_target_dist()),
+            place=_aim_at,
+        ),
         max_steps=HIDDEN_STEPS,
     ),
     "reacher-easy": _reacher("easy", _reacher_state, scene="reacher"),
@@ -295,12 +380,18 @@ SPECS = {
         "hard",
         _reacher_hidden_state,
         scene="reacher-hidden",
-        reward=lambda physics: _near(physics.finger_to_target_dist()),
-        draw_goal=_draw_on_disc,
-        reach=(0.05, 0.23),
+        aim=_Aim(
+            _FAMILIES["reacher-hidden"],
+            (0.05, 0.23),
+            "x and y, metres, 0.05 to 0.23 from the middle",
+            measure=_finger,
+            reward=lambda physics, goal: _near(physics.finger_to_target_dist()),
+            place=_aim_at,
+        ),
         max_steps=HIDDEN_STEPS,
     ),
-} | {name: _trained(name) for name in BODIES}
+}
+SPECS |= {name: _trained(name) for name in BODIES} | {name: _commanded(name) for name in COMMANDED}
 """Task name -> what is particular to it."""
 
 
@@ -317,8 +408,10 @@ def _task(name: str) -> Task:
         max_steps=spec.max_steps,
         make=partial(_make, name=name),
         make_expert=spec.make_expert,
-        hidden_goal=spec.draw_goal is not None,
+        hidden_goal=spec.aim is not None,
     )
 
 
-TASKS = tuple(_task(name) for name in SPECS if name not in BODIES or (EXPERTS / f"{name}.safetensors").exists())
+TASKS = tuple(
+    _task(name) for name in SPECS if name not in BODIES | COMMANDED or (EXPERTS / f"{name}.safetensors").exists()
+)

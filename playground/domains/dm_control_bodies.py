@@ -67,7 +67,7 @@ def _tolerance(x: np.ndarray, lower: float, upper: float, margin: float, at_marg
     return rewards.tolerance(x, bounds=(lower, upper), margin=margin, value_at_margin=at_margin, sigmoid=sigmoid)
 
 
-def _speed(readings: Readings) -> np.ndarray:
+def speed(readings: Readings) -> np.ndarray:
     """Forward speed of the centre of mass, m/s, of cheetah and walker."""
     return readings.sensors["torso_subtreelinvel"][..., 0]
 
@@ -81,13 +81,19 @@ def _cheetah_features(readings: Readings) -> np.ndarray:
 
 def _cheetah_reward(target: float, readings: Readings) -> np.ndarray:
     """Linear in the speed: 1 at `target` m/s and beyond, 0 at rest (the suite's, for 10)."""
-    speed = _speed(readings) * np.sign(target)
-    return _tolerance(speed, abs(target), np.inf, abs(target), 0, "linear")
+    forward = speed(readings) * np.sign(target)
+    return _tolerance(forward, abs(target), np.inf, abs(target), 0, "linear")
 
 
 def _cheetah_speed_reward(target: float, readings: Readings) -> np.ndarray:
     """1 within 0.1 m/s of `target`, falling linearly to 0 at rest and at twice the target."""
-    return _tolerance(_speed(readings), target - 0.1, target + 0.1, target, 0, "linear")
+    return _tolerance(speed(readings), target - 0.1, target + 0.1, target, 0, "linear")
+
+
+def at_speed(readings: Readings, target: np.ndarray | float) -> np.ndarray:
+    """1 within 0.1 m/s of targets [...], falling linearly to 0 at rest and at twice the target, yet within 1 m/s."""
+    error = np.abs(speed(readings) - target) - 0.1
+    return 1 - np.clip(error / np.maximum(np.abs(target), 1.0), 0, 1)
 
 
 def _walker_features(readings: Readings) -> np.ndarray:
@@ -104,13 +110,23 @@ def _walker_features(readings: Readings) -> np.ndarray:
     return np.concatenate([turns.reshape(*turns.shape[:-2], -1), qpos[..., :1], readings.qvel], axis=-1)
 
 
+def _walker_stand(readings: Readings) -> np.ndarray:
+    """The suite's: upright and above 1.2 m."""
+    standing = _tolerance(1.3 + readings.qpos[..., 0], 1.2, np.inf, 0.6, 0.1, "gaussian")
+    return (3 * standing + (1 + np.cos(readings.qpos[..., 2])) / 2) / 4
+
+
+def _walker_at_speed(readings: Readings, target: np.ndarray | float) -> np.ndarray:
+    """The suite's, but that the speed is to be `target` [...], neither less nor more."""
+    return _walker_stand(readings) * (5 * at_speed(readings, target) + 1) / 6
+
+
 def _walker_reward(target: float, readings: Readings) -> np.ndarray:
     """The suite's: upright and above 1.2 m, and at least `target` m/s fast."""
-    standing = _tolerance(1.3 + readings.qpos[..., 0], 1.2, np.inf, 0.6, 0.1, "gaussian")
-    stand = (3 * standing + (1 + np.cos(readings.qpos[..., 2])) / 2) / 4
+    stand = _walker_stand(readings)
     if target == 0:
         return stand
-    return stand * (5 * _tolerance(_speed(readings), target, np.inf, target / 2, 0.5, "linear") + 1) / 6
+    return stand * (5 * _tolerance(speed(readings), target, np.inf, target / 2, 0.5, "linear") + 1) / 6
 
 
 def _ball_to_target(readings: Readings) -> np.ndarray:
@@ -167,3 +183,25 @@ BODIES = {
     "finger-spin": Body("finger", "spin", _finger_features, _finger_reward, shaping=_finger_shaping, discount=0.95),
 }
 """Task name -> body. A task is offered when the expert trained for it is shipped."""
+
+
+@dataclass(frozen=True)
+class CommandedBody:
+    """A trained task with a target speed, which its expert is told and the observation does not show.
+
+    Attributes:
+        domain, suite_task, features: as of `Body`.
+        reward: (readings, target speeds [...], m/s) -> float [...] in [0, 1].
+    """
+
+    domain: str
+    suite_task: str
+    features: Callable[[Readings], np.ndarray]
+    reward: Callable[[Readings, np.ndarray | float], np.ndarray]
+
+
+COMMANDED = {
+    "cheetah-speed": CommandedBody("cheetah", "run", _cheetah_features, at_speed),
+    "walker-speed": CommandedBody("walker", "walk", _walker_features, _walker_at_speed),
+}
+"""Task name -> body at any target speed. Its expert's network reads the features and, after them, the target."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from playground.domains.base import DomainEnv
 from playground.task import Action, Observation
 
 Law = Callable[[Any], np.ndarray]
@@ -54,6 +55,18 @@ class PolicyExpert:
             hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0)))
         weight, bias = self._layers[-1]
         return np.clip(hidden @ weight.T + bias, -1.0, 1.0).astype(np.float32)
+
+
+class CommandedExpert(PolicyExpert):
+    """A trained policy that is told the world's goal: it reads `state` [F] and, after it, the goal's numbers."""
+
+    def __init__(self, path: Path, env: DomainEnv):
+        super().__init__(path)
+        self._env = env
+
+    def act(self, observation: Observation) -> Action:
+        goal = np.asarray(self._env.goal, np.float32)
+        return super().act({"state": np.concatenate([observation["state"], goal])})
 
 
 def lqr_gain(model: Any, state_cost: Sequence[float], control_cost: float) -> np.ndarray:

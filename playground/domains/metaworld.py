@@ -6,6 +6,7 @@ The goal is never observed, whether or not upstream would show it.
 """
 
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 
 from playground.domains.base import DomainEnv, wanted_goal
+from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, Interval, NumericFamily, numbers
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation, Task
@@ -58,6 +60,56 @@ _HIDDEN_GOAL = (
 )
 _MAX_DRAWS = 1000
 
+# Goals are uniform in these boxes, metres: upstream's own; `_family` splits them by one coordinate.
+_BOXES = {
+    "reach": ((-0.1, 0.8, 0.05), (0.1, 0.9, 0.3)),
+    "push": ((-0.1, 0.8, 0.01), (0.1, 0.9, 0.02)),
+    "pick-place": ((-0.1, 0.8, 0.05), (0.1, 0.9, 0.3)),
+}
+_HEIGHTS = {TRAINED: ((0.05, 0.13), (0.2, 0.3)), INTERPOLATED: ((0.13, 0.2),), EXTRAPOLATED: ((0.3, 0.38),)}
+_SIDES = {
+    TRAINED: ((-0.1, -0.03), (0.03, 0.1)),
+    INTERPOLATED: ((-0.03, 0.03),),
+    EXTRAPOLATED: ((-0.18, -0.1), (0.1, 0.18)),
+}
+
+
+def _family(
+    name: str, parameter: str, tolerance: float, intervals: Mapping[str, tuple[Interval, ...]]
+) -> NumericFamily:
+    """A family whose goals differ in the coordinate `parameter`, "x" (to the side) or "z" (height)."""
+    axis, (low, high) = "xyz".index(parameter), _BOXES[name]
+    compared = 2 if parameter == "x" else 3  # upstream puts the puck's goal on the table, whatever its height
+
+    def compose(value: float, rng: np.random.Generator) -> tuple[float, ...]:
+        goal = rng.uniform(low, high)
+        goal[axis] = value
+        return tuple(goal)
+
+    def distance(goal: Goal, achieved: Goal) -> float:
+        difference = numbers(goal, 3, "x, y and z") - numbers(achieved, 3, "x, y and z")
+        return float(np.linalg.norm(difference[:compared]))
+
+    return NumericFamily(
+        task=f"metaworld/{name}",
+        parameter=parameter,
+        unit="m",
+        tolerance=tolerance,
+        intervals=intervals,
+        compose=compose,
+        value=lambda goal: float(numbers(goal, 3, "x, y and z")[axis]),
+        distance=distance,
+    )
+
+
+FAMILIES = (
+    _family("reach", "z", 0.05, _HEIGHTS),
+    _family("push", "x", 0.05, _SIDES),
+    _family("pick-place", "z", 0.07, _HEIGHTS),
+)
+_SPLIT = {f"{family.task.partition('/')[2]}{wall}": family for family in FAMILIES for wall in ("", "-wall")}
+"""Name -> the family by which its goals are held out. Behind a wall they are as well: the wall is not observed."""
+
 
 class MetaWorldEnv(DomainEnv):
     """One Meta-World task.
@@ -82,6 +134,7 @@ class MetaWorldEnv(DomainEnv):
         self.action_space = gym.spaces.Box(-1.0, 1.0, (4,), dtype=np.float32)
         self._name = name
         self._hidden_goal = name in _HIDDEN_GOAL.split()
+        self._split = _SPLIT.get(name)
         self._size = size
         self._renderer: Any = None
         self._camera: Any = None
@@ -110,10 +163,19 @@ class MetaWorldEnv(DomainEnv):
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         observation, reward, _, _, info = self._upstream.step(np.asarray(action, dtype=np.float32))
-        self.full_observation = observation
+        self.full_observation = self._with_goal(observation)
         self._steps += 1
         self.success = self.success or bool(info["success"])
         return self._observe(), float(reward), False, self._steps >= MAX_STEPS, {}
+
+    @property
+    def achieved(self) -> Goal:
+        """Where what has to reach the goal is now, metres: the gripper, or the object; None without a hidden goal."""
+        if not self._hidden_goal:
+            return None
+        if self._name.startswith("reach"):
+            return tuple(float(x) for x in self._upstream.tcp_center)
+        return tuple(float(x) for x in self.full_observation[4:7])
 
     def render(self) -> np.ndarray:
         import mujoco
@@ -159,6 +221,8 @@ class MetaWorldEnv(DomainEnv):
             if len(drawn) == _MAX_DRAWS:
                 raise BadValueError(f"metaworld/{self._name}: no start fits the goal {goal}; choose one in its range")
             layout = self.np_random.uniform(space.low, space.high)
+            while goal is None and self._split is not None and self._split.part(tuple(layout[3:])) != TRAINED:
+                layout = self.np_random.uniform(space.low, space.high)
             if goal is not None:
                 layout[3:] = goal
             drawn.append(layout)
@@ -181,8 +245,13 @@ class MetaWorldEnv(DomainEnv):
         up._did_see_sim_exception = False
         up._prev_obs = up._get_curr_obs_combined_no_goal()
         bounds = up.sawyer_observation_space
-        self.full_observation = np.clip(up._get_obs(), bounds.low, bounds.high)
+        self.full_observation = self._with_goal(np.clip(up._get_obs(), bounds.low, bounds.high))
         return drawn[-1]
+
+    def _with_goal(self, observation: np.ndarray) -> np.ndarray:
+        """Upstream cuts goals off at the borders of its own range; the expert has to see those beyond as well."""
+        observation[36:39] = self._upstream._target_pos
+        return observation
 
     def _observe(self) -> Observation:
         current = self.full_observation[:18]
