@@ -232,6 +232,28 @@ def web(
 
 
 @app.command()
+def window(
+    task: Annotated[str, typer.Option(help="Task to open with.")] = "metaworld/faucet-open",
+    prompt: Annotated[str | None, typer.Option(help="Prompt to open with; the task's first one if left out.")] = None,
+    agent: AgentOption = "model",
+    checkpoint: CheckpointOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Start of the first episode.")] = 0,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Width of the drawn pictures in pixels.")] = 480,
+) -> None:
+    """Open the playground in a window of its own, under keys: watch, swap prompts, take over, record."""
+    _one_core_per_session()
+    os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault("MUJOCO_GL", "egl")  # beside a window of another library, and in the painter's thread
+    from playground import domains
+    from playground.window.app import run
+    from playground.window.player import Player
+
+    domains.task(task)
+    run(Player(task, prompt, agent, checkpoint, seed, size))
+
+
+@app.command()
 def doctor() -> None:
     """Check Python, libraries, OpenGL, ffmpeg and shipped files; exits with 1 if something needed is missing."""
     from playground.doctor import checks

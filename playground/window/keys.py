@@ -1,0 +1,67 @@
+"""The keys of the window, in the order in which they are listed on F1 and printed at start."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pygame
+
+from playground.window.player import Player
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key, or several that do the same.
+
+    Attributes:
+        label: what is printed on it.
+        help: what it does.
+        codes: pygame's codes.
+        act: what it does to the player; None where the app itself acts.
+    """
+
+    label: str
+    help: str
+    codes: tuple[int, ...]
+    act: Callable[[Player], None] | None = None
+
+
+KEYS = (
+    Key("space", "pause, go on", (pygame.K_SPACE,), Player.toggle_pause),
+    Key(".", "one step", (pygame.K_PERIOD,), Player.step_once),
+    Key("r", "same start again", (pygame.K_r,), Player.reset),
+    Key("R", "another start", (), lambda p: p.reset(new=True)),
+    Key("up", "previous task", (pygame.K_UP,), lambda p: p.change_task(-1)),
+    Key("down", "next task", (pygame.K_DOWN,), lambda p: p.change_task(1)),
+    Key("left", "previous prompt", (pygame.K_LEFT,), lambda p: p.change_prompt(-1)),
+    Key("right", "next prompt", (pygame.K_RIGHT,), lambda p: p.change_prompt(1)),
+    Key("1 … 9", "marked prompt; with shift: mark it", ()),
+    Key("0", "no prompt", ()),
+    Key("s", "shuffle the prompt's time, or undo", (pygame.K_s,), Player.shuffle),
+    Key("+", "faster", (pygame.K_PLUS, pygame.K_KP_PLUS, pygame.K_EQUALS), lambda p: p.change_speed(1)),
+    Key("-", "slower", (pygame.K_MINUS, pygame.K_KP_MINUS), lambda p: p.change_speed(-1)),
+    Key("o", "readouts over the picture", (pygame.K_o,)),
+    Key("F1", "this list", (pygame.K_F1,)),
+    Key("Esc", "quit", (pygame.K_ESCAPE,)),
+)
+
+
+def find_key(label: str) -> Key:
+    return next(key for key in KEYS if key.label == label)
+
+
+def pressed_key(code: int, shift: bool) -> Key | None:
+    """The key of the table that was pressed."""
+    if code == pygame.K_r and shift:
+        return find_key("R")
+    return next((key for key in KEYS if code in key.codes), None)
+
+
+def pressed_digit(code: int) -> int | None:
+    """0 to 9, of the row or the pad."""
+    pad = (pygame.K_KP0, *range(pygame.K_KP1, pygame.K_KP9 + 1))
+    return next((digits.index(code) for digits in (range(pygame.K_0, pygame.K_9 + 1), pad) if code in digits), None)
+
+
+def listed() -> str:
+    """The keys as lines of text."""
+    return "\n".join(f"  {key.label:7} {key.help}" for key in KEYS)

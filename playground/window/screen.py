@@ -1,0 +1,270 @@
+"""Draws a player on a pygame surface of any size: the live view, the prompt's demonstration, readouts, messages.
+
+Everything scales with the surface's height, so that high resolutions are as legible as low ones.
+"""
+
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pygame
+
+from playground.viewing.catalogue import NO_PROMPT
+from playground.viewing.readouts import readouts
+from playground.viewing.reel import Reel
+from playground.window.keys import KEYS
+from playground.window.player import Player, View
+
+PAPER, PANEL, LINE = (18, 20, 26), (27, 30, 38), (52, 57, 70)
+INK, FAINT, ACCENT, WARM, BAD = (228, 232, 240), (140, 147, 163), (94, 176, 255), (255, 176, 84), (255, 112, 112)
+
+Bar = tuple[str, float, bool]
+"""Name, value, and whether it is what was done."""
+
+DESIGN_HEIGHT = 720
+"""Height in pixels at which one unit of measure is one pixel."""
+
+
+class Screen:
+    """Draws; keeps fonts and what was scaled last.
+
+    Args:
+        player: what to draw.
+    """
+
+    def __init__(self, player: Player):
+        self.player = player
+        self.overlays, self.help = True, False
+        self.live: list[pygame.Rect] = []
+        """Where the live views were drawn, for the mouse."""
+        self._fonts: dict[int, pygame.font.Font] = {}
+        self._font_file = _font_file()
+        self._still: tuple[object, pygame.Surface] | None = None
+
+    def draw(self, surface: pygame.Surface) -> None:
+        """Draws everything."""
+        width, height = surface.get_size()
+        self._unit = max(0.5, height / DESIGN_HEIGHT)
+        surface.fill(PAPER)
+        column = min(self._px(330), width // 3) if self.overlays else 0
+        bar = self._px(30)
+        self._views(surface, pygame.Rect(0, 0, width - column, height - bar))
+        if column and self.player.views:
+            self._column(surface, pygame.Rect(width - column, 0, column, height - bar))
+        self._bar(surface, pygame.Rect(0, height - bar, width, bar))
+        if self.help:
+            self._help(surface)
+
+    # Live views
+
+    def _views(self, surface: pygame.Surface, area: pygame.Rect) -> None:
+        views = self.player.views
+        self.live = []
+        if not views:
+            self._text(
+                surface, self.player.busy or "nothing is running", surface.get_rect().center, 20, FAINT, "center"
+            )
+        for n, view in enumerate(views):
+            left = area.left + n * area.width // len(views)
+            cell = pygame.Rect(left, area.top, area.width // len(views), area.height).inflate(-self._px(12), 0)
+            if len(views) > 1:
+                self._fitted(surface, cell, _prompt_label(view.prompt), 15, ACCENT if n == 0 else WARM)
+                cell = pygame.Rect(cell.left, cell.top + self._px(26), cell.width, cell.height - self._px(26))
+            if view.picture is not None:
+                self.live.append(self._picture(surface, view.picture, cell))
+            if view.event is not None and view.event.done:
+                self._ending(surface, view, self.live[-1])
+
+    def _picture(self, surface: pygame.Surface, picture: np.ndarray, area: pygame.Rect) -> pygame.Rect:
+        """Scales a picture into the middle of an area."""
+        height, width = picture.shape[:2]
+        scale = min(area.width / width, area.height / height)
+        place = pygame.Rect(0, 0, round(width * scale), round(height * scale))
+        place.center = area.center
+        image = pygame.image.frombuffer(np.ascontiguousarray(picture).data, (width, height), "RGB")
+        scaled = pygame.transform.scale if min(width, height) * 3 < place.width else pygame.transform.smoothscale
+        surface.blit(scaled(image, place.size), place)
+        return place
+
+    def _ending(self, surface: pygame.Surface, view: View, place: pygame.Rect) -> None:
+        assert view.event is not None
+        word = "solved" if view.event.success else "not solved" if view.event.success is False else "over"
+        text = f" {word} · return {view.event.total_reward:.2f} "
+        self._text(surface, text, (place.centerx, place.bottom - self._px(28)), 20, INK, "center", PANEL)
+
+    # Column
+
+    def _column(self, surface: pygame.Surface, area: pygame.Rect) -> None:
+        pygame.draw.rect(surface, PANEL, area)
+        pad = self._px(12)
+        inner = area.inflate(-2 * pad, -2 * pad)
+        view = self.player.view
+        top = self._fitted(surface, inner, self.player.task, 18, INK)
+        top = self._fitted(surface, inner.move(0, top - inner.top), f"prompt: {_prompt_label(view.prompt)}", 14, ACCENT)
+        side = min(inner.width, self._px(220))
+        top = self._demonstration(surface, pygame.Rect(inner.left, top + self._px(4), side, side))
+        top = self._readouts(surface, pygame.Rect(inner.left, top, inner.width, inner.bottom - top))
+        self._actions(surface, pygame.Rect(inner.left, top, inner.width, inner.bottom - top))
+
+    def _demonstration(self, surface: pygame.Surface, place: pygame.Rect) -> int:
+        """The prompt's demonstration, playing in a loop; returns where it ends."""
+        reel = self.player.reel
+        pygame.draw.rect(surface, LINE, place, border_radius=self._px(4))
+        if reel is None or not reel.pictures:
+            note = "no prompt" if reel is None else reel.note or "drawing …"
+            self._text(surface, note, place.center, 13, FAINT, "center")
+        else:
+            at = int(self.player.clock() * reel.fps) % (len(reel.pictures) + round(reel.fps))
+            image = self._decoded(reel, min(at, len(reel.pictures) - 1))
+            scale = min(place.width / image.get_width(), place.height / image.get_height())
+            size = (round(image.get_width() * scale), round(image.get_height() * scale))
+            surface.blit(pygame.transform.smoothscale(image, size), image.get_rect(size=size, center=place.center))
+            track = pygame.Rect(place.left, place.bottom + self._px(4), place.width, self._px(3))
+            pygame.draw.rect(surface, LINE, track)
+            done = pygame.Rect(track.topleft, (round(track.width * min(1, (at + 1) / reel.total)), track.height))
+            pygame.draw.rect(surface, ACCENT, done)
+        return place.bottom + self._px(12)
+
+    def _decoded(self, reel: Reel, number: int) -> pygame.Surface:
+        jpeg = reel.pictures[number]
+        if self._still is None or self._still[0] is not jpeg:
+            self._still = (jpeg, pygame.image.load(BytesIO(jpeg), "reel.jpg"))
+        return self._still[1]
+
+    def _readouts(self, surface: pygame.Surface, area: pygame.Rect) -> int:
+        """Rows of numbers; two columns of them when two prompts are compared. Returns where they end."""
+        columns = [_rows(readouts(view.session, view.ticks), self.player.speed) for view in self.player.views]
+        top = area.top
+        for rows in zip(*columns, strict=False):
+            self._text(surface, rows[0][0], (area.left, top), 13, FAINT)
+            for n, (_, value) in enumerate(rows):
+                right = area.left + area.width * (n + 2) // (len(columns) + 1)
+                self._text(surface, value, (right, top), 13, INK, "topright")
+            top += self._px(19)
+        return top + self._px(8)
+
+    def _actions(self, surface: pygame.Surface, area: pygame.Rect) -> None:
+        """What was done, one bar per action number or choice."""
+        view = self.player.view
+        event = view.event
+        if event is None or event.action is None or event.decision is None:
+            return
+        choices = int(getattr(view.session.env.action_space, "n", 0))
+        if choices:
+            chances = event.decision.probabilities
+            done = np.eye(choices)[int(event.action)]
+            wished = done if chances is None else chances[0][:choices]
+            bars = [(str(n), float(wished[n]), bool(done[n])) for n in range(choices)]
+            self._bars(surface, area, bars, 0.0)
+        else:
+            self._bars(surface, area, [(str(n), float(x), True) for n, x in enumerate(event.action)], -1.0)
+
+    def _bars(
+        self, surface: pygame.Surface, area: pygame.Rect, bars: list[tuple[str, float, bool]], low: float
+    ) -> None:
+        step = self._px(15)
+        for n, (name, value, strong) in enumerate(bars[: max(0, area.height // step)]):
+            row = pygame.Rect(area.left, area.top + n * step, area.width, step)
+            self._text(surface, name, row.topleft, 11, FAINT)
+            track = pygame.Rect(row.left + row.width // 3, row.top + self._px(4), row.width * 2 // 3, self._px(6))
+            pygame.draw.rect(surface, LINE, track)
+            zero = track.left + round(track.width * (0 - low) / (1 - low))
+            there = track.left + round(track.width * (min(max(value, low), 1) - low) / (1 - low))
+            bar = pygame.Rect(min(zero, there), track.top, max(abs(there - zero), 1), track.height)
+            pygame.draw.rect(surface, ACCENT if strong else FAINT, bar)
+
+    # Bar and help
+
+    def _bar(self, surface: pygame.Surface, area: pygame.Rect) -> None:
+        player = self.player
+        pygame.draw.rect(surface, PANEL, area)
+        inner = area.inflate(-self._px(20), -self._px(8))
+        if player.error:
+            self._fitted(surface, inner, f"stopped: {player.error}", 14, BAD)
+            return
+        state = "paused" if player.views and not player.playing else "F1 lists the keys"
+        self._text(surface, state, (inner.right, inner.top + self._px(2)), 13, FAINT, "topright")
+        self._fitted(surface, pygame.Rect(inner.topleft, (inner.width * 3 // 4, inner.height)), player.message, 14, INK)
+
+    def _help(self, surface: pygame.Surface) -> None:
+        row = self._px(22)
+        box = pygame.Rect(0, 0, self._px(430), row * (len(KEYS) + 1))
+        box.center = surface.get_rect().center
+        pygame.draw.rect(surface, PAPER, box, border_radius=self._px(8))
+        pygame.draw.rect(surface, ACCENT, box, 1, border_radius=self._px(8))
+        for n, key in enumerate(KEYS):
+            top = box.top + row // 2 + n * row
+            self._text(surface, key.label, (box.left + self._px(90), top), 15, ACCENT, "topright")
+            self._text(surface, key.help, (box.left + self._px(110), top), 15, INK)
+
+    # Text
+
+    def _px(self, units: float) -> int:
+        return max(1, round(units * self._unit))
+
+    def _font(self, units: float) -> pygame.font.Font:
+        size = self._px(units)
+        if size not in self._fonts:
+            self._fonts[size] = pygame.font.Font(self._font_file, size)
+        return self._fonts[size]
+
+    def _text(
+        self,
+        surface: pygame.Surface,
+        text: str,
+        at: tuple[int, int],
+        units: float,
+        colour: tuple[int, int, int],
+        anchor: str = "topleft",
+        back: tuple[int, int, int] | None = None,
+    ) -> pygame.Rect:
+        drawn = self._font(units).render(text, True, colour, back)
+        return surface.blit(drawn, drawn.get_rect(**{anchor: at}))
+
+    def _fitted(
+        self, surface: pygame.Surface, area: pygame.Rect, text: str, units: float, colour: tuple[int, int, int]
+    ) -> int:
+        """A line at an area's top, cut where it does not fit; returns where the line ends."""
+        font = self._font(units)
+        while text and font.size(text)[0] > area.width:
+            text = text[:-2] + "…" if len(text) > 2 else ""
+        self._text(surface, text, area.topleft, units, colour)
+        return area.top + font.get_linesize()
+
+
+def _font_file() -> str | None:
+    """DejaVu Sans, which comes with matplotlib and has the signs that missions and readouts use."""
+    found = find_spec("matplotlib")
+    file = Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf" if found and found.origin else None
+    return str(file) if file is not None and file.exists() else None
+
+
+def _prompt_label(name: str) -> str:
+    return "none" if name == NO_PROMPT else name
+
+
+def _rows(shown: dict[str, Any], speed: float) -> list[tuple[str, str]]:
+    """Readouts as lines: what, and how much."""
+    if not shown:
+        return []
+
+    def number(value: float | None, form: str) -> str:
+        return "–" if value is None else format(value, form)
+
+    rows = [
+        ("step", f"{shown['t']} of {shown['max_steps']}"),
+        ("return", number(shown["return"], ".2f")),
+        ("score (0 chance, 1 expert)", number(shown["score"], ".2f")),
+        ("seed", str(shown["seed"])),
+        ("real time", f"{number(shown['ratio'], '.2f')} of {speed:g}"),
+        ("pictures a second", number(shown["fps"], "d")),
+        ("decision", f"{number(shown['latency_ms'], '.1f')} ms"),
+        ("entropy", f"{number(shown['entropy'], '.2f')} bit"),
+    ]
+    if shown["success"] is not None:
+        rows.insert(3, ("solved", "yes" if shown["success"] else "not yet"))
+    if shown["goal"]:
+        rows.append(("goal", shown["goal"]))
+    return rows

@@ -1,0 +1,135 @@
+"""Every key does what the list says, as posted events under SDL's dummy driver."""
+
+import numpy as np
+import pygame
+import pytest
+
+from playground import domains
+from playground.window.keys import KEYS, listed
+from tests.conftest import OTHER, TASK
+
+
+@pytest.fixture
+def person(open_window):
+    return open_window()
+
+
+def test_opens_with_a_running_task_under_its_first_demonstration(person):
+    assert person.event.t == 0 and person.event.prompt == f"{TASK}#0"
+    person.wait(1.0)
+    assert person.event.t == 10  # ten steps a second is this world's rate
+    assert person.player.view.picture.shape == (64, 64, 3)
+
+
+def test_space_pauses_and_goes_on(person):
+    person.wait(0.3)
+    person.press(pygame.K_SPACE)
+    person.wait(1.0)
+    assert person.event.t == 3
+    person.press(pygame.K_SPACE)
+    person.wait(0.3)
+    assert person.event.t == 6
+
+
+def test_period_steps_once_and_pauses(person):
+    person.press(pygame.K_PERIOD, pygame.K_PERIOD)
+    assert person.event.t == 2
+    person.wait(1.0)
+    assert person.event.t == 2 and not person.player.playing
+
+
+def test_r_gives_the_same_start_and_shift_r_another(person):
+    start = person.event
+    person.wait(0.3)
+    person.press(pygame.K_r)
+    again = person.event
+    assert again.t == 0 and again.seed == start.seed and again.episode == start.episode + 1
+    np.testing.assert_array_equal(again.observation["grid"], start.observation["grid"])
+    person.press(pygame.K_r, shift=True)
+    assert person.event.t == 0 and person.event.seed == start.seed + 1
+
+
+def test_up_and_down_change_the_task(person):
+    ids = [task.id for task in domains.tasks()]
+    person.press(pygame.K_DOWN)
+    assert person.player.task == ids[ids.index(TASK) + 1]
+    person.press(pygame.K_UP)
+    assert person.player.task == TASK and person.event.t == 0
+
+
+def test_left_and_right_swap_the_prompt_and_keep_the_world(person):
+    person.wait(0.2)
+    person.press(pygame.K_RIGHT)
+    person.wait(0.1)
+    assert person.event.prompt == f"{TASK}#1" and person.event.t == 3 and person.event.episode == 0
+    person.press(pygame.K_LEFT, pygame.K_LEFT)
+    person.wait(0.1)
+    assert person.event.prompt is None and person.player.prompts[-1] == person.player.view.prompt
+
+
+def test_digits_swap_to_marks_and_shift_marks(person):
+    person.press(pygame.K_3)
+    person.wait(0.1)
+    assert person.event.prompt == f"{TASK}#2"
+    person.press(pygame.K_9, shift=True)
+    person.press(pygame.K_0)
+    person.wait(0.1)
+    assert person.event.prompt is None
+    person.press(pygame.K_KP9)
+    person.wait(0.1)
+    assert person.event.prompt == f"{TASK}#2"
+    person.press(pygame.K_5)
+    person.wait(0.1)
+    assert person.event.prompt == f"{OTHER}#0"
+
+
+def test_s_shuffles_the_prompt_and_takes_it_back(person):
+    own = person.player.view.session.prompt
+    person.press(pygame.K_s)
+    shuffled = person.player.view.session.prompt
+    assert len(shuffled) == len(own) and shuffled.name == f"{TASK}#0 shuffled"
+    person.press(pygame.K_s)
+    assert person.player.view.session.prompt.name == own.name
+
+
+def test_plus_and_minus_change_the_speed(person):
+    person.press(pygame.K_PLUS)
+    person.wait(0.5)
+    assert person.event.t == 10
+    person.press(pygame.K_MINUS, pygame.K_KP_MINUS)
+    person.wait(0.4)
+    assert person.event.t == 12
+    for _ in range(9):
+        person.press(pygame.K_MINUS)
+    assert person.player.speed == 1 / 8
+
+
+def test_o_hides_and_f1_lists(person):
+    def picture():
+        person.app.turn()
+        return pygame.surfarray.array3d(pygame.display.get_surface())
+
+    person.press(pygame.K_SPACE)
+    before = picture()
+    person.press(pygame.K_o)
+    assert (picture() != before).any() and not person.app.screen.overlays
+    hidden = picture()
+    person.press(pygame.K_F1)
+    assert (picture() != hidden).any() and person.app.screen.help
+    person.press(pygame.K_F1)
+    np.testing.assert_array_equal(picture(), hidden)
+
+
+def test_escape_and_the_cross_quit(person):
+    assert person.app.running
+    person.press(pygame.K_ESCAPE)
+    assert not person.app.running
+    person.app.running = True
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    person.app.turn()
+    assert not person.app.running
+
+
+def test_every_key_is_listed():
+    text = listed()
+    assert all(key.label in text and key.help in text for key in KEYS)
