@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.viewing.catalogue import domain_names, first_task, prompt_choices, task_choices
+from playground.web.catalogue import domain_names, first_task, prompt_choices, task_choices
 
 _STATIC = files("playground.web") / "static"
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]

@@ -17,8 +17,8 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from playground import domains
 from playground.errors import BadValueError, UnknownNameError
 from playground.facade import AGENTS
-from playground.viewing.catalogue import FAVOURITES, prompt_choices
-from playground.viewing.reel import Painter
+from playground.web.catalogue import FAVOURITES, prompt_choices
+from playground.web.reel import Painter
 from playground.web.visitor import Visitor
 
 _log = logging.getLogger(__name__)

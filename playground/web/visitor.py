@@ -16,10 +16,9 @@ from playground.errors import BadValueError, PlaygroundError
 from playground.events import StepEvent
 from playground.facade import make_policy, open_session, world_seed
 from playground.session import Session
-from playground.viewing.catalogue import find_demonstration, readable
-from playground.viewing.readouts import readouts
-from playground.viewing.reel import Painter, Reel, jpeg
-from playground.web.messages import packed
+from playground.web.catalogue import find_demonstration, readable
+from playground.web.readouts import packed, readouts
+from playground.web.reel import Painter, Reel, jpeg
 
 LIVE_FPS = 30.0
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)

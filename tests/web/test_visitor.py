@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from playground.demonstrations import shipped
-from playground.viewing.catalogue import NO_PROMPT, prompt_choices
-from playground.viewing.reel import Painter
+from playground.web.catalogue import NO_PROMPT, prompt_choices
+from playground.web.reel import Painter
 from playground.web.visitor import Visitor
 from tests.conftest import OTHER, TASK
 
@@ -177,7 +177,7 @@ def test_choices_name_the_goals_and_the_other_tasks():
 def test_without_opengl_the_page_tells_the_cure():
     code = f"""
 import time
-from playground.viewing.reel import Painter
+from playground.web.reel import Painter
 from playground.web.visitor import Visitor
 painter = Painter(64)
 visitor = Visitor("metaworld/reach", None, "expert", None, painter, 64)
