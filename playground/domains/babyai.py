@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,20 @@ HELD_OUT_PAIRS = frozenset({("purple", "ball"), ("blue", "box"), ("green", "key"
 
 HELD_OUT_COLOUR = "yellow"
 """Never asked for where the mission is hidden, whatever the kind."""
+
+_STATE = (
+    "grid",
+    "room_grid",
+    "agent_pos",
+    "agent_dir",
+    "carrying",
+    "width",
+    "height",
+    "num_rows",
+    "num_cols",
+    "room_size",
+)
+"""What makes up the state of upstream's world."""
 
 _THING = re.compile(rf"({'|'.join(COLOURS)}) ({'|'.join(KINDS)})\b")
 
@@ -135,6 +150,36 @@ class BabyAIEnv(DomainEnv):
         self._holding = self.upstream.carrying
         return self._observation(observation), {}
 
+    def enter(self, other: DomainEnv, goal: Goal = None) -> Observation:
+        """See `DomainEnv.enter`; `goal` is a mission of one clause, or of two joined by ", then"."""
+        if not isinstance(other, BabyAIEnv) or not isinstance(goal, str):
+            raise BadValueError(
+                f"babyai/{self.level} cannot enter {other} with {goal!r}; give a BabyAI world, a mission"
+            )
+        level, there = self.upstream, other.upstream
+        if level.agent_view_size != there.agent_view_size:
+            raise BadValueError(f"babyai/{self.level} cannot enter {other}: another view; take another level")
+        copied = deepcopy({name: getattr(there, name) for name in _STATE})  # together: objects stay the same objects
+        for name, value in copied.items():
+            setattr(level, name, value)
+        level.instrs = parse_mission(goal)
+        try:
+            level.instrs.reset_verifier(level)
+            level.mission = level.instrs.surface(level)
+        except AssertionError as error:
+            raise BadValueError(
+                f"nothing in this world of babyai/{other.level} suits {goal!r}; take another"
+            ) from error
+        level.max_steps = self._max_steps
+        level.step_count = 0
+        self.goal = goal
+        self.success = False
+        self.last_action = None
+        self.steps = 0
+        self.done = []
+        self._holding = level.carrying
+        return self._observation(level.gen_obs())
+
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         self.last_action = int(action)
         self.steps += 1
@@ -196,6 +241,32 @@ class BabyAIEnv(DomainEnv):
 
 def _name(thing: WorldObj) -> str:
     return f"{thing.color} {thing.type}"
+
+
+def parse_mission(mission: str) -> Any:
+    """A mission's text as upstream's instruction.
+
+    Raises:
+        BadValueError: it is none of "go to", "pick up", "open", "put ... next to" with colour and kind of the things.
+    """
+    from minigrid.envs.babyai.core.verifier import (
+        BeforeInstr,
+        GoToInstr,
+        ObjDesc,
+        OpenInstr,
+        PickupInstr,
+        PutNextInstr,
+    )
+
+    first, then, second = mission.partition(", then ")
+    if then:
+        return BeforeInstr(parse_mission(first), parse_mission(second))
+    make = {"go to": GoToInstr, "pick up": PickupInstr, "open": OpenInstr, "put": PutNextInstr}
+    things = [ObjDesc(kind, colour) for colour, kind in _THING.findall(mission)]
+    verb = next((verb for verb in make if mission.startswith(f"{verb} ")), None)
+    if verb is None or len(things) != (2 if verb == "put" else 1) or (verb == "open" and things[0].type != "door"):
+        raise BadValueError(f"mission is {mission!r}; give one such as 'go to the red ball'")
+    return make[verb](*things)
 
 
 def mission_part(mission: str) -> str | None:

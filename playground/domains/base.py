@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation
 
 
@@ -34,6 +35,20 @@ class DomainEnv(gym.Env[Observation, Action]):
     def achieved(self) -> Goal:
         """What has been reached, in the goal's own terms; None where the task has no goal or nothing was reached."""
         return None
+
+    def enter(self, other: "DomainEnv", goal: Goal = None) -> Observation:
+        """Begins an episode in the present state of another world of the scene, yet with this task's own aim.
+
+        Given the same actions, both go on alike, and each judges by its own task what they lead to.
+
+        Args:
+            other: a running world of the same scene; it is not changed.
+            goal: of this world; needed where goals are hidden.
+
+        Raises:
+            BadValueError: this world cannot be like the other, or the goal cannot be met there.
+        """
+        raise BadValueError(f"{type(self).__name__} cannot enter another world's state; take another scene")
 
     @abstractmethod
     def render(self) -> np.ndarray:

@@ -94,6 +94,15 @@ class ClassicEnv(DomainEnv):
         self.success = False
         return self._observation(), {}
 
+    def enter(self, other: DomainEnv, goal: Goal = None) -> Observation:
+        """See `DomainEnv.enter`; for environments whose whole state is `upstream.state`."""
+        if not isinstance(other, ClassicEnv) or other._model != self._model or not hasattr(self.upstream, "state"):
+            raise BadValueError(f"{self._model.upstream} cannot enter {other}; give a world of the same scene")
+        self.reset(seed=0, options={"goal": goal})
+        self.upstream.state = np.array(other.upstream.state)
+        self.raw = other.raw.copy()
+        return self._observation()
+
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         self.raw, reward, terminated, _, _ = self.upstream.step(self.to_upstream(action))
         self._steps += 1

@@ -226,6 +226,21 @@ class ControlEnv(DomainEnv):
             return None
         return tuple(float(x) for x in np.mean(self._trail, axis=0))
 
+    def enter(self, other: DomainEnv, goal: Goal = None) -> Observation:
+        """See `DomainEnv.enter`."""
+        import mujoco
+
+        if not isinstance(other, ControlEnv) or other._spec.domain != self._spec.domain:
+            raise BadValueError(f"dm_control/{self._name} cannot enter {other}; give a world of {self._spec.domain}")
+        self.reset(seed=0, options={"goal": goal} if self._spec.aim is not None else None)
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        model, data = self.physics.model.ptr, self.physics.data.ptr
+        state = np.empty(mujoco.mj_stateSize(model, kind))
+        mujoco.mj_getState(other.physics.model.ptr, other.physics.data.ptr, state, kind)
+        with self.physics.reset_context():
+            mujoco.mj_setState(model, data, state, kind)
+        return self._observe()
+
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         self._task.before_step(np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), self.physics)
         self.physics.step(self._substeps)

@@ -161,6 +161,34 @@ class MetaWorldEnv(DomainEnv):
         self._steps = 0
         return self._observe(), {}
 
+    def enter(self, other: DomainEnv, goal: Goal = None) -> Observation:
+        """See `DomainEnv.enter`; the first half of the other's layout becomes this world's."""
+        import mujoco
+
+        if not isinstance(other, MetaWorldEnv) or other._upstream.model.nbody != self._upstream.model.nbody:
+            raise BadValueError(f"metaworld/{self._name} cannot enter {other}; give a world of the same scene")
+        super().reset(seed=0)
+        layout = self._place(self._check_goal(goal), other._layout[:3])
+        self.goal = tuple(float(x) for x in layout[3:]) if self._hidden_goal else None
+        self.success = False
+        self._steps = 0
+        up, there = self._upstream, other._upstream
+        for field in ("body_pos", "body_quat"):
+            getattr(up.model, field)[:] = getattr(there.model, field)
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        state = np.empty(mujoco.mj_stateSize(up.model, kind))
+        mujoco.mj_getState(there.model, there.data, state, kind)
+        mujoco.mj_setState(up.model, up.data, state, kind)
+        mujoco.mj_forward(up.model, up.data)
+        up._prev_obs = up._get_curr_obs_combined_no_goal()
+        bounds = up.sawyer_observation_space
+        self.full_observation = self._with_goal(np.clip(up._get_obs(), bounds.low, bounds.high))
+        try:
+            up.evaluate_state(self.full_observation, np.zeros(4, np.float32))
+        except ValueError as error:  # upstream's rewards suppose that there is some way to go
+            raise BadValueError(f"metaworld/{self._name} is done from the start in that world; take another") from error
+        return self._observe()
+
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         observation, reward, _, _, info = self._upstream.step(np.asarray(action, dtype=np.float32))
         self.full_observation = self._with_goal(observation)
@@ -201,8 +229,10 @@ class MetaWorldEnv(DomainEnv):
             raise BadValueError(f"goal of metaworld/{self._name}: got {goal!r}; give three finite numbers, metres")
         return np.array(values, dtype=np.float64)
 
-    def _place(self, goal: np.ndarray | None) -> np.ndarray:
+    def _place(self, goal: np.ndarray | None, start: np.ndarray | None = None) -> np.ndarray:
         """Draws a layout ([3], or [6] with a goal half), builds it and settles the hand; returns the layout.
+
+        Its halves are `start` and `goal` where these are given.
 
         Upstream draws within its reset and rejects what overlaps, and reads positions before they follow from the
         layout. Therefore a quick first pass draws, and a second one with that layout does everything in order.
@@ -225,6 +255,8 @@ class MetaWorldEnv(DomainEnv):
                 layout = self.np_random.uniform(space.low, space.high)
             if goal is not None:
                 layout[3:] = goal
+            if start is not None:
+                layout[:3] = start
             drawn.append(layout)
             return layout.copy()
 
@@ -246,7 +278,8 @@ class MetaWorldEnv(DomainEnv):
         up._prev_obs = up._get_curr_obs_combined_no_goal()
         bounds = up.sawyer_observation_space
         self.full_observation = self._with_goal(np.clip(up._get_obs(), bounds.low, bounds.high))
-        return drawn[-1]
+        self._layout = drawn[-1]
+        return self._layout
 
     def _with_goal(self, observation: np.ndarray) -> np.ndarray:
         """Upstream cuts goals off at the borders of its own range; the expert has to see those beyond as well."""
