@@ -131,6 +131,20 @@ def collect(
 
 
 @app.command()
+def continuations(
+    tasks: Annotated[str, typer.Option(help="Globs of task ids that were collected, separated by commas.")] = "*",
+    out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+) -> None:
+    """Let experts take over in the middle of other episodes of their scene; adds to the episodes for training."""
+    from playground.demonstrations.continuing import collect_continuations
+
+    collect_continuations(tasks, episodes, seed, out, workers)
+
+
+@app.command()
 def dagger(
     tasks: Annotated[str, typer.Option(help="Globs of task ids that were collected, separated by commas.")] = "*",
     checkpoint: CheckpointOption = None,

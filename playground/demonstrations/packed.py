@@ -6,7 +6,8 @@
 * `actions.npy` [T, A] or [T]: the expert's clean labels,
 * `episodes.npy` [E]: a table (`EPISODE`) that says where in T each episode lies and what it was,
 * `texts.json`: key -> one string per episode; text does not change within an episode,
-* `meta.json`: task, format version, goals by id, how much was asked for, and whether the expert drove.
+* `meta.json`: task, format version, goals by id, how much was asked for, whether the expert drove, and how many first
+  steps of each episode are history only.
 
 A shard is written beside its place and renamed, so that a folder that exists is complete.
 """
@@ -59,7 +60,12 @@ def goal_id(goal: Goal) -> int:
 
 
 def write_shard(
-    folder: Path, episodes: Sequence[Episode], grouped: bool, planned: int, demonstrations: bool = True
+    folder: Path,
+    episodes: Sequence[Episode],
+    grouped: bool,
+    planned: int,
+    demonstrations: bool = True,
+    histories: Sequence[int] = (),
 ) -> None:
     """Writes episodes of one task as a shard, replacing the one of that name.
 
@@ -69,6 +75,8 @@ def write_shard(
         grouped: whether episodes are grouped by goal (hidden goals); else all are one group, 0.
         planned: number of episodes that were asked for, which may be more than could be had.
         demonstrations: whether the expert drove. Its labels alone do not make an episode fit to be a prompt.
+        histories: first steps of each episode whose actions are not to be learnt, as they had another aim; none if
+            left out.
     """
     lengths = np.array([len(episode) for episode in episodes])
     table = np.zeros(len(episodes), EPISODE)
@@ -86,6 +94,7 @@ def write_shard(
         "task": episodes[0].task,
         "planned": planned,
         "demonstrations": demonstrations,
+        "histories": list(histories),
         "goals": {str(goal_id(episode.goal)): episode.goal for episode in episodes} if grouped else {},
     }
 
@@ -130,6 +139,7 @@ class Shard:
         texts: key -> one string per episode.
         goals: goal id -> goal.
         demonstrations: whether the expert drove, so that the episodes can be prompts.
+        histories: int [E], first steps whose actions had another aim.
     """
 
     observations: dict[str, np.ndarray]
@@ -138,6 +148,7 @@ class Shard:
     texts: dict[str, list[str]]
     goals: dict[int, Goal]
     demonstrations: bool
+    histories: np.ndarray
 
     @classmethod
     def open(cls, folder: Path, task: str) -> "Shard":
@@ -177,7 +188,10 @@ class Shard:
         goals = {int(number): as_goal(goal) for number, goal in meta.get("goals", {}).items()}
         if missing := set(episodes["goal"].tolist()) - set(goals) - {0}:
             raise BadFileError(f"{folder}/meta.json: goal {min(missing)} is not told; collect it again")
-        return cls(observations, actions, episodes, texts, goals, bool(meta.get("demonstrations", True)))
+        histories = np.array(meta.get("histories") or np.zeros(len(episodes)), np.int64)
+        if histories.shape != episodes.shape or (histories < 0).any() or (histories >= episodes["length"]).any():
+            raise BadFileError(f"{folder}/meta.json: histories {histories} do not fit the episodes; collect it again")
+        return cls(observations, actions, episodes, texts, goals, bool(meta.get("demonstrations", True)), histories)
 
 
 @dataclass(frozen=True)
@@ -236,6 +250,11 @@ class PackedTask:
         return np.repeat(
             [shard.demonstrations for shard in self.shards], [len(shard.episodes) for shard in self.shards]
         )
+
+    @property
+    def histories(self) -> np.ndarray:
+        """int [E]: first steps of each episode whose actions had another aim."""
+        return np.concatenate([shard.histories for shard in self.shards])
 
     @property
     def texts(self) -> dict[str, np.ndarray]:

@@ -67,7 +67,7 @@ def rollout(
     after_success = 0
     while not (terminated or truncated):
         action = expert.act(observation)
-        observation, reward, terminated, truncated, _ = env.step(_disturbed(env, action, noise, rng))
+        observation, reward, terminated, truncated, _ = env.step(disturbed(env, action, noise, rng))
         observations.append(observation)
         actions.append(action)
         rewards.append(reward)
@@ -93,7 +93,8 @@ def score(episode: Episode) -> float:
     return episode.total_reward if episode.success is None else float(episode.success)
 
 
-def _disturbed(env: DomainEnv, action: Action, noise: float, rng: np.random.Generator) -> Action:
+def disturbed(env: DomainEnv, action: Action, noise: float, rng: np.random.Generator) -> Action:
+    """An action with noise (see `rollout`)."""
     if not noise:
         return action
     if np.issubdtype(action.dtype, np.integer):

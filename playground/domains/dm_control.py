@@ -238,6 +238,10 @@ class ControlEnv(DomainEnv):
         state = np.empty(mujoco.mj_stateSize(model, kind))
         mujoco.mj_getState(other.physics.model.ptr, other.physics.data.ptr, state, kind)
         with self.physics.reset_context():
+            if self._spec.aim is other._spec.aim is None:
+                self.physics.model.geom_pos[:] = (
+                    other.physics.model.geom_pos
+                )  # a target that is seen stays in its place
             mujoco.mj_setState(model, data, state, kind)
         return self._observe()
 

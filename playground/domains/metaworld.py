@@ -60,6 +60,9 @@ _HIDDEN_GOAL = (
 )
 _MAX_DRAWS = 1000
 
+_RETREATING = frozenset(["door-close", "door-open", "handle-pull-side", "pick-place-wall", "push-wall"])
+_RETREAT_STEPS = 60
+
 # Goals are uniform in these boxes, metres: upstream's own; `_family` splits them by one coordinate.
 _BOXES = {
     "reach": ((-0.1, 0.8, 0.05), (0.1, 0.9, 0.3)),
@@ -144,10 +147,12 @@ class MetaWorldEnv(DomainEnv):
         self._upstream._freeze_rand_vec = False
         self._upstream._partially_observable = False
         del self._upstream.sawyer_observation_space  # cached for the hidden goal
-        self._hand_start: np.ndarray = self._upstream.hand_init_pos.copy()
+        self.hand_start: np.ndarray = self._upstream.hand_init_pos.copy()
+        """The hand's usual place at the start, metres."""
         model = self._upstream.model
         self._pristine = {field: getattr(model, field).copy() for field in ("body_pos", "body_quat", "site_pos")}
-        self._steps = 0
+        self.steps = 0
+        """Actions executed in the running episode."""
         self.full_observation = np.zeros(39)
         """Upstream's own observation of the present state, the goal included; what the scripted expert reads."""
 
@@ -158,7 +163,7 @@ class MetaWorldEnv(DomainEnv):
         layout = self._place(self._check_goal(wanted_goal(options)))
         self.goal = tuple(float(x) for x in layout[3:]) if self._hidden_goal else None
         self.success = False
-        self._steps = 0
+        self.steps = 0
         return self._observe(), {}
 
     def enter(self, other: DomainEnv, goal: Goal = None) -> Observation:
@@ -171,7 +176,7 @@ class MetaWorldEnv(DomainEnv):
         layout = self._place(self._check_goal(goal), other._layout[:3])
         self.goal = tuple(float(x) for x in layout[3:]) if self._hidden_goal else None
         self.success = False
-        self._steps = 0
+        self.steps = 0
         up, there = self._upstream, other._upstream
         for field in ("body_pos", "body_quat"):
             getattr(up.model, field)[:] = getattr(there.model, field)
@@ -192,9 +197,9 @@ class MetaWorldEnv(DomainEnv):
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         observation, reward, _, _, info = self._upstream.step(np.asarray(action, dtype=np.float32))
         self.full_observation = self._with_goal(observation)
-        self._steps += 1
+        self.steps += 1
         self.success = self.success or bool(info["success"])
-        return self._observe(), float(reward), False, self._steps >= MAX_STEPS, {}
+        return self._observe(), float(reward), False, self.steps >= MAX_STEPS, {}
 
     @property
     def achieved(self) -> Goal:
@@ -242,7 +247,7 @@ class MetaWorldEnv(DomainEnv):
         up, space = self._upstream, self._upstream._random_reset_space
         for field, values in self._pristine.items():
             getattr(up.model, field)[:] = values
-        up.hand_init_pos = self._hand_start.copy()
+        up.hand_init_pos = self.hand_start.copy()
         if (space.low[:3] == space.high[:3]).all():
             up.hand_init_pos += self.np_random.uniform(-HAND_JITTER, HAND_JITTER, 3)
         drawn: list[np.ndarray] = []
@@ -313,7 +318,10 @@ class MetaWorldEnv(DomainEnv):
 
 
 class ScriptedExpert:
-    """Upstream's scripted policy. It has no memory, and reads the whole state and the goal from the environment."""
+    """Upstream's scripted policy. It has no memory, and reads the whole state and the goal from the environment.
+
+    In a few tasks it would get stuck when it takes over: there the hand first goes up, and back to where it started.
+    """
 
     def __init__(self, env: MetaWorldEnv, name: str):
         from metaworld import policies
@@ -321,13 +329,23 @@ class ScriptedExpert:
         # Upstream warns at nearly every step that its actions need clipping, which is what is done here.
         warnings.filterwarnings("ignore", message=r"Constant\(s\) may be too high")
         self._env = env
+        self._name = name
         known: dict[str, Any] = policies.ENV_POLICY_MAP
         self._policy = known[f"{name}-v3"]()
+        self._retreat = 0
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        self._retreat = _RETREAT_STEPS if self._name in _RETREATING and self._env.steps else 0
 
     def act(self, observation: Observation) -> Action:
+        if self._retreat:
+            self._retreat -= 1
+            way = self._env.hand_start - self._env.full_observation[:3]
+            if self._retreat > _RETREAT_STEPS // 2 and way[2] > 0.05:
+                way[:2] = 0.0
+            if np.abs(way).max() > 0.03:
+                return np.append(np.clip(10 * way, -1.0, 1.0), -1.0).astype(np.float32)
+            self._retreat = 0
         action = self._policy.get_action(self._env.full_observation)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 

@@ -41,6 +41,7 @@ class TaskData:
         texts: distinct texts as token ids.
         text: int [E], which text each episode has; None without texts.
         start, length: int [E].
+        history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
         prompts: int [E] -> the demonstrations of the same goal, each goal's list shared.
     """
 
@@ -54,6 +55,7 @@ class TaskData:
     text: np.ndarray | None
     start: np.ndarray
     length: np.ndarray
+    history: np.ndarray
     prompts: list[np.ndarray]
 
     @property
@@ -91,6 +93,7 @@ class TaskData:
             text=text,
             start=episodes["start"].astype(np.int64),
             length=episodes["length"].astype(np.int64),
+            history=packed.histories,
             prompts=[shared[goal] for goal in episodes["goal"].tolist()],
         )
 
@@ -201,11 +204,15 @@ class Sampler:
             prompt = task.start[source] + self._window(int(task.length[source]), rng)
         length = int(task.length[episode])
         at_start = rng.random() < (0.5 if length <= 2 * self.config.max_live else 0.2)
-        first = 0 if at_start else int(rng.integers(length))
         most = self.config.max_live
-        count = most if at_start and length <= most else int(rng.integers(max(1, most // 6), most + 1))
+        history = int(task.history[episode])
+        earliest = max(0, history - most // 2)
+        first = earliest if at_start else int(rng.integers(earliest, length))
+        whole = (at_start and length <= most) or first < history
+        count = most if whole else int(rng.integers(max(1, most // 6), most + 1))
         live = np.arange(first, min(first + count, length))
-        weight = np.where(live < FIRST_STEPS, FIRST_WEIGHT, 1.0)
+        aimed = live - history  # steps since the prompt's aim is the one that is pursued
+        weight = np.where(aimed < 0, 0.0, np.where(aimed < FIRST_STEPS, FIRST_WEIGHT, 1.0))
         return Sequence(task, prompt, source, task.start[episode] + live, episode, weight)
 
     def _window(self, length: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,242 @@
+"""Continuations: an expert takes over in the middle of another task's or goal's episode, in the same world.
+
+They teach an agent whose prompt is swapped what to do in states, and after a history, that its new aim never led to.
+The first expert's part is history; the second's part is what is learnt, under the second task and goal.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+from playground import domains
+from playground.demonstrations.packed import PackedTask, default_root, packed_tasks, write_shard
+from playground.demonstrations.pool import cores, run_jobs
+from playground.demonstrations.rollouts import disturbed
+from playground.domains.base import DomainEnv
+from playground.episode import Episode
+from playground.errors import BadFileError, BadValueError, PlaygroundError
+from playground.task import TRAIN_SEEDS, Expert, Goal, Observation, Task
+
+FIRST_SEED = 800_000
+"""Training seeds from here on are for worlds in which experts take over from each other."""
+
+LAST_SEED = 900_000
+"""From here on seeds are for other purposes."""
+
+SHARD = 50
+"""Episodes of a shard."""
+
+TRIES = {"babyai": 40}
+"""Domain -> worlds drawn for an episode before it is given up; `TRIES_ELSEWHERE` in the others."""
+
+TRIES_ELSEWHERE = 5
+
+SEEDS_EACH = max(TRIES_ELSEWHERE, *TRIES.values())
+"""Seeds set aside for each episode."""
+
+LATEST = {"metaworld": 90, "babyai": 10}
+"""Domain -> step of the latest take-over; `LATEST_ELSEWHERE` in the others."""
+
+LATEST_ELSEWHERE = 200
+
+SECOND_PART = 200
+"""Steps after a take-over, at most."""
+
+AFTER_SUCCESS = 10
+"""Steps that either part goes on for when its task is solved, at most."""
+
+LEAST = 2
+"""Steps that a second part takes at least where success is defined."""
+
+NOISE = (0.0, 0.05, 0.1)
+
+
+@dataclass(frozen=True)
+class _Job:
+    task: str
+    root: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """An episode of which the first `history` actions belong to another task or goal of the scene."""
+
+    episode: Episode
+    history: int
+
+
+def mates(task: Task) -> list[Task]:
+    """The tasks whose expert another's can take over from: those of its scene, itself too where goals are hidden."""
+    return [t for t in domains.tasks(f"{task.domain}/*") if t.scene == task.scene and (t != task or task.hidden_goal)]
+
+
+def collect_continuations(
+    tasks: str = "*", episodes: int = 200, seed: int = 0, root: Path | None = None, workers: int | None = None
+) -> None:
+    """Adds shards with continuations to tasks that have demonstrations and share their scene, and shows progress.
+
+    Args:
+        tasks: glob of task ids, several separated by commas; those that no other can be taken over from are left out.
+        episodes: per task, rounded up to full shards. Shards that exist are not collected again.
+        seed: of the first world, counted from `FIRST_SEED`; another one adds to what is there.
+        root: where the demonstrations lie; a cache folder of the user's by default.
+        workers: processes; all cores by default.
+
+    Raises:
+        BadFileError: none of the tasks has demonstrations and company.
+        BadValueError: there are not as many seeds.
+        PlaygroundError: some tasks failed; all others were collected before this is raised.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    root = root or default_root()
+    patterns = [part.strip() for part in tasks.split(",")]
+    found = [
+        id
+        for id in packed_tasks(root)
+        if any(fnmatchcase(id, pattern) for pattern in patterns) and mates(domains.task(id))
+    ]
+    if not found:
+        raise BadFileError(f"{root}: no demonstrations of {tasks} that share a scene; collect them first")
+    most = (LAST_SEED - FIRST_SEED - seed) // SEEDS_EACH
+    if episodes > most:
+        raise BadValueError(f"{episodes} episodes per task from seed {seed} on; give at most {most}")
+    seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + episodes * SEEDS_EACH, SHARD * SEEDS_EACH)
+    jobs = [_Job(id, root, first) for first in seeds for id in found]
+    jobs = [job for job in jobs if not _place(job).exists()]
+    failures: dict[str, Exception] = {}
+    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("shards", total=len(jobs))
+        for job, result in run_jobs(_work, jobs, workers or cores()):
+            progress.update(bar, advance=1, description=job.task)
+            if isinstance(result, Exception):
+                failures[job.task] = result
+            else:
+                progress.console.print(f"{job.task}: {result} of {SHARD} kept", highlight=False)
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        raise PlaygroundError(f"{len(failures)} of {len(found)} tasks failed ({lines}); the others are written")
+
+
+def _place(job: _Job) -> Path:
+    return job.root / job.task / f"continued-{job.seed:06d}"
+
+
+def _work(job: _Job) -> int:
+    """The job of one worker process; returns the number of episodes."""
+    task = domains.task(job.task)
+    packed = PackedTask.open(job.root, job.task)
+    goals = [packed.prompt(int(e)).goal for e in np.flatnonzero(packed.promptable)] if task.hidden_goal else [None]
+    rng = np.random.default_rng([job.seed, 3])
+    env = task.make(64)
+    expert = task.make_expert(env)
+    firsts = [(mate, made := mate.make(64), mate.make_expert(made)) for mate in mates(task)]
+    kept: list[Continuation] = []
+    try:
+        for number in range(SHARD):
+            goal = goals[rng.integers(len(goals))]
+            own = job.seed + number * SEEDS_EACH
+            for seed in range(own, own + TRIES.get(task.domain, TRIES_ELSEWHERE)):
+                assert seed in TRAIN_SEEDS
+                _, before, first = firsts[rng.integers(len(firsts))]
+                found = take_over(task, env, expert, before, first, seed, goal, NOISE[number % len(NOISE)])
+                if found is not None:
+                    kept.append(found)
+                    break
+    finally:
+        for made in (env, *(made for _, made, _ in firsts)):
+            made.close()
+    if not kept:
+        raise PlaygroundError(f"{task.id}: not one of {SHARD} take-overs ended well; leave this task out")
+    episodes = [continuation.episode for continuation in kept]
+    histories = [continuation.history for continuation in kept]
+    write_shard(_place(job), episodes, task.hidden_goal, SHARD, demonstrations=False, histories=histories)
+    return len(kept)
+
+
+def take_over(
+    task: Task, env: DomainEnv, expert: Expert, before: DomainEnv, first: Expert, seed: int, goal: Goal, noise: float
+) -> Continuation | None:
+    """Runs one episode in which `expert` takes over from `first` at a random step; both worlds get every action.
+
+    Observed is the world that the episode began in, as by an agent whose prompt is swapped.
+
+    Args:
+        task: what `env` is of.
+        env: enters the state of `before`, and judges the second part.
+        expert: built for `env`.
+        before: the world that is reset.
+        first: built for `before`.
+        seed: of the world's start, the take-over and the noise.
+        goal: of `env`.
+        noise: as for `rollout`.
+
+    Returns:
+        The episode of `task`; None if the task cannot be set in that world, was done already or was not solved.
+    """
+    rng = np.random.default_rng([seed, 4])
+    seen, _ = before.reset(seed=seed)
+    if before.goal is not None and before.goal == goal:
+        return None
+    try:
+        own = env.enter(before, goal)
+    except BadValueError:
+        return None
+    first.reset()
+    observations, actions, rewards = [seen], [], []
+    history = int(rng.integers(1, LATEST.get(task.domain, LATEST_ELSEWHERE)))
+    over = solved = False
+    after_success = 0
+    for t in range(LATEST_ELSEWHERE + SECOND_PART):
+        if t == history:
+            expert.reset()
+            env.success = False  # by the first expert, or from the start
+        action = first.act(seen) if t < history else expert.act(own)
+        executed = disturbed(env, action, noise, rng)
+        own, reward, terminated, truncated, _ = env.step(executed)
+        if not over:
+            seen, _, ended, cut, _ = before.step(executed)
+            over = ended or cut
+        if over:
+            seen = own
+        if not solved and t < history and (over or before.success):
+            solved = True
+            history = min(history, t + 1 + (0 if over else int(rng.integers(AFTER_SUCCESS + 1))))
+        observations.append(seen)
+        actions.append(action)
+        rewards.append(reward)
+        if task.has_success and env.success and t >= history:
+            if t < history + LEAST:
+                return None  # there was nothing to do
+            after_success += 1
+        if terminated or truncated or t - history + 1 == SECOND_PART or after_success > AFTER_SUCCESS:
+            break
+    if len(actions) <= history or (task.has_success and not env.success):
+        return None
+    return Continuation(_episode(task, env, observations, actions, rewards, terminated, seed), history)
+
+
+def _episode(
+    task: Task,
+    env: DomainEnv,
+    observations: list[Observation],
+    actions: list[np.ndarray],
+    rewards: list[float],
+    terminated: bool,
+    seed: int,
+) -> Episode:
+    return Episode(
+        task=task.id,
+        observations={key: np.stack([np.asarray(o[key]) for o in observations]) for key in observations[0]},
+        actions=np.stack(actions),
+        rewards=np.array(rewards, np.float32),
+        terminated=terminated,
+        truncated=not terminated,
+        seed=seed,
+        goal=env.goal,
+        success=bool(env.success) if task.has_success else None,
+    )
