@@ -16,6 +16,8 @@ from playground.video import VideoWriter, stride
 class EpisodeRecorder:
     """Builds an Episode out of every episode's events; `finish()` adds the one that was cut short.
 
+    Where the session went back in time, what it took back is forgotten.
+
     Args:
         task: task id to note in the episodes.
         frames: whether to keep the pictures of every step.
@@ -25,37 +27,48 @@ class EpisodeRecorder:
         self.task, self.frames = task, frames
         self.episodes: list[Episode] = []
         self._events: list[StepEvent] = []
+        self._ended = False
 
     def wants_frame(self, t: int) -> bool:
         return self.frames
 
     def __call__(self, event: StepEvent) -> None:
-        if event.t == 0:
+        events = self._events
+        if events and event.episode != events[-1].episode:
             self.finish()
+        elif events and event.t <= events[-1].t:  # the session went back, perhaps from behind the end
+            if self._ended:
+                self.episodes.pop()
+            del events[max(0, event.t - events[0].t) :]
         self._events.append(event)
-        if event.done:
-            self.finish()
+        self._ended = event.done
+        if event.done and self.running is not None:
+            self.episodes.append(self.running)
 
     def finish(self) -> None:
         """Ends the running episode, if it holds an action, as truncated."""
-        events, self._events = self._events, []
+        episode, self._events = None if self._ended else self.running, []
+        if episode is not None:
+            self.episodes.append(episode)
+
+    @property
+    def running(self) -> Episode | None:
+        """The running episode so far, as truncated; None while it holds no action."""
+        events = self._events
         if len(events) < 2:
-            return
+            return None
         last = events[-1]
-        actions = np.stack([np.asarray(e.action) for e in events[1:]])
-        self.episodes.append(
-            Episode(
-                task=self.task,
-                observations={k: np.stack([np.asarray(e.observation[k]) for e in events]) for k in last.observation},
-                actions=actions,
-                rewards=np.array([e.reward for e in events[1:]], np.float32),
-                terminated=last.terminated,
-                truncated=not last.terminated,
-                seed=last.seed,
-                goal=last.goal,
-                success=last.success,
-                frames=np.stack([e.frame for e in events if e.frame is not None]) if self.frames else None,
-            )
+        return Episode(
+            task=self.task,
+            observations={k: np.stack([np.asarray(e.observation[k]) for e in events]) for k in last.observation},
+            actions=np.stack([np.asarray(e.action) for e in events[1:]]),
+            rewards=np.array([e.reward for e in events[1:]], np.float32),
+            terminated=last.terminated,
+            truncated=not last.terminated,
+            seed=last.seed,
+            goal=last.goal,
+            success=last.success,
+            frames=np.stack([e.frame for e in events if e.frame is not None]) if self.frames else None,
         )
 
 

@@ -15,6 +15,9 @@ from playground.events import Consumer, Decision, Policy, StepEvent
 from playground.prompt import Prompt
 from playground.task import Action, Goal, Observation, Task
 
+REMEMBERED = 128
+"""Steps before the present that a policy reads again after going back."""
+
 
 class Session:
     """One policy in one world under one prompt at a time.
@@ -55,6 +58,9 @@ class Session:
         self._reset = True
         self._episode = -1
         self._observation: Observation = {}
+        self._options: dict[str, Goal] | None = None  # of the running episode's reset
+        self._actions: list[Action] = []  # of the running episode
+        self._back = 0
         self._thread: int | None = None
 
     @property
@@ -81,6 +87,14 @@ class Session:
             self._seed = seed
         self._reset = True
 
+    def rewind(self, steps: int) -> None:
+        """Asks the next step to go `steps` actions back in the episode: its event is the one of that time once more.
+
+        Worlds are deterministic, so they are taken back by playing the executed actions again from the start, and the
+        policy reads the last of them again. What pushed the world besides the actions is not repeated.
+        """
+        self._back = steps
+
     def step(self, action: Action | None = None) -> StepEvent:
         """Produces the next event: the start of an episode if one is due, else the outcome of one action.
 
@@ -96,6 +110,8 @@ class Session:
             self._policy.condition(self._prompt)
         if self._reset or self.last is None:
             event = self._start()
+        elif self._back:
+            event = self._go_back(self.last)
         elif self.last.done:
             self._seed, self._reset = self._seed + 1, True
             event = self._start()
@@ -127,7 +143,9 @@ class Session:
 
     def _start(self) -> StepEvent:
         goal = self._wanted_goal()
-        observation, _ = self.env.reset(seed=self._seed, options=None if goal is None else {"goal": goal})
+        self._options = None if goal is None else {"goal": goal}
+        observation, _ = self.env.reset(seed=self._seed, options=self._options)
+        self._actions, self._back = [], 0
         self._policy.reset()
         self._observation, self._reset, self._takeover = observation, False, False
         self._episode += 1
@@ -142,6 +160,7 @@ class Session:
         executed = decision.action if override is None else override
         observation, reward, terminated, truncated, _ = self.env.step(executed)
         self._policy.commit(executed)
+        self._actions.append(executed)
         self._observation = observation
         return self._event(
             t=last.t + 1,
@@ -152,6 +171,26 @@ class Session:
             total=last.total_reward + float(reward),
             decision=decision,
         )
+
+    def _go_back(self, last: StepEvent) -> StepEvent:
+        """The event of an earlier step, with the decision left out."""
+        stop, self._back = max(0, last.t - self._back), 0
+        self._actions = self._actions[:stop]
+        observation, _ = self.env.reset(seed=last.seed, options=self._options)
+        reward, total, terminated, truncated = 0.0, 0.0, False, False
+        for t, action in enumerate(self._actions):
+            if t == max(0, stop - REMEMBERED):
+                self._policy.reset()
+            if t >= stop - REMEMBERED:
+                self._policy.act(observation)
+                self._policy.commit(action)
+            observation, reward, terminated, truncated, _ = self.env.step(action)
+            total += float(reward)
+        if not stop:
+            self._policy.reset()
+        self._observation, self._takeover = observation, False
+        action = self._actions[-1] if stop else None
+        return self._event(stop, action, float(reward), bool(terminated), bool(truncated), total, None)
 
     def _event(
         self,

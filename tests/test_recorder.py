@@ -9,7 +9,7 @@ from PIL import Image
 
 from playground.errors import BadValueError
 from playground.filming import film
-from playground.policies import ExpertPolicy, RandomPolicy
+from playground.policies import ExpertPolicy, RandomPolicy, ReplayPolicy
 from playground.recorder import EpisodeRecorder, EventDigest, VideoRecorder
 from playground.session import Session
 from playground.task import Task
@@ -43,6 +43,21 @@ def test_a_reset_in_mid_episode_cuts_it():
     running.reset()
     running.step()
     assert [len(e) for e in recorder.episodes] == [3]
+
+
+@pytest.mark.parametrize(("steps", "back"), [(5, 3), (9, 4), (5, 100)])
+def test_what_was_taken_back_is_not_in_the_episode(steps, back):
+    recorder = EpisodeRecorder(LINE.id)
+    running = session(consumers=[recorder])
+    for _ in range(steps):
+        running.step()
+    running.rewind(back)
+    list(running.episode())
+    (episode,) = recorder.episodes
+    assert len(episode) == 8
+    replay = Session(LineEnv(), ReplayPolicy(episode.actions), seed=episode.seed)
+    states = [event.observation["state"] for event in replay.episode()]
+    np.testing.assert_array_equal(episode.observations["state"], states)
 
 
 def test_digests_tell_streams_apart():

@@ -9,7 +9,7 @@ from playground.episode import Episode
 from playground.errors import BadValueError
 from playground.events import Decision
 from playground.prompt import Prompt
-from playground.session import Session
+from playground.session import REMEMBERED, Session
 from tests.loop_toy import LINE, LineEnv
 
 
@@ -176,3 +176,42 @@ def test_leaving_closes_the_world():
     with Session(env, Spy()) as session:
         session.step()
     assert env.closed
+
+
+def test_rewind_gives_an_earlier_event_again_and_goes_on_from_there():
+    spy = Spy(0.3)
+    session = Session(LineEnv(max_steps=20), spy, seed=5, task=LINE)
+    before = [session.step() for _ in range(11)]
+    session.rewind(6)
+    assert session.last.t == 10
+    spy.calls.clear()
+    back = session.step()
+    assert (back.t, back.episode, back.seed, back.goal) == (4, 0, 5, before[4].goal)
+    assert back.total_reward == before[4].total_reward and back.success == before[4].success
+    np.testing.assert_array_equal(back.observation["state"], before[4].observation["state"])
+    assert spy.calls == [("reset",)] + 4 * [("act",), ("commit", pytest.approx(0.3))]
+    np.testing.assert_array_equal(session.step().observation["state"], before[5].observation["state"])
+    session.rewind(100)
+    assert session.step().t == 0
+
+
+def test_rewind_keeps_the_world_of_another_prompt_and_goes_back_from_behind_the_end():
+    session = Session(LineEnv(), Spy(), prompt("a", goal=(0.25,)), task=LINE)
+    session.step()
+    session.prompt = prompt("b", goal=(-0.5,))
+    while not session.step().done:
+        pass
+    session.rewind(3)
+    back = session.step()
+    assert back.t == 5 and back.goal == (0.25,) and not back.done and back.prompt == "b"
+
+
+def test_a_policy_reads_only_the_last_steps_again():
+    spy = Spy(0.0)
+    session = Session(LineEnv(max_steps=400), spy)
+    for _ in range(300):
+        session.step()
+    spy.calls.clear()
+    session.rewind(10)
+    session.step()
+    assert spy.calls.count(("act",)) == REMEMBERED and spy.calls[0] == ("reset",)

@@ -4,6 +4,7 @@ What is not obvious: sticky actions (each frame repeats the previous action with
 emulator could do it, but can be seeded only by loading the game anew; so a reset restores a saved console in 0.1 ms.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -36,6 +37,7 @@ class AtariEnv(DomainEnv):
         size: height of pictures, pixels.
     """
 
+    cameras = ("standard", "as the agent sees it")
     frame_skip = FRAME_SKIP
     stickiness = STICKINESS
 
@@ -52,6 +54,7 @@ class AtariEnv(DomainEnv):
         self.buttons: list[Any] = list(self.console.getMinimalActionSet())
         """What each action index presses."""
         self.button_names: list[str] = [button.name for button in self.buttons]
+        self.action_names = tuple(_pressed(name) for name in self.button_names)
         self.pressed = 0
         """Index of the button held in the last frame; sticky actions may hold it on."""
         self.observation_space = gym.spaces.Dict(
@@ -91,13 +94,19 @@ class AtariEnv(DomainEnv):
         return self._observe(), float(reward), over, self._steps >= MAX_STEPS and not over, {}
 
     def render(self) -> np.ndarray:
-        picture = Image.fromarray(self._picture)
+        seen = self.camera == "as the agent sees it"
+        picture = Image.fromarray(self._observe()["image"] if seen else self._picture)
         height, width = self._picture.shape[:2]
         return np.array(picture.resize((round(self._size * width / height), self._size), Image.Resampling.NEAREST))
 
     def _observe(self) -> Observation:
         picture = Image.fromarray(self._picture)
         return {"image": np.array(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BOX))}
+
+
+def _pressed(name: str) -> str:
+    """Upstream's name of a combination, such as UPRIGHTFIRE, in words: `up+right+fire`."""
+    return "+".join(re.findall("UP|DOWN|LEFT|RIGHT|FIRE", name)).lower() or "nothing"
 
 
 def _make(size: int, rom: str) -> AtariEnv:

@@ -107,6 +107,9 @@ class BabyAIEnv(DomainEnv):
         done: what has been done in the running episode, as missions of one clause that upstream would accept.
     """
 
+    action_names = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
+    cameras = ("standard", "as the agent sees it")
+
     def __init__(self, level: str, size: int, max_steps: int, hide_mission: bool = False):
         self.level = level
         self.upstream = _make_upstream(level)
@@ -215,10 +218,13 @@ class BabyAIEnv(DomainEnv):
         self.done += [deed for deed in deeds if not self.done or deed != self.done[-1]]
 
     def render(self) -> np.ndarray:
-        """The whole maze on a black square, the cells in view brighter, uint8 [size, size, 3]."""
+        """The whole maze on a black square, the cells in view brighter, or these alone, uint8 [size, size, 3]."""
         level = self.upstream
-        tile = max(1, self._size // max(level.width, level.height))
-        picture = level.get_frame(highlight=True, tile_size=tile)
+        if self.camera == "as the agent sees it":
+            picture = level.get_pov_render(self._size // level.agent_view_size)
+        else:
+            tile = max(1, self._size // max(level.width, level.height))
+            picture = level.get_frame(highlight=True, tile_size=tile)
         side = max(self._size, *picture.shape[:2])
         square = np.zeros((side, side, 3), np.uint8)
         top, left = (side - picture.shape[0]) // 2, (side - picture.shape[1]) // 2

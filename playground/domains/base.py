@@ -31,6 +31,20 @@ class DomainEnv(gym.Env[Observation, Action]):
     success: bool = False
     """Whether the task has been solved at any time in the running episode."""
 
+    action_names: tuple[str, ...] = ()
+    """What each number or choice of an action means, in a word or two; a choice that presses several buttons joins
+    their names with `+`, and one that does nothing is called `nothing`."""
+
+    cameras: tuple[str, ...] = ("standard",)
+    """Where pictures can be taken from."""
+
+    camera: str = "standard"
+    """Where the next picture is taken from, one of `cameras`; observations do not depend on it."""
+
+    heading: float = 0.0
+    """Degrees from the first action number's direction to the right of the picture, where two of them move something
+    over a plane."""
+
     @property
     def achieved(self) -> Goal:
         """What has been reached, in the goal's own terms; None where the task has no goal or nothing was reached."""
@@ -49,6 +63,16 @@ class DomainEnv(gym.Env[Observation, Action]):
             BadValueError: this world cannot be like the other, or the goal cannot be met there.
         """
         raise BadValueError(f"{type(self).__name__} cannot enter another world's state; take another scene")
+
+    def grab(self, x: float, y: float) -> bool:
+        """Takes hold of what is drawn at x, y (0 to 1 from the picture's top left); False if nothing there can move."""
+        return False
+
+    def drag(self, x: float, y: float) -> None:
+        """Pulls what was grabbed towards x, y in the steps that follow."""
+
+    def release(self) -> None:
+        """Lets go of what was grabbed."""
 
     @abstractmethod
     def render(self) -> np.ndarray:

@@ -48,6 +48,7 @@ class Model:
         dimensions: length S of the state.
         state: upstream's observation -> what the agent sees [S].
         control: environment -> upstream's action; the expert.
+        actions: what each number or choice of an action means.
         solved: (terminated, last reward) -> whether the episode ended well; None where only the return counts.
     """
 
@@ -57,6 +58,7 @@ class Model:
     dimensions: int
     state: Callable[[np.ndarray], np.ndarray]
     control: Callable[["ClassicEnv"], Any]
+    actions: tuple[str, ...]
     solved: Callable[[bool, float], bool] | None = None
 
 
@@ -73,6 +75,7 @@ class ClassicEnv(DomainEnv):
     def __init__(self, model: Model, size: int):
         import gymnasium as gym
 
+        self.action_names = model.actions
         self.upstream: Any = gym.make(model.upstream, disable_env_checker=True).unwrapped
         self.raw: np.ndarray
         self._model = model
@@ -295,14 +298,21 @@ def landed(terminated: bool, reward: float) -> bool:
     return terminated and reward == LANDED
 
 
+_PUSHES, _THREE = ("left", "right"), ("left", "nothing", "right")
+_ENGINES = ("nothing", "left engine", "main engine", "right engine")
+
 MODELS = {
-    "CartPole": Model("CartPole-v1", 50.0, 500, 4, cartpole_state, balance),
-    "MountainCar": Model("MountainCar-v0", 30.0, 200, 2, mountain_car_state, rock, ended),
-    "MountainCarContinuous": Model("MountainCarContinuous-v0", 30.0, 999, 2, mountain_car_state, rock_gently, ended),
-    "Pendulum": Model("Pendulum-v1", 30.0, 200, 3, pendulum_state, swing_up),
-    "Acrobot": Model("Acrobot-v1", 15.0, 500, 6, acrobot_state, pump, ended),
-    "LunarLander": Model("LunarLander-v3", 50.0, 1000, 9, lander_state, land, landed),
-    "LunarLanderContinuous": Model("LunarLanderContinuous-v3", 50.0, 1000, 9, lander_state, land, landed),
+    "CartPole": Model("CartPole-v1", 50.0, 500, 4, cartpole_state, balance, _PUSHES),
+    "MountainCar": Model("MountainCar-v0", 30.0, 200, 2, mountain_car_state, rock, _THREE, ended),
+    "MountainCarContinuous": Model(
+        "MountainCarContinuous-v0", 30.0, 999, 2, mountain_car_state, rock_gently, ("push",), ended
+    ),
+    "Pendulum": Model("Pendulum-v1", 30.0, 200, 3, pendulum_state, swing_up, ("torque",)),
+    "Acrobot": Model("Acrobot-v1", 15.0, 500, 6, acrobot_state, pump, _THREE, ended),
+    "LunarLander": Model("LunarLander-v3", 50.0, 1000, 9, lander_state, land, _ENGINES, landed),
+    "LunarLanderContinuous": Model(
+        "LunarLanderContinuous-v3", 50.0, 1000, 9, lander_state, land, ("main engine", "side engines"), landed
+    ),
 }
 
 

@@ -20,6 +20,7 @@ from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.dm_control_bodies import BODIES, COMMANDED, Readings, read, sensor_columns, speed
 from playground.domains.dm_control_goals import FAMILIES
 from playground.domains.goals import TRAINED, NumericFamily
+from playground.domains.mujoco_views import CAMERAS, Pull, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Goal, Observation, Task
@@ -175,6 +176,8 @@ class ControlEnv(DomainEnv):
         size: height and width of pictures, pixels.
     """
 
+    cameras = CAMERAS
+
     def __init__(self, name: str, size: int = 320):
         choose_opengl()
         from dm_control import suite
@@ -190,15 +193,22 @@ class ControlEnv(DomainEnv):
             {"state": gym.spaces.Box(-np.inf, np.inf, (size_of_state,), dtype=np.float32)}
         )
         self.action_space = gym.spaces.Box(-1.0, 1.0, (self.physics.model.nu,), dtype=np.float32)
+        self.action_names = tuple(
+            self.physics.model.id2name(n, "actuator").replace("_", " ") for n in range(self.physics.model.nu)
+        )
         self._steps = 0
         self._trail: deque[np.ndarray] = deque(maxlen=round(ACHIEVED_SECONDS * self._spec.fps))
         self._renderer: Any = None
         self._camera: Any = None
+        view = _CAMERAS[self._spec.domain]
+        self._home = (view.azimuth, view.elevation, view.distance)
+        self._pull: Pull | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
+        self.release()
         wanted = self._check_goal(wanted_goal(options))
         self._task._random = np.random.RandomState(int(self.np_random.integers(2**32)))
         with self.physics.reset_context():
@@ -246,6 +256,8 @@ class ControlEnv(DomainEnv):
         return self._observe()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        if self._pull is not None:
+            self._pull.apply()
         self._task.before_step(np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), self.physics)
         self.physics.step(self._substeps)
         self._task.after_step(self.physics)
@@ -257,10 +269,27 @@ class ControlEnv(DomainEnv):
         self._steps += 1
         return self._observe(), float(reward), False, self._steps >= self._spec.max_steps, {}
 
+    def grab(self, x: float, y: float) -> bool:
+        self.release()
+        if self._renderer is None:
+            return False
+        pull = Pull(self.physics.model.ptr, self.physics.data.ptr, self._renderer.scene)
+        self._pull = pull if pull.take(x, y) else None
+        return self._pull is not None
+
+    def drag(self, x: float, y: float) -> None:
+        if self._pull is not None:
+            self._pull.move(x, y)
+
+    def release(self) -> None:
+        if self._pull is not None:
+            self._pull.release()
+        self._pull = None
+
     def render(self) -> np.ndarray:
         if self._renderer is None:
             self._make_renderer()
-        self._renderer.update_scene(self.physics.data.ptr, self._camera)
+        self._renderer.update_scene(self.physics.data.ptr, moved(self._camera, self._home, self.camera))
         return self._renderer.render()
 
     def close(self) -> None:
@@ -301,11 +330,6 @@ class ControlEnv(DomainEnv):
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.lookat[:] = view.lookat
-        self._camera.distance, self._camera.azimuth, self._camera.elevation = (
-            view.distance,
-            view.azimuth,
-            view.elevation,
-        )
         if view.body is not None:
             self._camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
             self._camera.trackbodyid = model.body(view.body).id

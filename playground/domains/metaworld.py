@@ -15,6 +15,7 @@ import numpy as np
 
 from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, Interval, NumericFamily, numbers
+from playground.domains.mujoco_views import CAMERAS, Pull, azimuth, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation, Task
@@ -25,6 +26,9 @@ STATE_SIZE = 24
 
 WORKSPACE_CENTRE = np.array([0.0, 0.6, 0.15])
 """Metres; subtracted from positions, so that the numbers are small where precision is needed."""
+
+_HOME = (140.0, -28.0, 1.15)
+"""Of the camera: azimuth and elevation in degrees, distance in metres."""
 
 HAND_JITTER = 0.03
 """Metres by which the hand starts off its usual place where upstream's start would be the same for every seed."""
@@ -127,6 +131,9 @@ class MetaWorldEnv(DomainEnv):
         size: height and width of pictures, pixels.
     """
 
+    action_names = ("hand x", "hand y", "hand up", "grip")
+    cameras = CAMERAS
+
     def __init__(self, name: str, size: int = 320):
         choose_opengl()
         from metaworld import env_dict
@@ -141,6 +148,7 @@ class MetaWorldEnv(DomainEnv):
         self._size = size
         self._renderer: Any = None
         self._camera: Any = None
+        self._pull: Pull | None = None
         known: dict[str, Any] = env_dict.ENV_CLS_MAP
         self._upstream = known[f"{name}-v3"]()
         self._upstream._set_task_called = True
@@ -160,6 +168,7 @@ class MetaWorldEnv(DomainEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
+        self.release()
         layout = self._place(self._check_goal(wanted_goal(options)))
         self.goal = tuple(float(x) for x in layout[3:]) if self._hidden_goal else None
         self.success = False
@@ -195,6 +204,8 @@ class MetaWorldEnv(DomainEnv):
         return self._observe()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        if self._pull is not None:
+            self._pull.apply()
         observation, reward, _, _, info = self._upstream.step(np.asarray(action, dtype=np.float32))
         self.full_observation = self._with_goal(observation)
         self.steps += 1
@@ -210,12 +221,33 @@ class MetaWorldEnv(DomainEnv):
             return tuple(float(x) for x in self._upstream.tcp_center)
         return tuple(float(x) for x in self.full_observation[4:7])
 
+    @property
+    def heading(self) -> float:  # type: ignore[override]
+        return azimuth(_HOME, self.camera) - 90.0
+
+    def grab(self, x: float, y: float) -> bool:
+        self.release()
+        if self._renderer is None:
+            return False
+        pull = Pull(self._upstream.model, self._upstream.data, self._renderer.scene)
+        self._pull = pull if pull.take(x, y) else None
+        return self._pull is not None
+
+    def drag(self, x: float, y: float) -> None:
+        if self._pull is not None:
+            self._pull.move(x, y)
+
+    def release(self) -> None:
+        if self._pull is not None:
+            self._pull.release()
+        self._pull = None
+
     def render(self) -> np.ndarray:
         import mujoco
 
         if self._renderer is None:
             self._make_renderer(mujoco)
-        self._renderer.update_scene(self._upstream.data, self._camera)
+        self._renderer.update_scene(self._upstream.data, moved(self._camera, _HOME, self.camera))
         return self._renderer.render()
 
     def close(self) -> None:
@@ -314,7 +346,6 @@ class MetaWorldEnv(DomainEnv):
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.lookat[:] = (0.03, 0.66, 0.12)
-        self._camera.distance, self._camera.azimuth, self._camera.elevation = 1.15, 140.0, -28.0
 
 
 class ScriptedExpert:

@@ -1,0 +1,76 @@
+"""What a person can do with a MuJoCo picture: look from another side, and pull at a body with the mouse."""
+
+from typing import Any
+
+import numpy as np
+
+CAMERAS = ("standard", "left", "behind", "right", "above", "near")
+"""Names of the places from which every MuJoCo world can be seen."""
+
+_TURNS = {"left": 70.0, "behind": 180.0, "right": -70.0}
+_ABOVE, _NEAR = -85.0, 0.6
+
+
+def azimuth(home: tuple[float, float, float], name: str) -> float:
+    """Degrees to which a camera looks, seen from above."""
+    return home[0] + _TURNS.get(name, 0.0)
+
+
+def moved(camera: Any, home: tuple[float, float, float], name: str) -> Any:
+    """Puts a MuJoCo camera where `name` says, seen from its home: azimuth and elevation in degrees, distance in m."""
+    _, elevation, distance = home
+    camera.azimuth = azimuth(home, name)
+    camera.elevation = _ABOVE if name == "above" else elevation
+    camera.distance = distance * (_NEAR if name == "near" else 1.0)
+    return camera
+
+
+class Pull:
+    """A spring from a point of a body to the mouse, as in MuJoCo's own viewer. Use `take`.
+
+    Args:
+        model, data: MuJoCo's.
+        scene: of the picture that the mouse is over.
+    """
+
+    def __init__(self, model: Any, data: Any, scene: Any):
+        import mujoco
+
+        self._model, self._data, self._scene = model, data, scene
+        self._perturb = mujoco.MjvPerturb()
+        self._at = (0.0, 0.0)
+
+    def take(self, x: float, y: float) -> bool:
+        """Takes hold of the body at x, y (0 to 1 from the picture's top left); False where none can move."""
+        import mujoco
+
+        point = np.zeros((3, 1))
+        hit = np.zeros((3, 1, 1), np.int32)  # geom, flex, skin
+        body = mujoco.mjv_select(self._model, self._data, mujoco.MjvOption(), 1.0, x, 1.0 - y, self._scene, point, *hit)
+        if body <= 0 or self._model.body_weldid[body] == 0:  # nothing there, or part of what stands still
+            return False
+        self._perturb.select = body
+        self._perturb.active = int(mujoco.mjtPertBit.mjPERT_TRANSLATE)
+        mujoco.mjv_initPerturb(self._model, self._data, self._scene, self._perturb)
+        self._at = (x, y)
+        return True
+
+    def move(self, x: float, y: float) -> None:
+        """Moves the mouse to x, y."""
+        import mujoco
+
+        dx, dy = x - self._at[0], y - self._at[1]
+        self._at = (x, y)
+        action = mujoco.mjtMouse.mjMOUSE_MOVE_V
+        mujoco.mjv_movePerturb(self._model, self._data, action, dx, dy, self._scene, self._perturb)
+
+    def apply(self) -> None:
+        """Sets the spring's force for the next step."""
+        import mujoco
+
+        self._data.xfrc_applied[:] = 0.0
+        mujoco.mjv_applyPerturbForce(self._model, self._data, self._perturb)
+
+    def release(self) -> None:
+        """Lets go."""
+        self._data.xfrc_applied[:] = 0.0
