@@ -2,20 +2,35 @@
 
 from playground.demonstrations.collecting import collect
 from playground.demonstrations.files import load_episodes, save_episodes
+from playground.demonstrations.naming import Demonstration, find_demonstration, prompt
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
+from playground.demonstrations.recordings import (
+    recordings,
+    recordings_root,
+    rename_recording,
+    save_recording,
+    trim_recording,
+)
 from playground.demonstrations.scores import measure_scores
-from playground.demonstrations.shipping import prompt, ship, shipped, shipped_counts
+from playground.demonstrations.shipping import ship, shipped, shipped_counts
 
 __all__ = [
+    "Demonstration",
     "PackedTask",
     "collect",
     "default_root",
+    "find_demonstration",
     "load_episodes",
     "measure_scores",
     "packed_tasks",
     "prompt",
+    "recordings",
+    "recordings_root",
+    "rename_recording",
     "save_episodes",
+    "save_recording",
     "ship",
     "shipped",
     "shipped_counts",
+    "trim_recording",
 ]

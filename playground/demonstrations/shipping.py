@@ -1,4 +1,4 @@
-"""The shipped demonstrations, and what a user may call a prompt: `domain/task#K`, a recording's folder, or `none`."""
+"""The shipped demonstrations: found, counted, chosen and written."""
 
 import shutil
 from functools import lru_cache
@@ -10,8 +10,7 @@ from playground.demonstrations.pool import cores, run_jobs, world
 from playground.demonstrations.rollouts import rollout, score
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
-from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
-from playground.prompt import Prompt
+from playground.errors import PlaygroundError, UnknownNameError
 from playground.task import PROMPT_SEEDS, Expert, Task
 
 VERSION = "-v0"
@@ -49,44 +48,6 @@ def shipped(task: str) -> tuple[Episode, ...]:
     if task not in shipped_counts():
         raise UnknownNameError("task with shipped demonstrations", task, shipped_counts())
     return tuple(load_episodes(shipped_folder(task)))
-
-
-def prompt(name: str) -> Prompt | None:
-    """What a user means by a prompt's name.
-
-    Args:
-        name: `none`; `domain/task#K`, the K-th shipped demonstration, from 0; or the path of a recording's folder.
-            Without #K, the first.
-
-    Returns:
-        The prompt, or None for `none`.
-
-    Raises:
-        UnknownNameError: nothing has that name.
-        BadValueError: there is no K-th demonstration.
-        BadFileError: the recording is broken.
-    """
-    if name == "none":
-        return None
-    base, mark, digits = name.partition("#")
-    if mark and not digits.isdecimal():
-        raise BadValueError(f"prompt {name!r}: {digits!r} is no number; write {base}#0")
-    number = int(digits or 0)
-    if base in shipped_counts():
-        episodes: tuple[Episode, ...] = shipped(base)
-        base = f"{base}#{number}"
-    elif Path(base).exists():
-        episodes = tuple(load_episodes(Path(base)))
-        base = Path(base).name if len(episodes) == 1 else f"{Path(base).name}#{number}"
-    elif base.startswith((".", "/", "~")):
-        raise BadFileError(f"{base}: no such folder; give `domain/task#K` or a recording's folder")
-    else:
-        raise UnknownNameError("prompt", name, [f"{task}#0" for task in shipped_counts()])
-    if number >= len(episodes):
-        raise BadValueError(
-            f"prompt {name!r}: there are {len(episodes)} demonstrations; give #0 to #{len(episodes) - 1}"
-        )
-    return Prompt.from_episode(episodes[number], base)
 
 
 def ship(pattern: str, count: int = 6, workers: int | None = None) -> None:
