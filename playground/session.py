@@ -177,20 +177,20 @@ class Session:
         stop, self._back = max(0, last.t - self._back), 0
         self._actions = self._actions[:stop]
         observation, _ = self.env.reset(seed=last.seed, options=self._options)
-        reward, total, terminated, truncated = 0.0, 0.0, False, False
+        rewards = [0.0]
         for t, action in enumerate(self._actions):
             if t == max(0, stop - REMEMBERED):
                 self._policy.reset()
             if t >= stop - REMEMBERED:
                 self._policy.act(observation)
                 self._policy.commit(action)
-            observation, reward, terminated, truncated, _ = self.env.step(action)
-            total += float(reward)
+            observation, reward, _, _, _ = self.env.step(action)
+            rewards.append(float(reward))
         if not stop:
             self._policy.reset()
         self._observation, self._takeover = observation, False
-        action = self._actions[-1] if stop else None
-        return self._event(stop, action, float(reward), bool(terminated), bool(truncated), total, None)
+        executed = self._actions[-1] if stop else None
+        return self._event(stop, executed, rewards[-1], False, False, sum(rewards), None)
 
     def _event(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pygame
 
 from playground.errors import PlaygroundError
+from playground.window.hands import DEAD_ZONE
 from playground.window.keys import listed, pressed_digit, pressed_key
 from playground.window.player import MAX_FPS, Player
 from playground.window.screen import Screen
@@ -37,7 +38,10 @@ class App:
             pygame.display.quit()
             raise _no_display(f"SDL found only {driver!r}")
         pygame.font.init()
+        pygame.joystick.init()
         self.player, self.screen, self.running = player, Screen(player), True
+        self._sticks: dict[int, pygame.joystick.JoystickType] = {}
+        self._grip: tuple[int, int] | None = None  # where the mouse took hold
         self._surface = pygame.display.set_mode(size or _fitting_size(), pygame.RESIZABLE)
         pygame.display.set_caption("Playground")
 
@@ -61,8 +65,82 @@ class App:
         """One event of pygame."""
         if event.type == pygame.QUIT:
             self.running = False
+        elif event.type == pygame.KEYDOWN and self.screen.entry is not None:
+            self._type(event.key, getattr(event, "unicode", ""))
         elif event.type == pygame.KEYDOWN:
             self._press(event.key, bool(event.mod & pygame.KMOD_SHIFT))
+        elif event.type == pygame.JOYDEVICEADDED:
+            stick = pygame.joystick.Joystick(event.device_index)
+            self._sticks[stick.get_instance_id()] = stick
+        elif event.type == pygame.JOYDEVICEREMOVED:
+            self._sticks.pop(event.instance_id, None)
+        elif self.player.views:
+            self._attempt(lambda player: self._steer(player, event))
+
+    def _steer(self, player: Player, event: pygame.event.Event) -> None:
+        """What moves a hand, a body, or the demonstration that is shown."""
+        hand = player.view.drive.hand
+        if event.type == pygame.KEYUP:
+            hand.release(event.key)
+        elif event.type == pygame.JOYAXISMOTION:
+            value = 0.0 if abs(event.value) < DEAD_ZONE else event.value
+            hand.stick(event.axis, -value if event.axis % 2 else value)  # sticks point down
+        elif event.type == pygame.JOYHATMOTION:
+            hand.stick(0, event.value[0])
+            hand.stick(1, event.value[1])
+        elif event.type in (pygame.JOYBUTTONDOWN, pygame.JOYBUTTONUP):
+            hand.button(event.button, event.type == pygame.JOYBUTTONDOWN)
+        elif event.type == pygame.MOUSEWHEEL and player.view.drive.active:
+            hand.nudge(2, event.y)
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            self._grasp(player, event.pos)
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3 and player.view.drive.active:
+            hand.button(0, True)
+        elif event.type == pygame.MOUSEBUTTONUP and event.button == 3:
+            hand.button(0, False)
+        elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
+            self._grip = None
+            hand.drag(0.0, 0.0)
+            player.view.session.env.release()
+        elif event.type == pygame.MOUSEMOTION and self._grip is not None:
+            self._pull(player, event.pos)
+
+    def _grasp(self, player: Player, at: tuple[int, int]) -> None:
+        """The left button goes down: on the demonstration's track, or in the live view."""
+        if self.screen.track.collidepoint(at):
+            player.held = self.screen.step_at(at)
+        elif self.screen.inset.collidepoint(at):
+            player.held = None
+        elif self.screen.live and self.screen.live[0].collidepoint(at):
+            self._grip = at
+            if not player.view.drive.active:
+                player.grab(*self._inside(at))
+
+    def _pull(self, player: Player, at: tuple[int, int]) -> None:
+        assert self._grip is not None
+        if player.view.drive.active:
+            width = self.screen.live[0].width
+            player.view.drive.hand.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
+        else:
+            player.view.session.env.drag(*self._inside(at))
+
+    def _inside(self, at: tuple[int, int]) -> tuple[float, float]:
+        """A place in the first live view, 0 to 1 from its top left."""
+        live = self.screen.live[0]
+        return (at[0] - live.left) / live.width, (at[1] - live.top) / live.height
+
+    def _type(self, code: int, letter: str) -> None:
+        """A key while a name is being typed."""
+        name = self.screen.entry or ""
+        if code in (pygame.K_RETURN, pygame.K_KP_ENTER):
+            self.screen.entry = None
+            self._attempt(lambda player: player.rename(name))
+        elif code == pygame.K_ESCAPE:
+            self.screen.entry = None
+        elif code == pygame.K_BACKSPACE:
+            self.screen.entry = name[:-1]
+        elif letter.isprintable():
+            self.screen.entry = name + letter
 
     def close(self) -> None:
         """Closes worlds and window."""
@@ -72,14 +150,19 @@ class App:
     def _press(self, code: int, shift: bool) -> None:
         key, digit = pressed_key(code, shift), pressed_digit(code)
         player = self.player
-        if key is not None and key.label == "Esc":
+        driven = player.views and player.view.drive.active and code in player.view.drive.hand.keys
+        if driven:
+            player.view.drive.hand.press(code)
+        elif key is not None and key.label == "Esc":
             self.running = False
         elif key is not None and key.label == "F1":
             self.screen.help = not self.screen.help
         elif key is not None and key.label == "o":
             self.screen.overlays = not self.screen.overlays
-        elif not player.views and player.busy:
-            return
+        elif key is not None and key.label == "F2":
+            self.screen.entry = ""
+        elif not player.views and (key is None or key.label not in ("up", "down")):
+            return  # there is no world yet
         elif key is not None and key.act is not None:
             self._attempt(key.act)
         elif digit is not None:

@@ -3,55 +3,25 @@
 The loop itself is the session's; here is only when to step it, and under which prompt.
 """
 
-from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
-import numpy as np
-
 from playground import domains
 from playground.errors import PlaygroundError
-from playground.events import StepEvent
 from playground.facade import open_session, world_seed
-from playground.prompt import Prompt
-from playground.session import Session
-from playground.task import EVALUATION_SEEDS
-from playground.viewing.catalogue import NO_PROMPT, find_demonstration, prompt_choices
+from playground.recorder import VideoRecorder
+from playground.task import EVALUATION_SEEDS, Goal
+from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter, Reel
+from playground.window.shelf import Shelf, free_video, recording_name, trimmed
+from playground.window.view import SHUFFLED, View
 
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 MAX_FPS = 60.0
 END_PAUSE_SECONDS = 1.2
+REWIND_SECONDS = 10.0
 CATCH_UP_SECONDS = 0.25
 """Time that is made up for after a delay; what is beyond is lost, and the readouts say so."""
-
-SHUFFLED = " shuffled"
-"""Behind the name of a prompt whose timesteps are in random order."""
-
-
-class View:
-    """One session as it is watched: under which prompt, its newest picture, and when its steps were."""
-
-    def __init__(self, player: "Player", session: Session, prompt: str):
-        self.session, self.prompt = session, prompt
-        self.picture: np.ndarray | None = None
-        self.ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
-        self._player = player
-        session.consumers.append(self)
-
-    @property
-    def event(self) -> StepEvent | None:
-        return self.session.last
-
-    def wants_frame(self, t: int) -> bool:
-        return self._player.drawing
-
-    def __call__(self, event: StepEvent) -> None:
-        if event.t == 0:
-            self.ticks.clear()
-        self.ticks.append((self._player.clock(), event.frame is not None))
-        if event.frame is not None:
-            self.picture = event.frame
 
 
 class Player:
@@ -85,7 +55,12 @@ class Player:
         self._painter = Painter(160)
         self._due = 0.0
         self._next: tuple[str, str | None] | None = (task, prompt)
-        self.task, self.prompts, self.marks = "", [NO_PROMPT], dict[int, str]()
+        self._video: VideoRecorder | None = None
+        self.held: int | None = None
+        """The demonstration's timestep that the person holds it at."""
+        self._before = ""  # the prompt before the present one
+        self.task = task
+        self.shelf: Shelf
 
     @property
     def view(self) -> View:
@@ -100,11 +75,30 @@ class Player:
     @property
     def reel(self) -> Reel | None:
         """The present prompt's demonstration, drawn or being drawn."""
-        demonstration = find_demonstration(self.view.prompt.removesuffix(SHUFFLED)) if self.views else None
-        return None if demonstration is None else self._painter.reel(demonstration.name, demonstration.episode)
+        found = self.view.demonstration
+        return None if found is None else self._painter.reel(found.name.partition("[")[0], found.episode)
+
+    @property
+    def shown_step(self) -> int:
+        """The demonstration's timestep that is shown: it plays in a loop, or is held where the person put it."""
+        found = self.view.demonstration
+        if found is None:
+            return 0
+        if self.held is not None:
+            return min(self.held, len(found.episode) - 1)
+        fps = domains.task(found.episode.task).fps
+        length = found.stop - found.start
+        return found.start + min(int(self.clock() * fps) % (length + round(fps)), length - 1)
+
+    @property
+    def recording(self) -> bool:
+        """Whether a video is being recorded."""
+        return self._video is not None
 
     def close(self) -> None:
-        """Closes the worlds."""
+        """Keeps what is being driven and recorded, and closes the worlds."""
+        if self.views:
+            self.attempt(self._let_go)
         for view in self.views:
             view.session.close()
         self.views = []
@@ -131,6 +125,9 @@ class Player:
             self._open(*wanted)
         if not self.views or not self.playing:
             return
+        if self.view.drive.waits:
+            self._wait()
+            return
         now = self.clock() + 1e-6  # sums of steps' lengths are not exact
         pace = 1 / (self.fps * self.speed)
         self._due = max(self._due, now - CATCH_UP_SECONDS)
@@ -154,10 +151,11 @@ class Player:
         over = all(view.event is not None and view.event.done for view in self.views)
         for view in self.views:
             if over or view.event is None or not view.event.done:
-                event = view.session.step()
+                event = view.session.step(view.drive.action())
                 if event.done and event.frame is None:
                     view.picture = view.session.env.render()
         self.error = ""
+        self._shelve()
         return all(view.event is not None and view.event.done for view in self.views)
 
     def _show(self) -> None:
@@ -178,7 +176,27 @@ class Player:
 
     def step_once(self) -> None:
         self.playing = False
+        if not self.view.drive.waits:
+            self._show()
+
+    def rewind(self) -> None:
+        """Ten seconds of the world's time back."""
+        if any(view.touched for view in self.views):
+            self.message = "the world was pulled at in this episode, so it cannot be taken back"
+            return
+        for view in self.views:
+            view.session.rewind(round(REWIND_SECONDS * self.fps))
         self._show()
+
+    def change_camera(self) -> None:
+        """The next place to look from."""
+        cameras = self.view.session.env.cameras
+        here = (cameras.index(self.view.session.env.camera) + 1) % len(cameras)
+        for view in self.views:
+            view.session.env.camera = cameras[here]
+            if view.event is not None:
+                view.picture = view.session.env.render()
+        self.message = f"camera: {cameras[here]}" if len(cameras) > 1 else "this world has one camera"
 
     def change_speed(self, by: int) -> None:
         self.speed = SPEEDS[min(max(SPEEDS.index(self.speed) + by, 0), len(SPEEDS) - 1)]
@@ -209,23 +227,21 @@ class Player:
 
     def change_prompt(self, by: int) -> None:
         """The next prompt that belongs to this scene."""
-        base = self.view.prompt.removesuffix(SHUFFLED)
-        here = self.prompts.index(base) if base in self.prompts else 0
-        self.swap(self.prompts[(here + by) % len(self.prompts)])
+        self.swap(self.shelf.beside(self.view.prompt.removesuffix(SHUFFLED), by))
 
     def swap_to_mark(self, number: int) -> None:
         """Digit 0 takes the prompt away, the others take the marked one."""
         if number == 0:
             self.swap(NO_PROMPT)
-        elif number in self.marks:
-            self.swap(self.marks[number])
+        elif number in self.shelf.marks:
+            self.swap(self.shelf.marks[number])
         else:
             self.message = f"no prompt is marked {number}; shift+{number} marks the present one"
 
     def mark(self, number: int) -> None:
         """Makes the present prompt the one of a digit."""
         if number and self.view.prompt != NO_PROMPT:
-            self.marks[number] = self.view.prompt
+            self.shelf.marks[number] = self.view.prompt
             self.message = f"{number} is {self.view.prompt}"
 
     def shuffle(self) -> None:
@@ -234,27 +250,130 @@ class Player:
         if name != NO_PROMPT:
             self.swap(name.removesuffix(SHUFFLED) if name.endswith(SHUFFLED) else name + SHUFFLED)
 
+    def compare(self) -> None:
+        """The same start under a second prompt, in lockstep beside the first; or back to one."""
+        if len(self.views) > 1:
+            self.views.pop().session.close()
+            self.view.session.goal = None
+            return
+        other = self._before or self.shelf.beside(self.view.prompt, 1)
+        assert self.view.event is not None
+        goal = self.view.event.goal
+        self.views.append(self._view(self.task, other, goal))
+        self.views[1].session.env.camera = self.view.session.env.camera
+        self.view.session.goal = goal  # the same world for both, whatever their prompts would choose
+        for view in self.views:
+            view.session.reset(self.view.event.seed)
+        self._show()
+        self.message = f"compared with {other}"
+
+    # A person's own
+
+    def take_over(self) -> None:
+        """The person drives, or gives back; what was driven is kept."""
+        drive = self.view.drive
+        if drive.active:
+            drive.give_back()
+            self.message = "the agent acts again"
+            self._shelve()
+        else:
+            drive.take_over()
+            self.playing = True
+            self.message = "you drive; h gives back"
+        self._wait()
+
+    def prompt_with_own(self) -> None:
+        """The latest recording becomes the prompt of the running agent."""
+        saved = self.view.drive.saved
+        if saved:
+            self.swap(recording_name(saved[-1]))
+        else:
+            self.message = "nothing is recorded yet; h drives, v records"
+
+    def record(self) -> None:
+        """Starts a video, or ends it; then the running episode is kept too."""
+        if self._video is not None:
+            self._end_video()
+            self.view.drive.save_episode()
+            self._shelve()
+            return
+        path = free_video(self.task)
+        self._video = VideoRecorder(path, self.fps)
+        self.view.session.consumers.append(self._video)
+        self.message = f"recording {path.name}; v ends it"
+
+    def rename(self, name: str) -> None:
+        """Gives the present prompt's recording another name."""
+        found, saved = self.view.demonstration, self.view.drive.saved
+        path = self.shelf.rename(found, name)
+        saved[:] = [path if found is not None and other == found.recording else other for other in saved]
+        self.swap(recording_name(path))
+
+    def trim_start(self) -> None:
+        """Lets the prompt begin with the timestep that is shown of it."""
+        self._trim(False)
+
+    def trim_end(self) -> None:
+        """Lets the prompt end with the timestep that is shown of it."""
+        self._trim(True)
+
+    def _trim(self, end: bool) -> None:
+        self.swap(trimmed(self.view.demonstration, self.shown_step, end))
+        found = self.view.demonstration
+        assert found is not None
+        self.message = f"prompt: steps {found.start} to {found.stop} of {len(found.episode)}"
+
+    def grab(self, x: float, y: float) -> None:
+        """Takes hold of what is drawn at x, y of the first view."""
+        if self.view.session.env.grab(x, y):
+            self.view.touched = True
+            self.message = "pulling"
+
+    def _shelve(self) -> None:
+        """Lists recordings that have just been made."""
+        new = self.shelf.add(self.view.drive.saved)
+        if new is not None:
+            self.message = f"kept as {new}; p makes it the prompt"
+
+    def _end_video(self) -> None:
+        assert self._video is not None
+        video, self._video = self._video, None
+        self.view.session.consumers.remove(video)
+        video.close()
+        self.message = f"wrote {video.writer.path}"
+
+    def _let_go(self) -> None:
+        """Before this world goes: what is being driven and recorded is kept."""
+        if self._video is not None:
+            self._end_video()
+        if self.view.drive.active:
+            self.view.drive.give_back()
+
     def swap(self, name: str) -> None:
         """Another prompt: same world, same live steps; it counts from the next step on."""
-        self.view.session.prompt, self.view.prompt = find(name), name
+        before, self.held = self.view.prompt, None
+        self.view.swap(name)
+        if name != before:
+            self._before = before
         self.message = "no prompt" if name == NO_PROMPT else f"prompt {name}"
 
     def _open(self, task: str, prompt: str | None) -> None:
         """Another world: built before the old one goes, so that a failure leaves the old one running."""
-        prompts = [value for _, value in prompt_choices(task)]
-        name = prompt or prompts[0]
-        session = open_session(task, self._agent, find(name), self._seed, None, self._checkpoint, self._size)
-        for view in self.views:
-            view.session.close()
-        self.views = [View(self, session, name)]
-        self.task, self.prompts = task, prompts
-        self.marks = {n + 1: name for n, name in enumerate(prompts[:9]) if name != NO_PROMPT}
-        self.message = self.error = ""
+        shelf = Shelf(task)
+        view = self._view(task, prompt or shelf.names[0])
+        if self.views:
+            self._let_go()
+        for old in self.views:
+            old.session.close()
+        self.views, self.task, self.shelf = [view], task, shelf
+        self.message = self.error = self._before = ""
+        self.held = None
         self._show()
 
-
-def find(name: str) -> Prompt | None:
-    """The prompt of a name in the window: a demonstration's, with ` shuffled` behind it if it is."""
-    demonstration = find_demonstration(name.removesuffix(SHUFFLED))
-    prompt = None if demonstration is None else demonstration.prompt
-    return prompt.shuffled() if prompt is not None and name.endswith(SHUFFLED) else prompt
+    def _view(self, task: str, prompt: str, goal: Goal = None) -> View:
+        session = open_session(task, self._agent, None, self._seed, goal, self._checkpoint, self._size)
+        try:
+            return View(session, prompt, self.clock, lambda: self.drawing)
+        except BaseException:
+            session.close()
+            raise

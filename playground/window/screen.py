@@ -20,8 +20,8 @@ from playground.window.player import Player, View
 PAPER, PANEL, LINE = (18, 20, 26), (27, 30, 38), (52, 57, 70)
 INK, FAINT, ACCENT, WARM, BAD = (228, 232, 240), (140, 147, 163), (94, 176, 255), (255, 176, 84), (255, 112, 112)
 
-Bar = tuple[str, float, bool]
-"""Name, value, and whether it is what was done."""
+Bar = tuple[str, float, float]
+"""Name, what was done, and what the agent proposed."""
 
 DESIGN_HEIGHT = 720
 """Height in pixels at which one unit of measure is one pixel."""
@@ -37,6 +37,10 @@ class Screen:
     def __init__(self, player: Player):
         self.player = player
         self.overlays, self.help = True, False
+        self.entry: str | None = None
+        """A name that is being typed."""
+        self.inset = self.track = pygame.Rect(0, 0, 0, 0)
+        """Where the demonstration was drawn, and the line below it."""
         self.live: list[pygame.Rect] = []
         """Where the live views were drawn, for the mouse."""
         self._fonts: dict[int, pygame.font.Font] = {}
@@ -74,8 +78,21 @@ class Screen:
                 cell = pygame.Rect(cell.left, cell.top + self._px(26), cell.width, cell.height - self._px(26))
             if view.picture is not None:
                 self.live.append(self._picture(surface, view.picture, cell))
-            if view.event is not None and view.event.done:
+            if view.event is not None and view.event.done and self.live:
                 self._ending(surface, view, self.live[-1])
+        if views and views[0].drive.active and self.live:
+            self._driving(surface, self.live[0])
+
+    def _driving(self, surface: pygame.Surface, live: pygame.Rect) -> None:
+        """A frame around the world that a person drives, and the keys for it."""
+        drive = self.player.view.drive
+        pygame.draw.rect(surface, WARM, live, self._px(3))
+        lines = [f"{key}: {meaning}" for key, meaning in drive.hand.help()]
+        if drive.waits:
+            lines.insert(0, "waiting for your key")
+        for n, line in enumerate(["you drive", *lines]):
+            top = live.top + self._px(8 + 17 * n)
+            self._text(surface, f" {line} ", (live.left + self._px(8), top), 12, WARM if n == 0 else INK, back=PAPER)
 
     def _picture(self, surface: pygame.Surface, picture: np.ndarray, area: pygame.Rect) -> pygame.Rect:
         """Scales a picture into the middle of an area."""
@@ -109,23 +126,36 @@ class Screen:
         self._actions(surface, pygame.Rect(inner.left, top, inner.width, inner.bottom - top))
 
     def _demonstration(self, surface: pygame.Surface, place: pygame.Rect) -> int:
-        """The prompt's demonstration, playing in a loop; returns where it ends."""
-        reel = self.player.reel
+        """The prompt's demonstration and where in it the picture is; returns where it ends."""
+        self.inset = place
+        self.track = pygame.Rect(place.left, place.bottom + self._px(3), place.width, self._px(10))
         pygame.draw.rect(surface, LINE, place, border_radius=self._px(4))
-        if reel is None or not reel.pictures:
+        reel, found = self.player.reel, self.player.view.demonstration
+        if reel is None or found is None or not reel.pictures:
             note = "no prompt" if reel is None else reel.note or "drawing …"
-            self._text(surface, note, place.center, 13, FAINT, "center")
-        else:
-            at = int(self.player.clock() * reel.fps) % (len(reel.pictures) + round(reel.fps))
-            image = self._decoded(reel, min(at, len(reel.pictures) - 1))
-            scale = min(place.width / image.get_width(), place.height / image.get_height())
-            size = (round(image.get_width() * scale), round(image.get_height() * scale))
-            surface.blit(pygame.transform.smoothscale(image, size), image.get_rect(size=size, center=place.center))
-            track = pygame.Rect(place.left, place.bottom + self._px(4), place.width, self._px(3))
-            pygame.draw.rect(surface, LINE, track)
-            done = pygame.Rect(track.topleft, (round(track.width * min(1, (at + 1) / reel.total)), track.height))
-            pygame.draw.rect(surface, ACCENT, done)
-        return place.bottom + self._px(12)
+            self._fitted(surface, place.inflate(-self._px(12), 2 * self._px(7) - place.height), note, 13, FAINT)
+            return self.track.bottom + self._px(6)
+        step = self.player.shown_step
+        image = self._decoded(reel, min(step // reel.stride, len(reel.pictures) - 1))
+        scale = min(place.width / image.get_width(), place.height / image.get_height())
+        size = (round(image.get_width() * scale), round(image.get_height() * scale))
+        surface.blit(pygame.transform.smoothscale(image, size), image.get_rect(size=size, center=place.center))
+        steps = len(found.episode)
+        for start, stop, colour in (
+            (0, steps, LINE),
+            (found.start, found.stop, FAINT),
+            (found.start, step + 1, ACCENT),
+        ):
+            left, right = (self.track.left + self.track.width * n // steps for n in (start, stop))
+            height = self._px(4)
+            pygame.draw.rect(surface, colour, (left, self.track.centery - height // 2, max(right - left, 1), height))
+        return self.track.bottom + self._px(6)
+
+    def step_at(self, at: tuple[int, int]) -> int:
+        """The demonstration's timestep at a place on its track."""
+        found = self.player.view.demonstration
+        share = min(max((at[0] - self.track.left) / max(self.track.width, 1), 0.0), 0.999)
+        return 0 if found is None else int(share * len(found.episode))
 
     def _decoded(self, reel: Reel, number: int) -> pygame.Surface:
         jpeg = reel.pictures[number]
@@ -146,34 +176,35 @@ class Screen:
         return top + self._px(8)
 
     def _actions(self, surface: pygame.Surface, area: pygame.Rect) -> None:
-        """What was done, one bar per action number or choice."""
+        """What was done, one bar per number or choice; in grey what the agent would have done."""
         view = self.player.view
         event = view.event
         if event is None or event.action is None or event.decision is None:
             return
-        choices = int(getattr(view.session.env.action_space, "n", 0))
-        if choices:
-            chances = event.decision.probabilities
-            done = np.eye(choices)[int(event.action)]
-            wished = done if chances is None else chances[0][:choices]
-            bars = [(str(n), float(wished[n]), bool(done[n])) for n in range(choices)]
-            self._bars(surface, area, bars, 0.0)
+        title = "you · grey: the agent would" if view.drive.active else "action"
+        top = self._fitted(surface, area, title, 13, WARM if view.drive.active else FAINT)
+        area = pygame.Rect(area.left, top, area.width, area.bottom - top)
+        names, decision = view.session.env.action_names, event.decision
+        if event.action.ndim:
+            proposed = np.asarray(decision.action, np.float64)
+            self._bars(surface, area, list(zip(names, event.action, proposed, strict=True)), -1.0)
         else:
-            self._bars(surface, area, [(str(n), float(x), True) for n, x in enumerate(event.action)], -1.0)
+            done = np.eye(len(names))[int(event.action)]
+            sure = np.eye(len(names))[int(decision.action)]
+            chances = sure if decision.probabilities is None else decision.probabilities[0][: len(names)]
+            self._bars(surface, area, list(zip(names, done * 0.999, chances, strict=True)), 0.0)
 
-    def _bars(
-        self, surface: pygame.Surface, area: pygame.Rect, bars: list[tuple[str, float, bool]], low: float
-    ) -> None:
-        step = self._px(15)
-        for n, (name, value, strong) in enumerate(bars[: max(0, area.height // step)]):
+    def _bars(self, surface: pygame.Surface, area: pygame.Rect, bars: list[Bar], low: float) -> None:
+        step = self._px(16)
+        for n, (name, value, proposed) in enumerate(bars[: max(0, area.height // step)]):
             row = pygame.Rect(area.left, area.top + n * step, area.width, step)
-            self._text(surface, name, row.topleft, 11, FAINT)
-            track = pygame.Rect(row.left + row.width // 3, row.top + self._px(4), row.width * 2 // 3, self._px(6))
-            pygame.draw.rect(surface, LINE, track)
+            self._fitted(surface, pygame.Rect(row.topleft, (row.width // 3, step)), name, 11, FAINT)
+            track = pygame.Rect(row.left + row.width // 3 + self._px(6), row.top, row.width * 2 // 3 - self._px(6), 1)
             zero = track.left + round(track.width * (0 - low) / (1 - low))
-            there = track.left + round(track.width * (min(max(value, low), 1) - low) / (1 - low))
-            bar = pygame.Rect(min(zero, there), track.top, max(abs(there - zero), 1), track.height)
-            pygame.draw.rect(surface, ACCENT if strong else FAINT, bar)
+            for number, top, height, colour in ((value, 3, 6, ACCENT), (proposed, 10, 3, FAINT)):
+                there = track.left + round(track.width * (min(max(float(number), low), 1) - low) / (1 - low))
+                bar = (min(zero, there), row.top + self._px(top), max(abs(there - zero), 1), self._px(height))
+                pygame.draw.rect(surface, colour, bar)
 
     # Bar and help
 
@@ -181,10 +212,15 @@ class Screen:
         player = self.player
         pygame.draw.rect(surface, PANEL, area)
         inner = area.inflate(-self._px(20), -self._px(8))
+        if self.entry is not None:
+            self._fitted(surface, inner, f"name of the recording (Enter, or Esc): {self.entry}|", 14, ACCENT)
+            return
         if player.error:
             self._fitted(surface, inner, f"stopped: {player.error}", 14, BAD)
             return
         state = "paused" if player.views and not player.playing else "F1 lists the keys"
+        if player.recording:
+            state = "● recording · " + state
         self._text(surface, state, (inner.right, inner.top + self._px(2)), 13, FAINT, "topright")
         self._fitted(surface, pygame.Rect(inner.topleft, (inner.width * 3 // 4, inner.height)), player.message, 14, INK)
 

@@ -33,6 +33,17 @@ class Person:
             self.now = min(end, self.now + 0.05)
             self.app.turn()
 
+    def post(self, kind: int, **about) -> None:
+        """One event of pygame; no time passes."""
+        pygame.event.post(pygame.event.Event(kind, about))
+        self.app.turn()
+
+    def hold(self, code: int) -> None:
+        self.post(pygame.KEYDOWN, key=code, mod=0)
+
+    def let_go(self, code: int) -> None:
+        self.post(pygame.KEYUP, key=code, mod=0)
+
     def press(self, *codes: int, shift: bool = False) -> None:
         """Presses and releases keys, one after the other; no time passes."""
         for code in codes:
@@ -42,9 +53,10 @@ class Person:
 
 
 @pytest.fixture
-def open_window(demonstrations, monkeypatch) -> Iterator[Callable[..., Person]]:
+def open_window(demonstrations, monkeypatch, tmp_path) -> Iterator[Callable[..., Person]]:
     """Opens windows; they are closed after the test."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setenv("PLAYGROUND_RECORDINGS", str(tmp_path / "recordings"))
     people: list[Person] = []
 
     def make(*arguments, **options) -> Person:

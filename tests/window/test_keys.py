@@ -1,5 +1,6 @@
 """Every key does what the list says, as posted events under SDL's dummy driver."""
 
+import imageio.v3 as iio
 import numpy as np
 import pygame
 import pytest
@@ -64,7 +65,7 @@ def test_left_and_right_swap_the_prompt_and_keep_the_world(person):
     assert person.event.prompt == f"{TASK}#1" and person.event.t == 3 and person.event.episode == 0
     person.press(pygame.K_LEFT, pygame.K_LEFT)
     person.wait(0.1)
-    assert person.event.prompt is None and person.player.prompts[-1] == person.player.view.prompt
+    assert person.event.prompt is None and person.player.shelf.names[-1] == person.player.view.prompt
 
 
 def test_digits_swap_to_marks_and_shift_marks(person):
@@ -90,6 +91,82 @@ def test_s_shuffles_the_prompt_and_takes_it_back(person):
     assert len(shuffled) == len(own) and shuffled.name == f"{TASK}#0 shuffled"
     person.press(pygame.K_s)
     assert person.player.view.session.prompt.name == own.name
+
+
+def test_x_compares_two_prompts_from_the_same_start(person):
+    person.wait(0.3)
+    person.press(pygame.K_RIGHT, pygame.K_x)
+    one, other = person.player.views
+    assert (one.prompt, other.prompt) == (f"{TASK}#1", f"{TASK}#0")
+    person.wait(0.5)
+    assert one.event.t == other.event.t == 5 and one.event.seed == other.event.seed
+    assert one.event.goal == other.event.goal and len(person.app.screen.live) == 2
+    one.session.reset()
+    other.session.reset()
+    starts = [view.session.step().observation["grid"] for view in (one, other)]
+    np.testing.assert_array_equal(*starts)
+    person.press(pygame.K_x)
+    assert len(person.player.views) == 1
+
+
+def test_b_goes_ten_seconds_back(open_window):
+    person = open_window("classic/MountainCarContinuous")
+    person.wait(12.0)
+    assert person.event.t == 360
+    there = person.event
+    person.press(pygame.K_SPACE, pygame.K_b)
+    assert person.event.t == 60 and person.event.episode == there.episode
+    person.press(pygame.K_b)
+    assert person.event.t == 0
+
+
+def test_c_changes_the_camera_and_not_the_world(person):
+    person.press(pygame.K_SPACE)
+    before, event = person.player.view.picture, person.event
+    person.press(pygame.K_c)
+    assert person.player.view.session.env.camera == "as the agent sees it" and person.event is event
+    assert (person.player.view.picture != before).any()
+    person.press(pygame.K_c)
+    np.testing.assert_array_equal(person.player.view.picture, before)
+
+
+def test_v_records_a_video_and_keeps_the_episode(person, tmp_path):
+    person.wait(0.2)
+    person.press(pygame.K_v)
+    assert person.player.recording
+    person.wait(1.0)
+    person.press(pygame.K_v)
+    assert not person.player.recording and person.event.t == 12
+    video = tmp_path / "recordings" / f"{TASK.replace('/', '-')}-1.mp4"
+    assert iio.imread(video).shape == (10, 64, 64, 3) and iio.immeta(video, plugin="FFMPEG")["fps"] == 10
+    person.press(pygame.K_p)
+    assert person.player.view.prompt == "my-GoToLocal-hidden-1"
+    assert len(person.player.view.session.prompt) == 12
+
+
+def test_brackets_trim_the_prompt_to_the_moment_shown(person):
+    length = len(person.player.view.session.prompt)
+    track = person.app.screen.track
+    person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=(track.left + track.width // 2, track.centery))
+    half = person.player.shown_step
+    assert half == person.player.held and abs(half - length / 2) <= 1
+    person.press(pygame.K_RIGHTBRACKET)
+    assert person.player.view.session.prompt.name == f"{TASK}#0[0:{half + 1}]"
+    person.player.held = 1
+    person.press(pygame.K_LEFTBRACKET)
+    assert len(person.player.view.session.prompt) == half
+    person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=person.app.screen.inset.center)
+    assert person.player.held is None
+
+
+def test_f2_names_recordings_only(person):
+    person.press(pygame.K_F2)
+    for letter in "mine!":
+        person.post(pygame.KEYDOWN, key=ord(letter), mod=0, unicode=letter)
+    person.press(pygame.K_RETURN)
+    assert "only recordings" in person.player.error and person.app.screen.entry is None
+    person.press(pygame.K_F2, pygame.K_h, pygame.K_BACKSPACE, pygame.K_ESCAPE)
+    assert person.app.running and not person.player.view.drive.active
 
 
 def test_plus_and_minus_change_the_speed(person):
