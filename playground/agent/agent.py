@@ -1,6 +1,7 @@
 """The agent as a policy: reads what it observes, keeps it in a Context, decides. Many agents share one model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -13,7 +14,7 @@ from playground.agent.context import Context
 from playground.agent.reading import check_form, fit_prompt, read_observations, read_segment
 from playground.domains.base import DomainEnv
 from playground.events import Decision
-from playground.model import GeneralistModel, from_pretrained
+from playground.model import GeneralistModel, Stepper, Steps, from_pretrained
 from playground.prompt import Prompt
 from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
@@ -22,6 +23,9 @@ from playground.tokens.timestep import Form
 TEMPERATURE = 0.7
 """Choices are sampled, as in the Gato paper, from a distribution sharpened by this: the most likely choice alone can
 turn left and right for ever, and the plain distribution slips too often."""
+
+TEXTS = 256
+"""Missions whose vectors are kept."""
 
 
 class BatchAgent:
@@ -41,6 +45,8 @@ class BatchAgent:
         self._model = model
         self._form = form
         self._context = Context(model, batch)
+        self._stepper = Stepper(model) if Stepper.fits(model) else None
+        self._texts: dict[str, Tensor] = {}
         self._prompt_steps = [0] * batch
         self._draws = [np.random.default_rng(row) for row in range(batch)]
 
@@ -66,10 +72,13 @@ class BatchAgent:
         """Proposes an action for each of N rows. Actions are not part of the context, so there is no commit."""
         began = perf_counter()
         model, action = self._model, self._form.action
-        steps = read_observations(self._form, observations, model.config).to(model.device)
+        steps = self._with_known_texts(read_observations(self._form, observations, model.config).to(model.device))
         h = self._context.extend(model.embed(steps)[:, 0], rows)
         discrete = action.kind == "discrete"
-        tokens, probabilities, means = (t.cpu().numpy() for t in model.decode(h, discrete, action.size))
+        if len(h) == 1 and self._stepper is not None and not self._stepper.watched:
+            tokens, probabilities, means = (x[None] for x in self._stepper.decode(h[0, 0], discrete, action.size))
+        else:
+            tokens, probabilities, means = (t.cpu().numpy() for t in model.decode(h, discrete, action.size))
         if discrete:
             sharpened = probabilities[:, 0].astype(np.float64) ** (1 / TEMPERATURE)
             chances = sharpened / sharpened.sum(-1, keepdims=True)
@@ -91,6 +100,19 @@ class BatchAgent:
             )
             for n, row in enumerate(rows)
         ]
+
+    def _with_known_texts(self, steps: Steps) -> Steps:
+        """Puts vectors in the place of texts that were read before: a mission stays the same for a whole episode."""
+        if steps.text is None or self._stepper is None or self._stepper.watched:
+            return steps
+        vectors = []
+        for text in steps.text:  # [L]
+            key = text.numpy().tobytes().rstrip(b"\0")
+            if key not in self._texts:
+                self._texts = dict(list(self._texts.items())[1 - TEXTS :])
+                self._texts[key] = self._model.encoder.read_texts(replace(steps, text=text[None]))[0]
+            vectors.append(self._texts[key])
+        return replace(steps, text=None, text_vectors=torch.stack(vectors))
 
     @torch.inference_mode()
     def _embed(self, prompt: Prompt) -> Tensor:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from playground.model import Cache, GeneralistModel
+from playground.model import Cache, GeneralistModel, Stepper
 
 PIECE = 1024
 """Most positions read at a time: attention's mask has this times the context's length entries."""
@@ -32,6 +32,7 @@ class Context:
         self._live: list[list[Tensor]] = [[] for _ in range(batch)]  # retained steps, each [T, D]
         self._unread = [0] * batch  # how many of them, at the end, the cache does not hold
         self._cache = model.new_cache(batch, 0)
+        self._stepper = Stepper(model) if Stepper.fits(model) else None
 
     @property
     def live_steps(self) -> list[int]:
@@ -102,6 +103,12 @@ class Context:
 
     def _read(self, x: Tensor, rows: list[int]) -> Tensor:
         """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
+        if self._stepper is not None and x.shape[:2] == (1, 1) and not self._stepper.watched:
+            (row,) = rows
+            self._reserve(int(self._cache.length[row]) + 1)
+            h = self._stepper.read(x[0, 0], self._cache, row)
+            self._cache.length[row] += 1
+            return h[None, None]
         everything = rows == list(range(len(self._live)))
         index = None if everything else torch.tensor(rows, device=x.device)
         length = self._cache.length if index is None else self._cache.length[index]

@@ -3,6 +3,7 @@
 from playground.model.checkpoint import from_pretrained, read_config, save_pretrained
 from playground.model.config import PRESETS, ModelConfig, preset
 from playground.model.generalist import GeneralistModel
+from playground.model.stepping import Stepper
 from playground.model.steps import Steps
 from playground.model.taps import tap, tap_names
 from playground.model.transformer import Cache
@@ -12,6 +13,7 @@ __all__ = [
     "Cache",
     "GeneralistModel",
     "ModelConfig",
+    "Stepper",
     "Steps",
     "from_pretrained",
     "preset",

@@ -49,7 +49,7 @@ class Table(nn.Embedding):
     """An embedding table, `_Lookup` inside."""
 
     def forward(self, index: Tensor) -> Tensor:
-        return _Lookup.apply(self.weight, index)
+        return _Lookup.apply(self.weight, index) if self.weight.requires_grad else F.embedding(index, self.weight)
 
 
 class PatchEncoder(nn.Module):
@@ -188,9 +188,8 @@ class StepEncoder(nn.Module):
         # The product binds each value to its place: a sum of plain embeddings would mix them up.
         x = F.gelu(tables.token(steps.values.clamp(min=0)) * self.place.weight[:K] + tables.local.weight[:K])
         x = self.values((x * present[..., None]).sum(2))  # [B, S, D]
-        if steps.text is not None:
-            assert steps.text_index is not None
-            text = self.text(tables.token(steps.text), steps.text > 0)[steps.text_index]  # [B, S, D]
+        if steps.text_index is not None:
+            text = self.read_texts(steps)[steps.text_index]  # [B, S, D]
             x = x + text
         else:
             text = torch.zeros_like(x)
@@ -206,6 +205,13 @@ class StepEncoder(nn.Module):
             x = x + self.actions((embedded * shown[..., None]).sum(2))
         x = x + self.role(steps.show_observation.long() + 2 * steps.show_action.long())
         return self.norm(x)[:, :, None]
+
+    def read_texts(self, steps: Steps) -> Tensor:
+        """Vectors of the distinct texts, [U, D]."""
+        if steps.text_vectors is not None:
+            return steps.text_vectors
+        assert steps.text is not None
+        return self.text(self.tables.token(steps.text), steps.text > 0)
 
 
 class FlatEncoder(nn.Module):

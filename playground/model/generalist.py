@@ -18,6 +18,11 @@ from playground.tokens.scalars import BINS
 from playground.tokens.timestep import CONTINUOUS_START, MAX_DISCRETE_ACTIONS
 
 
+REACH = 4
+ENOUGH = 0.6
+"""A distribution over bins has one mode if this share of it lies within `REACH` bins of the most likely one."""
+
+
 class LocalDecoder(nn.Module):
     """Emits a timestep's action tokens one by one from its vector: each sees the sum of those before it."""
 
@@ -31,7 +36,10 @@ class LocalDecoder(nn.Module):
 
     def forward(self, h: Tensor, before: Tensor, position: Tensor) -> Tensor:
         """h [N, D], embedded tokens so far [N, A, D], action positions [A, D] -> [N, A, D]."""
-        x = self.vector(h)[:, None] + before + position
+        return self.refine(self.vector(h)[:, None] + before + position)
+
+    def refine(self, x: Tensor) -> Tensor:
+        """Sums of vector, tokens so far and action position [..., D] -> [..., D]."""
         return self.norm_out(x + self.down(F.gelu(self.up(self.norm(x)))))
 
 
@@ -124,8 +132,8 @@ class GeneralistModel(nn.Module):
     def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[Tensor, Tensor, Tensor]:
         """Chooses the action tokens of N timesteps one by one; all rows have the same action form.
 
-        A choice is the most likely one. A bin is the expectation of its distribution, or, where less than 60 % of the
-        mass lies within 4 bins of the mode (several modes), the expectation within that window.
+        A choice is the most likely one. A bin is the expectation of its distribution, or, where less than `ENOUGH` of
+        the mass lies within `REACH` bins of the mode, the expectation within that window.
 
         Args:
             h: trunk outputs [N, T, D].
@@ -136,36 +144,27 @@ class GeneralistModel(nn.Module):
             index (fractional), or the choice.
         """
         N, A, bins = len(h), 1 if discrete else size, self.config.action_bins
-        tokens = torch.zeros(N, A, dtype=torch.int64, device=h.device)
-        flags = torch.full((N,), discrete, device=h.device)
-        probabilities, means = [], []
-        before = torch.zeros(N, 1, self.config.width, device=h.device, dtype=h.dtype)
-        table = self.encoder.tables
+        start, stop = (bins, bins + size) if discrete else (0, bins)
+        step, table = self.config.layout == "step", self.encoder.tables
+        tokens, probabilities, means = [], [], []
+        x = self.decoder.vector(h[:, 0]) if step else h[:, 0]  # [N, D]
         for a in range(A):
-            if self.config.layout == "flat":
-                logits = self.head(h[:, -A - 1 + a])
-            else:
-                logits = self.head(self.decoder(h[:, 0], before, table.action_position.weight[a : a + 1]))[:, 0]
-            p = logits[:, bins : bins + size] if discrete else logits[:, :bins]
-            p = p.float().softmax(-1)
-            if discrete:
-                tokens[:, a] = p.argmax(-1)
-                mean = tokens[:, a].float()
-            else:
-                mean = _expected_bin(p)
-                tokens[:, a] = mean.round().long()
+            position = table.action_position.weight[a]
+            y = self.decoder.refine(x + position) if step else h[:, -A - 1 + a]
+            p = self.head(y)[:, start:stop].float().softmax(-1)
+            mean = p.argmax(-1) if discrete else expected_bin(p)
+            tokens.append(mean.round().long())
             probabilities.append(p)
-            means.append(mean)
-            if a + 1 < A and self.config.layout == "step":
-                embedded = table.action(table.action_ids(tokens[:, a : a + 1], flags)) + table.action_position.weight[a]
-                before = before + F.gelu(embedded)
-        return tokens, torch.stack(probabilities, 1), torch.stack(means, 1)
+            means.append(mean.float())
+            if step and a + 1 < A:
+                x = x + F.gelu(F.embedding(tokens[-1], table.action.weight) + position)
+        return torch.stack(tokens, 1), torch.stack(probabilities, 1), torch.stack(means, 1)
 
 
-def _expected_bin(p: Tensor, reach: int = 4, enough: float = 0.6) -> Tensor:
+def expected_bin(p: Tensor) -> Tensor:
     """Distributions over bins [N, bins] -> expected bin index [N], robust to several modes."""
     index = torch.arange(p.shape[-1], device=p.device, dtype=p.dtype)
-    near = (index - p.argmax(-1, keepdim=True)).abs() <= reach
+    near = (index - p.argmax(-1, keepdim=True)).abs() <= REACH
     window = p * near
     mass = window.sum(-1)
-    return torch.where(mass < enough, (window * index).sum(-1) / mass, (p * index).sum(-1))
+    return torch.where(mass < ENOUGH, (window * index).sum(-1) / mass, (p * index).sum(-1))

@@ -1,0 +1,129 @@
+"""`playground bench act`: one decision in one world, held against the bare matrix products that it consists of."""
+
+from collections.abc import Callable, Iterator
+from itertools import cycle
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground import domains
+from playground.agent import Agent, agent_for
+from playground.bench.measure import Case, sample
+from playground.demonstrations import prompt
+from playground.domains.base import DomainEnv
+from playground.model import GeneralistModel
+from playground.task import Observation, Task
+
+TASKS = (
+    "metaworld/reach",
+    "babyai/GoToLocal",
+    "dm_control/walker-walk",
+    "dm_control/cheetah-run",
+    "classic/CartPole",
+    "atari/Breakout",
+)
+"""One task of each domain, and the one with the highest rate of decisions."""
+
+PICTURES = 30
+SIZE = 320
+"""Pictures a second, and their size, of what counts as real time."""
+
+LIVE_STEPS = 32
+"""Steps that are played before anything is timed."""
+
+
+def measure_act(model: GeneralistModel, seconds: float = 1.0) -> Iterator[Case]:
+    """Times decisions, decisions after a swap of the prompt, and the whole loop with pictures; in each domain.
+
+    Args:
+        model: the network.
+        seconds: for each figure.
+    """
+    for id in TASKS:
+        task = domains.task(id)
+        env = task.make(SIZE)
+        try:
+            yield from _measure(task, env, agent_for(model, env), model, seconds)
+        finally:
+            env.close()
+
+
+def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, seconds: float) -> Iterator[Case]:
+    prompts = [prompt(f"{task.id}#{k}") for k in (0, 1)]
+    agent.condition(prompts[0])
+    seen = _play(agent, env, LIVE_STEPS)
+    act = lambda: agent.act(seen)  # noqa: E731
+    bare = bare_products(model, act)
+    given = cycle(prompts)
+
+    def swap() -> None:
+        agent.condition(next(given))
+        agent.act(seen)
+
+    def step() -> None:
+        _, _, terminated, truncated, _ = env.step(action)
+        if terminated or truncated:
+            env.reset()
+
+    action = act().action
+    found = sample({"act": act, "floor": bare, "swap": swap, "step": step, "render": env.render}, seconds, ["render"])
+    yield Case.of_times(f"{task.id}: act", found["act"], found["floor"], "its matrix products alone")
+    yield Case.of_times(f"{task.id}: swap the prompt and act", found["swap"])
+    world = found["step"].median * task.fps + found["render"].median * PICTURES
+    yield Case.of_rate(
+        f"{task.id}: loop with {PICTURES} pictures/s",
+        1e3 / (world + found["act"].median * task.fps),
+        "x real time",
+        1e3 / world,
+        f"simulator at {task.fps:g} Hz and renderer at {SIZE} px alone",
+    )
+
+
+def _play(agent: Agent, env: DomainEnv, steps: int) -> Observation:
+    """Plays that many steps, and returns the observation after them."""
+    observation, _ = env.reset(seed=0)
+    for _ in range(steps):
+        observation, _, terminated, truncated, _ = env.step(agent.act(observation).action)
+        if terminated or truncated:
+            observation, _ = env.reset()
+    return observation
+
+
+def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable[[], None]:
+    """What `act` multiplies, and nothing else: a function that does the same products with the same weights.
+
+    The text encoder is left out: a mission is read once.
+    """
+    products: list[Callable[[], Tensor]] = []
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        x = torch.randn(inputs[0].shape)
+        assert isinstance(module, nn.Linear | nn.Conv2d)
+        weight, bias = module.weight, module.bias
+        if isinstance(module, nn.Conv2d):
+            products.append(lambda: F.conv2d(x, weight, bias, module.stride, module.padding))
+        elif x.numel() == module.in_features:
+            vector = x.view(-1)
+            products.append(lambda: torch.mv(weight, vector))
+        else:
+            products.append(lambda: F.linear(x, weight))
+
+    kept = [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith("encoder.text")
+    ]
+    handles = [module.register_forward_hook(note) for module in kept]
+    try:
+        act()
+    finally:
+        for handle in handles:
+            handle.remove()
+
+    @torch.inference_mode()
+    def bare() -> None:
+        for product in products:
+            product()
+
+    return bare
