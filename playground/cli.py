@@ -268,6 +268,19 @@ def window(
 
 
 @app.command()
+def bench(
+    what: Annotated[list[str] | None, typer.Argument(help="act, start; all if left out.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there.")] = None,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """Measure speed on this machine, each figure beside the floor that the machine sets."""
+    _one_core_per_session()
+    from playground.bench.run import run
+
+    run(what or [], json_file, checkpoint)
+
+
+@app.command()
 def doctor() -> None:
     """Check Python, libraries, OpenGL, ffmpeg and shipped files; exits with 1 if something needed is missing."""
     from playground.doctor import checks

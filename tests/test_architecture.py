@@ -14,7 +14,7 @@ ROWS = {
     **dict.fromkeys(("model", "demonstrations"), 2),
     "agent": 3,
     **dict.fromkeys(("training", "facade", "filming", "viewing"), 4),
-    **dict.fromkeys(("web", "window", "experiments", "doctor"), 5),
+    **dict.fromkeys(("web", "window", "experiments", "bench", "doctor"), 5),
     "cli": 6,
     "__main__": 7,
 }
@@ -29,7 +29,7 @@ HOMES = {
     "minari": {"demonstrations"},
     **{library: {"web"} for library in ("gradio", "fastapi", "uvicorn", "starlette")},
     "pygame": {"window"},
-    **{library: {"model", "agent", "training", "experiments"} for library in ("torch", "lightning")},
+    **{library: {"model", "agent", "training", "experiments", "bench"} for library in ("torch", "lightning")},
     "safetensors": {"domains", "model", "agent", "training", "experiments"},
     "typer": {"cli"},
 }

@@ -1,7 +1,6 @@
 """The agent as a policy: reads what it observes, keeps it in a Context, decides. Many agents share one model."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -11,10 +10,17 @@ from torch import Tensor
 
 from playground import assets
 from playground.agent.context import Context
-from playground.agent.reading import check_form, fit_prompt, read_observations, read_segment
+from playground.agent.reading import (
+    check_form,
+    fit_prompt,
+    read_observation,
+    read_observations,
+    read_segment,
+    read_texts,
+)
 from playground.domains.base import DomainEnv
 from playground.events import Decision
-from playground.model import GeneralistModel, Stepper, Steps, from_pretrained
+from playground.model import GeneralistModel, Stepper, from_pretrained
 from playground.prompt import Prompt
 from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
@@ -23,9 +29,6 @@ from playground.tokens.timestep import Form
 TEMPERATURE = 0.7
 """Choices are sampled, as in the Gato paper, from a distribution sharpened by this: the most likely choice alone can
 turn left and right for ever, and the plain distribution slips too often."""
-
-TEXTS = 256
-"""Missions whose vectors are kept."""
 
 
 class BatchAgent:
@@ -46,7 +49,7 @@ class BatchAgent:
         self._form = form
         self._context = Context(model, batch)
         self._stepper = Stepper(model) if Stepper.fits(model) else None
-        self._texts: dict[str, Tensor] = {}
+        self._texts: dict[str, Tensor] = {}  # the latest text's vector [D]
         self._prompt_steps = [0] * batch
         self._draws = [np.random.default_rng(row) for row in range(batch)]
 
@@ -71,14 +74,16 @@ class BatchAgent:
     def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
         """Proposes an action for each of N rows. Actions are not part of the context, so there is no commit."""
         began = perf_counter()
-        model, action = self._model, self._form.action
-        steps = self._with_known_texts(read_observations(self._form, observations, model.config).to(model.device))
-        h = self._context.extend(model.embed(steps)[:, 0], rows)
+        action = self._form.action
         discrete = action.kind == "discrete"
-        if len(h) == 1 and self._stepper is not None and not self._stepper.watched:
-            tokens, probabilities, means = (x[None] for x in self._stepper.decode(h[0, 0], discrete, action.size))
+        if len(rows) == 1 and self._stepper is not None and not self._stepper.watched:
+            x = self._embed_one(self._stepper, observations[0])
+            (h,) = self._context.extend(x[None, None], rows)[0]
+            tokens, probabilities, means = (part[None] for part in self._stepper.decode(h, discrete, action.size))
         else:
-            tokens, probabilities, means = (t.cpu().numpy() for t in model.decode(h, discrete, action.size))
+            steps = read_observations(self._form, observations, self._model.config).to(self._model.device)
+            h = self._context.extend(self._model.embed(steps)[:, 0], rows)
+            tokens, probabilities, means = (t.cpu().numpy() for t in self._model.decode(h, discrete, action.size))
         if discrete:
             sharpened = probabilities[:, 0].astype(np.float64) ** (1 / TEMPERATURE)
             chances = sharpened / sharpened.sum(-1, keepdims=True)
@@ -86,7 +91,7 @@ class BatchAgent:
             actions = np.array(drawn, np.int64)
             tokens = actions[:, None]
         else:
-            actions = decode_unit(means, model.config.action_bins)
+            actions = decode_unit(means, self._model.config.action_bins)
         live_steps = self._context.live_steps
         latency_ms = (perf_counter() - began) * 1e3
         return [
@@ -101,18 +106,15 @@ class BatchAgent:
             for n, row in enumerate(rows)
         ]
 
-    def _with_known_texts(self, steps: Steps) -> Steps:
-        """Puts vectors in the place of texts that were read before: a mission stays the same for a whole episode."""
-        if steps.text is None or self._stepper is None or self._stepper.watched:
-            return steps
-        vectors = []
-        for text in steps.text:  # [L]
-            key = text.numpy().tobytes().rstrip(b"\0")
-            if key not in self._texts:
-                self._texts = dict(list(self._texts.items())[1 - TEXTS :])
-                self._texts[key] = self._model.encoder.read_texts(replace(steps, text=text[None]))[0]
-            vectors.append(self._texts[key])
-        return replace(steps, text=None, text_vectors=torch.stack(vectors))
+    def _embed_one(self, stepper: Stepper, observation: Observation) -> Tensor:
+        """One observation, [D]. Its text is read once: a mission stays the same for a whole episode."""
+        config, vector = self._model.config, None
+        if self._form.text is not None:
+            text = observation[self._form.text]
+            if text not in self._texts:
+                self._texts = {text: stepper.read_text(read_texts([text], config)[0])}
+            vector = self._texts[text]
+        return stepper.embed(text=vector, **read_observation(self._form, observation, config))
 
     @torch.inference_mode()
     def _embed(self, prompt: Prompt) -> Tensor:

@@ -91,7 +91,10 @@ class Context:
         outputs = torch.empty_like(steps)
         for positions, members in groups.items():
             chosen = [rows[n] for n in members]
-            x = torch.stack([torch.cat(self._live[row][-self._unread[row] :]) for row in chosen])
+            if positions == T:
+                x = steps if len(groups) == 1 else steps[members]
+            else:
+                x = torch.stack([torch.cat(self._live[row][-self._unread[row] :]) for row in chosen])
             read = self._read(x, chosen)
             if len(groups) == 1:
                 outputs = read[:, positions - T :]

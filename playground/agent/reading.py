@@ -3,8 +3,9 @@
 Shapes: P timesteps of a segment, N rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def check_form(form: Form, config: ModelConfig) -> None:
 def read_segment(segment: Segment, config: ModelConfig) -> Steps:
     """The timesteps of a demonstration of any body, [1, P]."""
     form = Form.of_arrays(segment.observations, segment.actions)
-    parts, text = _observed(form, segment.observations, config)
+    parts = _numbers(form, segment.observations, config)
     actions = encode_actions(form.action, segment.actions, config.action_bins)[:, : config.max_actions]
     P = len(segment)
     return Steps(
@@ -64,8 +65,8 @@ def read_segment(segment: Segment, config: ModelConfig) -> Steps:
         discrete=torch.full((1, P), form.action.kind == "discrete"),
         show_observation=torch.full((1, P), segment.use_observations),
         show_action=torch.full((1, P), segment.use_actions),
-        text=text,
         **{name: part[None] for name, part in parts.items()},
+        **_texts(form, segment.observations, config, (1, P)),
     )
 
 
@@ -76,22 +77,27 @@ def read_observations(form: Form, observations: Sequence[Observation], config: M
     """
     N = len(observations)
     stacked = {key: np.stack([np.asarray(o[key]) for o in observations]) for key in observations[0]}
-    parts, text = _observed(form, stacked, config)
     return Steps(
         actions=torch.full((N, 1, form.action.tokens), -1),
         discrete=torch.full((N, 1), form.action.kind == "discrete"),
         show_observation=torch.ones(N, 1, dtype=torch.bool),
         show_action=torch.zeros(N, 1, dtype=torch.bool),
-        text=text,
-        **{name: part[:, None] for name, part in parts.items()},
+        **{name: part[:, None] for name, part in _numbers(form, stacked, config).items()},
+        **_texts(form, stacked, config, (N, 1)),
     )
 
 
-def _observed(
-    form: Form, observations: dict[str, np.ndarray], config: ModelConfig
-) -> tuple[dict[str, Tensor], Tensor | None]:
-    """What N observations contribute to `Steps`: its fields by name, each [N, ...], and the distinct texts."""
-    values, grid = encode_tensors(form, observations)
+def read_observation(form: Form, observation: Observation, config: ModelConfig) -> dict[str, Tensor]:
+    """One observation's `values` [K] and, where there are any, `grid` and `image`, as in `Steps`; not its text."""
+    return {name: part[0] for name, part in _numbers(form, observation, config, lead=(None,)).items()}
+
+
+def _numbers(
+    form: Form, observations: Mapping[str, Any], config: ModelConfig, lead: tuple[None, ...] = ()
+) -> dict[str, Tensor]:
+    """What the numbers of N observations contribute to `Steps`: its fields by name, each [N, ...]."""
+    arrays = {key: np.asarray(observations[key])[*lead, ...] for key in observations if key != form.text}
+    values, grid = encode_tensors(form, arrays)
     room = config.max_values
     parts: dict[str, Tensor] = {}
     if grid is not None:
@@ -100,11 +106,22 @@ def _observed(
         room -= grid[0].size if config.layout == "flat" else 0
     parts["values"] = torch.from_numpy(values[:, : max(room, 0)])
     if form.image is not None:
-        image = observations[form.image]
+        image = arrays[form.image]
         height, width = (side // PATCH * PATCH for side in image.shape[1:3])
         parts["image"] = torch.from_numpy(np.ascontiguousarray(image[:, :height, :width]))
+    return parts
+
+
+def _texts(
+    form: Form, observations: Mapping[str, np.ndarray], config: ModelConfig, shape: tuple[int, int]
+) -> dict[str, Tensor]:
+    """The distinct texts of N observations and which each has, for `Steps` of that shape."""
     if form.text is None:
-        return parts, None
+        return {}
     texts, index = np.unique(observations[form.text], return_inverse=True)
-    parts["text_index"] = torch.from_numpy(index)
-    return parts, torch.from_numpy(encode_texts(texts.tolist())[:, : config.max_text])
+    return {"text": read_texts(texts.tolist(), config), "text_index": torch.from_numpy(index).view(shape)}
+
+
+def read_texts(texts: Sequence[str], config: ModelConfig) -> Tensor:
+    """Texts as token ids [U, L], padded with 0."""
+    return torch.from_numpy(encode_texts(list(texts))[:, : config.max_text])

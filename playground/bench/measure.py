@@ -1,7 +1,7 @@
 """How times are taken: alternately with their floor, so that whatever disturbs the machine disturbs both.
 
-One call is one sample; medians and the middle 80 % are reported. Where something else wanted the same core, the time that
-this thread really ran stands in for the time on the clock, and the table says so.
+One call is one sample; medians and the middle 80 % are reported. Where something else wanted the same core, the
+time that this thread really ran stands in for the time on the clock, and the table says so.
 """
 
 import json

@@ -188,16 +188,16 @@ class StepEncoder(nn.Module):
         # The product binds each value to its place: a sum of plain embeddings would mix them up.
         x = F.gelu(tables.token(steps.values.clamp(min=0)) * self.place.weight[:K] + tables.local.weight[:K])
         x = self.values((x * present[..., None]).sum(2))  # [B, S, D]
-        if steps.text_index is not None:
-            text = self.read_texts(steps)[steps.text_index]  # [B, S, D]
+        if steps.text is not None:
+            assert steps.text_index is not None
+            text = self.read_texts(steps.text)[steps.text_index]  # [B, S, D]
             x = x + text
         else:
             text = torch.zeros_like(x)
         if steps.grid is not None:
             x = x + self.grid(steps.grid.flatten(0, 1), text.flatten(0, 1)).view(B, S, -1)
         if steps.image is not None:
-            patches = F.gelu(self.image(steps.image.flatten(0, 1)))  # [B * S, P, D]
-            x = x + self.image_out(F.gelu(self.image_up(patches)).mean(1)).view(B, S, -1)
+            x = x + self.read_images(steps.image.flatten(0, 1)).view(B, S, -1)
         x = x * steps.show_observation[..., None]
         shown = (steps.actions >= 0) & steps.show_action[..., None]  # [B, S, A]
         if bool(shown.any()):
@@ -206,12 +206,14 @@ class StepEncoder(nn.Module):
         x = x + self.role(steps.show_observation.long() + 2 * steps.show_action.long())
         return self.norm(x)[:, :, None]
 
-    def read_texts(self, steps: Steps) -> Tensor:
-        """Vectors of the distinct texts, [U, D]."""
-        if steps.text_vectors is not None:
-            return steps.text_vectors
-        assert steps.text is not None
-        return self.text(self.tables.token(steps.text), steps.text > 0)
+    def read_images(self, images: Tensor) -> Tensor:
+        """uint8 [N, H, W, 3] -> [N, D]."""
+        patches = F.gelu(self.image(images))  # [N, P, D]
+        return self.image_out(F.gelu(self.image_up(patches)).mean(1))
+
+    def read_texts(self, texts: Tensor) -> Tensor:
+        """Token ids [U, L], 0 pads -> [U, D]."""
+        return self.text(self.tables.token(texts), texts > 0)
 
 
 class FlatEncoder(nn.Module):

@@ -17,7 +17,6 @@ from playground.model.transformer import Cache, Trunk
 from playground.tokens.scalars import BINS
 from playground.tokens.timestep import CONTINUOUS_START, MAX_DISCRETE_ACTIONS
 
-
 REACH = 4
 ENOUGH = 0.6
 """A distribution over bins has one mode if this share of it lies within `REACH` bins of the most likely one."""
@@ -143,7 +142,7 @@ class GeneralistModel(nn.Module):
             tokens int64 [N, A]; probabilities float32 [N, A, bins or size]; means float32 [N, A], the expected bin
             index (fractional), or the choice.
         """
-        N, A, bins = len(h), 1 if discrete else size, self.config.action_bins
+        A, bins = 1 if discrete else size, self.config.action_bins
         start, stop = (bins, bins + size) if discrete else (0, bins)
         step, table = self.config.layout == "step", self.encoder.tables
         tokens, probabilities, means = [], [], []

@@ -1,19 +1,22 @@
 """One new timestep of one row on a CPU, with few operations: what acting in one world spends its time on.
 
-It computes what `Trunk.forward` behind a cache and `GeneralistModel.decode` compute, from the same parameters, which
-are the definition (a test compares). There, most of the time goes into preparing the many small operations that a batch
-needs; here vectors are vectors, and the weights are read once.
+It computes what `StepEncoder.forward`, `Trunk.forward` behind a cache and `GeneralistModel.decode` compute, from the
+same parameters; these are the definition, and a test compares. There, most of the time goes into preparing the many
+small operations that a batch needs; here a vector is a vector.
 
 Shapes: D width, H heads, C capacity of the cache, A action tokens.
 """
+
+from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from playground.model.embeddings import StepEncoder
 from playground.model.generalist import ENOUGH, REACH, GeneralistModel
-from playground.model.transformer import Cache, rotate, rotation
+from playground.model.transformer import Block, Cache, rotate, rotation
 
 POSITIONS = 256
 """Positions whose rotation is tabulated at first."""
@@ -33,7 +36,8 @@ class Stepper:
 
     def __init__(self, model: GeneralistModel):
         trunk = model.trunk
-        self._model = model
+        assert isinstance(model.encoder, StepEncoder)
+        self._model, self._encoder = model, model.encoder
         self._heads, self._width = trunk.heads, (model.config.width,)
         self._blocks = [
             (
@@ -41,7 +45,7 @@ class Stepper:
                 *(block.attention.out.weight, block.attention.out.bias, block.norm2.weight, block.norm2.bias),
                 *(block.up.weight, block.up.bias, block.down.weight, block.down.bias),
             )
-            for block in trunk.blocks
+            for block in cast(list[Block], list(trunk.blocks))
         ]
         self._turns = self._rotations(POSITIONS)
         self._bin = np.arange(model.config.action_bins, dtype=np.float32)
@@ -56,6 +60,37 @@ class Stepper:
     def watched(self) -> bool:
         """Whether somebody listens to the model's modules, which this class goes past."""
         return any(self._hooks)
+
+    def read_text(self, ids: Tensor) -> Tensor:
+        """A text's vector [D], from its token ids [L]."""
+        return self._encoder.read_texts(ids[None])[0]
+
+    def embed(
+        self, values: Tensor, text: Tensor | None = None, grid: Tensor | None = None, image: Tensor | None = None
+    ) -> Tensor:
+        """As `StepEncoder.forward`, of one observation whose action is hidden.
+
+        Args:
+            values: token ids of scalars int64 [K].
+            text: what `read_text` gave, [D].
+            grid: int64 [H, W, C].
+            image: uint8 [H, W, 3].
+
+        Returns:
+            [D].
+        """
+        encoder, K = self._encoder, len(values)
+        x = torch.addcmul(
+            encoder.tables.local.weight[:K], encoder.tables.token.weight[values], encoder.place.weight[:K]
+        )
+        x = torch.addmv(encoder.values.bias, encoder.values.weight, twice_gelu(x).sum(0), alpha=0.5)
+        if text is not None:
+            x = x + text
+        if grid is not None:
+            x = x + encoder.grid(grid[None], (torch.zeros_like(x) if text is None else text)[None])[0]
+        if image is not None:
+            x = x + encoder.read_images(image[None])[0]
+        return F.layer_norm(x + encoder.role.weight[1], self._width, encoder.norm.weight, encoder.norm.bias)
 
     def read(self, x: Tensor, cache: Cache, row: int) -> Tensor:
         """The trunk's output [D] at a position [D] behind what a row of the cache holds; its length is left alone."""
@@ -112,13 +147,13 @@ class Stepper:
                 x = torch.add(x, twice_gelu(actions[tokens[a]] + positions[a]), alpha=0.5)
         return tokens, probabilities, means
 
-    def _expected_bin(self, p: np.ndarray) -> np.float32:
+    def _expected_bin(self, p: np.ndarray) -> float:
         """As `generalist.expected_bin`, of one distribution [bins]."""
         mode = int(p.argmax())
         near = slice(max(mode - REACH, 0), mode + REACH + 1)
         window = p[near]
         mass = window.sum()
-        return window @ self._bin[near] / mass if mass < ENOUGH else p @ self._bin
+        return float(window @ self._bin[near] / mass if mass < ENOUGH else p @ self._bin)
 
     def _rotations(self, count: int) -> Tensor:
         """What `rotate` does at each of `count` positions, as matrices [count, D/H/4, D/H/4]."""

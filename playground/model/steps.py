@@ -19,7 +19,6 @@ class Steps:
         grid: int64 [B, S, H, W, C] symbols of cells.
         image: uint8 [B, S, H, W, 3].
         text: int64 [U, L] token ids of the distinct texts, 0 pads.
-        text_vectors: [U, D], the texts as the `step` layout's encoder read them before; then `text` is not needed.
         text_index: int64 [B, S], which text each timestep has.
         first: int64 [B, S], where in its row the sequence of each timestep begins; None: each row is one sequence.
     """
@@ -32,7 +31,6 @@ class Steps:
     grid: Tensor | None = None
     image: Tensor | None = None
     text: Tensor | None = None
-    text_vectors: Tensor | None = None
     text_index: Tensor | None = None
     first: Tensor | None = None
 

@@ -1,0 +1,51 @@
+"""How times are taken and reported."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from playground.bench.measure import Case, Samples, print_cases, sample, write_cases
+from playground.bench.run import run
+from playground.errors import UnknownNameError
+
+
+def test_functions_take_turns_and_longer_ones_take_longer():
+    order: list[str] = []
+
+    def work(name: str, rounds: int) -> None:
+        order.append(name)
+        sum(range(rounds))
+
+    found = sample({"much": lambda: work("much", 400_000), "little": lambda: work("little", 1000)}, seconds=0.3)
+    assert found["much"].median > 5 * found["little"].median
+    for samples in found.values():
+        assert samples.low <= samples.median <= samples.high and 0 < samples.ran <= 1
+    turns = [name for name, before in zip(order, ["", *order], strict=False) if name != before]
+    assert turns == ["much", "little"] * 4  # warm-up, then three turns
+
+
+def test_waiting_is_not_work_unless_others_work_meanwhile():
+    found = sample({"wait": lambda: time.sleep(0.02)}, seconds=0.1)["wait"]
+    assert found.median < 10 and found.ran < 0.5
+    found = sample({"wait": lambda: time.sleep(0.02)}, seconds=0.1, threaded=["wait"])["wait"]
+    assert found.median >= 20 and found.ran == 1
+
+
+def test_ratios_say_how_many_times_the_floor_it_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    time_case = Case.of_times("act", Samples(3.0, 2.0, 4.0, 9, 0.5), Samples(1.5, 1.0, 2.0, 9, 0.5), "the products")
+    rate_case = Case.of_rate("train", 500.0, "steps/s", 2000.0, "the peak")
+    assert time_case.ratio == 2 and rate_case.ratio == 4
+    print_cases("title", [time_case, rate_case])
+    shown = capsys.readouterr().out
+    assert "the products" in shown and "Other processes wanted the same core" in shown
+    write_cases(tmp_path / "cases.json", [time_case, rate_case])
+    (first, second) = json.loads((tmp_path / "cases.json").read_text())["cases"]
+    assert (first["name"], first["value"], first["unit"], first["floor"], first["ratio"]) == ("act", 3, "ms", 1.5, 2)
+    assert second["unit"] == "steps/s"
+
+
+def test_unknown_benchmarks_are_refused_before_anything_runs():
+    with pytest.raises(UnknownNameError, match="did you mean act"):
+        run(["act", "actt"])
