@@ -208,7 +208,7 @@ def take_over(
             history = min(history, t + 1 + (0 if over else int(rng.integers(AFTER_SUCCESS + 1))))
         observations.append(seen)
         actions.append(action)
-        rewards.append(reward)
+        rewards.append(float(reward))
         if task.has_success and env.success and t >= history:
             if t < history + LEAST:
                 return None  # there was nothing to do
