@@ -227,6 +227,25 @@ def evaluate(
 
 
 @app.command()
+def calibrate(
+    checkpoint: CheckpointOption = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Demonstrations it was trained on; the shipped ones if left out.")
+    ] = None,
+) -> None:
+    """Learn which prompts an agent is used to, so that strange ones can be told from them; adds to the checkpoint."""
+    from playground.agent import load_agent
+    from playground.agent.strangeness import FILE
+    from playground.agent.strangeness import calibrate as run
+    from playground.assets import ASSETS
+    from playground.model import read_config
+
+    folder = Path(checkpoint or ASSETS / "checkpoint")
+    familiar = run(load_agent(folder), folder, read_config(folder)[1].get("tasks", []), data)
+    print(f"wrote {folder / FILE}: {len(familiar.tasks)} tasks, {len(familiar.scores)} prompts to compare with")
+
+
+@app.command()
 def web(
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for everybody.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 7860,

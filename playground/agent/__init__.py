@@ -3,5 +3,15 @@
 from playground.agent.agent import Agent, BatchAgent, agent_for, load_agent
 from playground.agent.context import Context
 from playground.agent.reading import fit_prompt
+from playground.agent.strangeness import Strangeness, strangeness
 
-__all__ = ["Agent", "BatchAgent", "Context", "agent_for", "fit_prompt", "load_agent"]
+__all__ = [
+    "Agent",
+    "BatchAgent",
+    "Context",
+    "Strangeness",
+    "agent_for",
+    "fit_prompt",
+    "load_agent",
+    "strangeness",
+]

@@ -60,6 +60,10 @@ class Context:
             for other in others:
                 layer[other, :, :length] = layer[first, :, :length]
 
+    def prompt_values(self, row: int) -> list[Tensor]:
+        """Each layer's attention values of a row's prompt, the mean over its positions, [H, D/H]."""
+        return [values[row, :, : self._prompt_length[row]].mean(dim=1) for values in self._cache.values]
+
     def reset(self, rows: Sequence[int]) -> None:
         """Forgets the live steps of rows; their prompts stay."""
         for row in rows:
