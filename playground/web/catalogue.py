@@ -1,15 +1,15 @@
-"""What a visitor can choose: domains, tasks and demonstrations, with the labels that the page shows."""
+"""What a visitor can choose: domains, tasks and demonstrations, as the page's JSON."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
-from playground import domains
+from playground import assets, domains
 from playground.demonstrations import shipped, shipped_counts
 from playground.episode import Episode
-from playground.errors import UnknownNameError
-from playground.prompt import Prompt
-from playground.task import Goal
+from playground.errors import BadFileError
+from playground.task import Goal, Task
 
-NO_PROMPT = "none"
 FAVOURITES = (
     "metaworld/faucet-open",
     "dm_control/cheetah-speed_2",
@@ -20,36 +20,10 @@ FAVOURITES = (
 """What the page opens with, the first; and each domain."""
 
 SMALL_SCENE = 6
-"""Other tasks in a scene up to which all of their demonstrations are listed."""
+"""Other tasks in a scene up to which three demonstrations of each are listed."""
 
-Choices = list[tuple[str, str]]
-"""Pairs (label, value) for a chooser."""
-
-
-@dataclass(frozen=True)
-class Demonstration:
-    """A shipped demonstration: `domain/task#K`."""
-
-    name: str
-    episode: Episode
-
-    @property
-    def prompt(self) -> Prompt:
-        return Prompt.from_episode(self.episode, self.name)
-
-
-def find_demonstration(name: str | None) -> Demonstration | None:
-    """The shipped demonstration of that name; None for None and "none".
-
-    Raises:
-        UnknownNameError: there is none of that name.
-    """
-    if name is None or name == NO_PROMPT:
-        return None
-    task, _, number = name.partition("#")
-    if not number.isdecimal() or int(number) >= shipped_counts().get(task, 0):
-        raise UnknownNameError("demonstration", name, [f"{task}#0" for task in shipped_counts()])
-    return Demonstration(name, shipped(task)[int(number)])
+OTHER_TASKS = 6
+"""Tasks of the same domain and another scene whose first demonstration is listed."""
 
 
 def readable(goal: Goal) -> str | None:
@@ -60,33 +34,108 @@ def readable(goal: Goal) -> str | None:
 
 
 def domain_names() -> list[str]:
-    """Every domain once, in the registry's order."""
-    return list(dict.fromkeys(task.domain for task in domains.tasks()))
-
-
-def task_choices(domain: str) -> Choices:
-    """The tasks of a domain by name."""
-    return sorted((task.name, task.id) for task in domains.tasks(f"{domain}/*"))
+    """Every domain once, in the order of the favourites."""
+    known = dict.fromkeys(task.domain for task in domains.tasks())
+    first = [task.partition("/")[0] for task in FAVOURITES if task.partition("/")[0] in known]
+    return list(dict.fromkeys([*first, *known]))
 
 
 def first_task(domain: str) -> str:
     """The task that a domain is shown with at first: a favourite, or one with demonstrations."""
-    ids = [id for _, id in task_choices(domain)]
+    ids = sorted(task.id for task in domains.tasks(f"{domain}/*"))
     return next((id for id in (*FAVOURITES, *shipped_counts()) if id in ids), ids[0])
 
 
-def prompt_choices(task: str) -> Choices:
-    """The task's own demonstrations, those of the other tasks of its scene (in large scenes one each), and none."""
-    counts = shipped_counts()
-    scene = domains.task(task).scene
-    others = [other.id for other in domains.tasks() if other.scene == scene and other.id != task and other.id in counts]
-    choices = _labelled(task, "") if task in counts else []
-    for other in others:
-        name = f"{other.partition('/')[2]} "
-        choices += _labelled(other, name) if len(others) <= SMALL_SCENE else [(f"{name}#0", f"{other}#0")]
-    return [*choices, ("no prompt", NO_PROMPT)]
+def first_prompt(task: str) -> str:
+    """The prompt that a task is shown with at first."""
+    return f"{task}#0" if task in shipped_counts() else "none"
 
 
-def _labelled(task: str, name: str) -> Choices:
-    goals = [readable(episode.goal) for episode in shipped(task)]
-    return [(f"{name}#{n}" + (f" · {goal}" if goal else ""), f"{task}#{n}") for n, goal in enumerate(goals)]
+@lru_cache(maxsize=4)
+def trained_tasks(checkpoint: str | None) -> frozenset[str]:
+    """What the checkpoint was trained on; empty where there is no checkpoint."""
+    from playground.model import read_config
+
+    try:
+        training = read_config(checkpoint or assets.ASSETS / "checkpoint")[1]
+    except BadFileError:
+        return frozenset()
+    return frozenset(training.get("tasks", ()))
+
+
+def catalogue(checkpoint: str | None) -> dict[str, Any]:
+    """Every domain with its tasks: what the choosers offer."""
+    counts, trained = shipped_counts(), trained_tasks(checkpoint)
+    return {
+        "domains": [
+            {
+                "name": domain,
+                "first": first_task(domain),
+                "tasks": [
+                    {
+                        "id": task.id,
+                        "name": task.name,
+                        "prompts": counts.get(task.id, 0),
+                        "badge": badge(task.id, trained),
+                    }
+                    for task in sorted(domains.tasks(f"{domain}/*"), key=lambda task: task.name)
+                ],
+            }
+            for domain in domain_names()
+        ]
+    }
+
+
+def gallery(task: str, checkpoint: str | None) -> list[dict[str, Any]]:
+    """The demonstrations to offer for a task, in groups: its own, its scene's, other tasks', other domains'.
+
+    Raises:
+        UnknownNameError: there is no such task.
+    """
+    here, counts = domains.task(task), shipped_counts()
+    scene = [t.id for t in domains.tasks() if t.scene == here.scene and t.id != task and t.id in counts]
+    others = [t.id for t in domains.tasks(f"{here.domain}/*") if t.scene != here.scene and t.id in counts]
+    step = max(1, len(others) // OTHER_TASKS)
+    foreign = [first_task(domain) for domain in domain_names() if domain != here.domain]
+    groups = {
+        "this task": _first(task, counts.get(task, 0)),
+        "same world, another task": [
+            name for other in scene for name in _first(other, min(counts[other], 3 if len(scene) <= SMALL_SCENE else 1))
+        ],
+        "other tasks": [f"{other}#0" for other in others[::step][:OTHER_TASKS]],
+        "other domains": [f"{other}#0" for other in foreign if other in counts],
+    }
+    trained = trained_tasks(checkpoint)
+    return [
+        {"title": title, "cards": [card(name, _episode(name), here, trained) for name in names]}
+        for title, names in groups.items()
+        if names
+    ]
+
+
+def card(name: str, episode: Episode, here: Task, trained: Iterable[str]) -> dict[str, Any]:
+    """What the gallery shows of a demonstration, seen from task `here`."""
+    return {
+        "name": name,
+        "task": episode.task,
+        "goal": readable(episode.goal),
+        "length": len(episode),
+        "return": episode.total_reward,
+        "success": episode.success,
+        "badge": badge(episode.task, trained),
+        "foreign": domains.task(episode.task).scene != here.scene,
+    }
+
+
+def badge(task: str, trained: Iterable[str]) -> str | None:
+    """Whether the agent was trained on a task; None where nobody knows."""
+    return None if not trained else "trained" if task in trained else "held out"
+
+
+def _first(task: str, count: int) -> list[str]:
+    return [f"{task}#{number}" for number in range(count)]
+
+
+def _episode(name: str) -> Episode:
+    task, _, number = name.partition("#")
+    return shipped(task)[int(number)]

@@ -1,56 +1,79 @@
-"""What the page shows as numbers, and how messages to it are packed."""
+"""What the page shows as numbers: of the world, of the decision, and of two decisions beside each other."""
 
-import json
-import struct
 from collections import deque
 from typing import Any
 
 import numpy as np
 
 from playground import assets
-from playground.session import Session
+from playground.events import Decision, StepEvent
 from playground.task import EVALUATION_SEEDS
 from playground.training.scoring import normalise
 from playground.web.catalogue import readable
+from playground.web.panel import Panel
 
 WINDOW_SECONDS = 1.0
 """Time over which rates are measured."""
 
+SHOWN_BINS = 32
+"""Bins of a continuous action's distribution on the page; the model's are added up."""
 
-def readouts(session: Session, ticks: deque[tuple[float, bool]]) -> dict[str, Any]:
-    """The latest event in JSON's terms; nothing before the first.
 
-    Args:
-        session: of a task.
-        ticks: for each step of the episode, when it was (seconds) and whether it was drawn.
-    """
-    event = session.last
-    if session.task is None or event is None:
-        return {}
-    decision = event.decision
-    recent = [tick for tick in ticks if ticks[-1][0] - tick[0] < WINDOW_SECONDS]
-    seconds = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
-    achieved = float(bool(event.success)) if session.task.has_success else event.total_reward
+def readouts(panel: Panel) -> dict[str, Any]:
+    """The panel's latest event in JSON's terms; nothing before the first."""
+    event = panel.last
+    if event is None:
+        return {"prompt": panel.prompt}
+    decision, task = event.decision, panel.task
+    achieved = float(bool(event.success)) if task.has_success else event.total_reward
     return {
+        "prompt": panel.prompt,
+        "history": panel.history,
+        "touched": panel.touched,
         "episode": event.episode,
         "t": event.t,
-        "max_steps": session.task.max_steps,
-        "return": event.total_reward,
-        "reward": event.reward,
-        "score": normalise(achieved, assets.scores().get(session.task.id)),
+        "return": round(event.total_reward, 4),
+        "reward": round(event.reward, 4),
+        "score": normalise(achieved, assets.scores().get(task.id)),
         "success": event.success,
         "goal": readable(event.goal),
         "seed": event.seed - EVALUATION_SEEDS.start,
         "done": event.done,
         "acted": event.prompt,
-        "action": None if event.action is None else np.atleast_1d(event.action).astype(float).round(3).tolist(),
-        "choices": int(getattr(session.env.action_space, "n", 0)),
+        "action": None if event.action is None else _numbers(event.action),
+        "proposed": None if decision is None else _numbers(decision.action),
         "latency_ms": None if decision is None else decision.latency_ms,
         "entropy": None if decision is None else entropy_bits(decision.probabilities),
+        "prompt_steps": None if decision is None else decision.prompt_steps,
         "live_steps": None if decision is None else decision.live_steps,
-        "ratio": (len(recent) - 1) / seconds / session.task.fps if seconds else None,
-        "fps": round(sum(drawn for _, drawn in recent[1:]) / seconds) if seconds else None,
     }
+
+
+def rates(ticks: deque[tuple[float, bool]], fps: float) -> dict[str, Any]:
+    """World seconds per second and pictures per second over the last second.
+
+    Args:
+        ticks: for each step, when it was (seconds) and whether it was drawn.
+        fps: the world's own rate.
+    """
+    recent = [tick for tick in ticks if ticks[-1][0] - tick[0] < WINDOW_SECONDS]
+    seconds = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
+    if not seconds:
+        return {"ratio": None, "drawn_fps": None}
+    return {
+        "ratio": (len(recent) - 1) / seconds / fps,
+        "drawn_fps": round(sum(drawn for _, drawn in recent[1:]) / seconds),
+    }
+
+
+def distribution(event: StepEvent | None) -> list[list[float]] | None:
+    """The decision's distribution, one list per action token of at most `SHOWN_BINS` shares."""
+    if event is None or event.decision is None or event.decision.probabilities is None:
+        return None
+    p = np.asarray(event.decision.probabilities, np.float64)
+    if p.shape[1] > SHOWN_BINS:
+        p = np.add.reduceat(p, np.linspace(0, p.shape[1], SHOWN_BINS, endpoint=False).astype(int), axis=1)
+    return p.round(3).tolist()
 
 
 def entropy_bits(probabilities: np.ndarray | None) -> float | None:
@@ -61,7 +84,14 @@ def entropy_bits(probabilities: np.ndarray | None) -> float | None:
     return float(-(p * np.log2(p)).sum(axis=-1).mean())
 
 
-def packed(header: dict[str, Any], picture: bytes | None) -> bytes:
-    """A message to the page: 4 bytes length, JSON, perhaps a JPEG."""
-    text = json.dumps(header).encode()
-    return struct.pack("<I", len(text)) + text + (picture or b"")
+def divergence_bits(one: Decision | None, other: Decision | None) -> float | None:
+    """Jensen-Shannon divergence of two decisions' distributions, mean over the action's tokens: 0 (equal) to 1 bit."""
+    if one is None or other is None or one.probabilities is None or other.probabilities is None:
+        return None
+    p, q = one.probabilities.astype(np.float64), other.probabilities.astype(np.float64)
+    between = (entropy_bits((p + q) / 2) or 0.0) - ((entropy_bits(p) or 0.0) + (entropy_bits(q) or 0.0)) / 2
+    return max(0.0, between)
+
+
+def _numbers(action: np.ndarray) -> list[float]:
+    return np.atleast_1d(action).astype(float).round(3).tolist()

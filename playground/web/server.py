@@ -1,100 +1,39 @@
 """The web server: the page, and one websocket per visitor for pictures, readouts and controls.
 
 A page that loses its connection finds its session again by the id that it was given; sessions nobody came back to
-are closed.
+are closed. Of files, only the page's own parts and what a visitor made are served.
 """
 
 import asyncio
 import json
 import logging
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from time import monotonic
+from importlib.resources import files
+from typing import Any
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
 
 from playground import domains
-from playground.errors import BadValueError, UnknownNameError
+from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.facade import AGENTS
-from playground.web.catalogue import FAVOURITES, prompt_choices
-from playground.web.reel import Painter
+from playground.web import keeping
+from playground.web.catalogue import FAVOURITES, catalogue, gallery
+from playground.web.reception import Full, Reception
 from playground.web.visitor import Visitor
 
 _log = logging.getLogger(__name__)
 
 MAX_VISITORS = 8
 MAX_UNACKNOWLEDGED = 3
-IDLE_SECONDS = 60.0
-PICTURE_SIZE = 320
+SWEEP_SECONDS = 15.0
+ASLEEP = 4001
+"""The code with which the socket of somebody who sleeps is closed."""
 
 
-class Reception:
-    """All visitors of one server.
-
-    Args:
-        agent: who acts for a new visitor.
-        checkpoint: checkpoint folder; None takes the shipped one.
-        task: task that a new visitor sees.
-    """
-
-    def __init__(self, agent: str, checkpoint: str | None, task: str):
-        self.agent, self.checkpoint, self.task = agent, checkpoint, task
-        self.painter = Painter(PICTURE_SIZE)
-        self._visitors: dict[str, Visitor] = {}
-        self._left: dict[str, float] = {}
-        self._spare: Visitor | None = self._new()  # so that the first page opens at once
-
-    def _new(self) -> Visitor:
-        prompt = prompt_choices(self.task)[0][1]
-        return Visitor(self.task, prompt, self.agent, self.checkpoint, self.painter, PICTURE_SIZE)
-
-    def admit(self, id: str) -> tuple[str, Visitor]:
-        """The visitor of that id, if it waits for its page; else a new one with a new id.
-
-        Raises:
-            BadValueError: too many are there already.
-        """
-        self.sweep()
-        known = self._visitors.get(id)
-        if known is not None and not known.attached:
-            self._left.pop(id, None)
-            return id, known
-        if len(self._visitors) >= MAX_VISITORS:
-            if not self._left:
-                raise BadValueError(f"{MAX_VISITORS} visitors are here already; try again later")
-            self._dismiss(min(self._left, key=lambda id: self._left[id]))
-        id = secrets.token_urlsafe(12)
-        self._visitors[id], self._spare = self._spare or self._new(), None
-        return id, self._visitors[id]
-
-    def leave(self, id: str) -> None:
-        """The page has gone; its session waits for a minute."""
-        self._visitors[id].detach()
-        self._left[id] = monotonic()
-
-    def sweep(self) -> None:
-        """Closes the sessions that nobody came back to."""
-        for id, since in tuple(self._left.items()):
-            if monotonic() - since > IDLE_SECONDS:
-                self._dismiss(id)
-
-    def _dismiss(self, id: str) -> None:
-        del self._left[id]
-        self._visitors.pop(id).close()
-
-    def close(self) -> None:
-        """Closes every session."""
-        visitors = [*self._visitors.values(), *([self._spare] if self._spare else [])]
-        for visitor in visitors:
-            visitor.close()
-        for visitor in visitors:
-            visitor.join()
-        self._visitors.clear()
-        self.painter.close()
-
-
-def build_app(agent: str, checkpoint: str | None, task: str) -> FastAPI:
+def build_app(agent: str, checkpoint: str | None, task: str, limit: int = MAX_VISITORS) -> FastAPI:
     """The whole application, page included.
 
     Raises:
@@ -104,7 +43,7 @@ def build_app(agent: str, checkpoint: str | None, task: str) -> FastAPI:
 
     from playground.web.page import HEAD, STYLE, THEME, build_page
 
-    reception = Reception(agent, checkpoint, domains.task(task).id)
+    reception = Reception(agent, checkpoint, domains.task(task).id, limit)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -114,15 +53,17 @@ def build_app(agent: str, checkpoint: str | None, task: str) -> FastAPI:
         await asyncio.to_thread(reception.close)
 
     app = FastAPI(lifespan=lifespan)
+    _add_routes(app, reception)
 
-    @app.websocket("/stage")
+    @app.websocket("/pg/stage")
     async def stage(socket: WebSocket) -> None:
         await socket.accept()
         try:
-            id, visitor = reception.admit(socket.query_params.get("visitor", ""))
-        except BadValueError as error:
-            await socket.send_text(json.dumps({"full": str(error)}))
-            await socket.close()
+            admitted = await _queue(socket, reception)
+            if admitted is None:
+                return
+            id, visitor = admitted
+        except (WebSocketDisconnect, RuntimeError):
             return
         try:
             await socket.send_text(json.dumps({"visitor": id}))
@@ -132,16 +73,114 @@ def build_app(agent: str, checkpoint: str | None, task: str) -> FastAPI:
         finally:
             reception.leave(id)
 
-    page = build_page(reception.task, agent, AGENTS)
+    page = build_page()
     return gr.mount_gradio_app(
         app, page, "/", theme=THEME, css=STYLE, head=HEAD, footer_links=[], run_history=False, ssr_mode=False
     )
 
 
+def _add_routes(app: FastAPI, reception: Reception) -> None:
+    """What the page fetches; everything under /pg/."""
+
+    @app.exception_handler(PlaygroundError)
+    def explain(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 400)
+
+    def known(id: str) -> Visitor:
+        visitor = reception.find(id)
+        if visitor is None:
+            raise HTTPException(404, "this session has ended; reload the page")
+        return visitor
+
+    @app.get("/pg/catalogue")
+    def get_catalogue() -> dict[str, Any]:
+        return catalogue(reception.checkpoint) | {"agents": AGENTS, "task": reception.task, "agent": reception.agent}
+
+    @app.get("/pg/gallery")
+    def get_gallery(task: str) -> list[dict[str, Any]]:
+        return gallery(task, reception.checkpoint)
+
+    @app.get("/pg/house")
+    async def get_house() -> dict[str, int]:
+        return reception.counts()
+
+    @app.get("/pg/episode/{id}")
+    def get_episode(id: str) -> Response:
+        episode = known(id).recording()
+        env = domains.make(episode.task)
+        try:
+            content = keeping.zipped(episode, env)
+        finally:
+            env.close()
+        name = episode.task.replace("/", "-")
+        headers = {"Content-Disposition": f'attachment; filename="{name}-v0.zip"'}
+        return Response(content, media_type="application/zip", headers=headers)
+
+    @app.get("/pg/kept/{id}/{name}")
+    def get_kept(id: str, name: str) -> FileResponse:
+        path = known(id).file(name)
+        if path is None:
+            raise HTTPException(404, "this file is not kept any more; record it again")
+        return FileResponse(path, media_type="video/mp4", filename=name)
+
+    @app.post("/pg/upload/{id}")
+    async def upload(id: str, request: Request) -> dict[str, int]:
+        visitor, content = known(id), b""
+        async for piece in request.stream():
+            content += piece
+            if len(content) > keeping.MAX_UPLOAD:
+                raise BadFileError(f"the file has more than {keeping.MAX_UPLOAD // 10**6} MB; upload a shorter episode")
+        episodes = await asyncio.to_thread(keeping.unzipped, content)
+        visitor.receive(episodes)
+        return {"episodes": len(episodes)}
+
+    app.mount("/pg/static", StaticFiles(directory=str(files("playground.web") / "static")))
+
+
 async def _sweep(reception: Reception) -> None:
     while True:
-        await asyncio.sleep(IDLE_SECONDS / 4)
+        await asyncio.sleep(SWEEP_SECONDS)
         reception.sweep()
+        if (id := reception.sleeper()) is not None:
+            reception.dismiss_sleeper(id)
+
+
+async def _queue(socket: WebSocket, reception: Reception) -> tuple[str, Visitor] | None:
+    """Lets a page in at once, or when it is its turn; None if it was turned away."""
+    id = socket.query_params.get("visitor", "")
+    if not reception.counts()["waiting"] and (admitted := reception.admit(id)) is not None:
+        return admitted
+    try:
+        turn = reception.join_queue()
+    except Full:
+        await socket.send_text(json.dumps({"full": "too many people are waiting already; try again later"}))
+        await socket.close()
+        return None
+    gone = asyncio.create_task(_until_gone(socket))
+    try:
+        while True:
+            place = reception.place(turn)
+            if place == 0 and (admitted := reception.admit(id)) is not None:
+                return admitted
+            await socket.send_text(json.dumps({"queue": place + 1, "limit": reception.limit}))
+            turn.clear()
+            waiting = asyncio.create_task(turn.wait())
+            done, _ = await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if gone in done:
+                return None
+    finally:
+        gone.cancel()
+        reception.leave_queue(turn)
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """Waits for a queueing page to go; what it says meanwhile is not heard."""
+    try:
+        while True:
+            await socket.receive_text()
+    except (WebSocketDisconnect, RuntimeError):
+        return
 
 
 async def _serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
@@ -155,6 +194,9 @@ async def _serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
         while True:
             await news.wait()
             news.clear()
+            if not visitor.attached:
+                await socket.close(ASLEEP)
+                return
             while on_their_way < MAX_UNACKNOWLEDGED and (message := visitor.take()) is not None:
                 on_their_way += 1
                 await socket.send_bytes(message)
@@ -195,7 +237,9 @@ def _caller(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> Callable[[]
     return call
 
 
-def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | None) -> None:
+def serve(
+    host: str, port: int, checkpoint: str | None, agent: str, task: str | None, limit: int = MAX_VISITORS
+) -> None:
     """Serves the page until interrupted.
 
     Raises:
@@ -218,10 +262,10 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
         from playground.facade import load_model
 
         load_model(checkpoint)
-    app = build_app(agent, checkpoint, first)
+    app = build_app(agent, checkpoint, first, limit)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     print(
-        f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; space plays and pauses, . steps, r resets)",
+        f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; on the page, ? shows the keys)",
         flush=True,
     )
     config = uvicorn.Config(app, log_level="warning", ws_max_size=65536, timeout_graceful_shutdown=2)

@@ -1,6 +1,7 @@
 """The page in a real browser: it runs, obeys, keeps the world at a swap, and visitors do not disturb each other."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -17,11 +18,12 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.close()
 
 
-def opened(browser: Browser, address: str) -> Page:
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+def opened(browser: Browser, address: str, width: int = 1440, height: int = 900) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": height})
     page.outside = []
     page.errors = []
-    page.on("request", lambda r: r.url.startswith((address, "data:", "blob:", "ws:")) or page.outside.append(r.url))
+    host = address.split("#")[0]
+    page.on("request", lambda r: r.url.startswith((host, "data:", "blob:", "ws:")) or page.outside.append(r.url))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.goto(address)
     page.wait_for_function("window.playground && window.playground.state().t >= 1", timeout=30_000)
@@ -43,9 +45,19 @@ def picture(page: Page, view: str = "live") -> str:
     return page.evaluate(f"document.querySelector('[data-view={view}]').toDataURL()")
 
 
-def choose(page: Page, chooser: str, label: str) -> None:
-    page.fill(f"#{chooser} input", label)
-    page.locator("[role=option]", has_text=label).first.click()
+def card(page: Page, name: str):
+    return page.locator(f".pg-card[data-name='{name}'] .pg-swap")
+
+
+def until(page: Page, expression: str) -> None:
+    page.wait_for_function(f"(() => {{ const s = window.playground.state(); return {expression}; }})()", timeout=30_000)
+
+
+def at_start(page: Page) -> None:
+    """Paused, at the first step of an episode."""
+    pause(page)
+    page.keyboard.press("r")
+    until(page, "s.t == 0")
 
 
 def test_opens_offline_without_errors_and_moves(page: Page):
@@ -55,7 +67,7 @@ def test_opens_offline_without_errors_and_moves(page: Page):
     )
     assert page.outside == [] and page.errors == []
     assert state(page)["task"] == TASK
-    expect(page.locator("[data-out=title]")).to_have_text("expert in GoToLocal-hidden")
+    expect(page.locator(".pg-live b")).to_have_text("expert in GoToLocal-hidden")
 
 
 def test_pause_stops_and_step_adds_one(page: Page):
@@ -98,8 +110,8 @@ def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page)
     page.keyboard.press(".")
     page.wait_for_function("window.playground.state().t == 1")
     before, drawn = state(page), picture(page)
-    page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden#0')")
-    choose(page, "prompt", "#1 ·")
+    page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden #0')")
+    card(page, f"{TASK}#1").click()
     page.wait_for_function(f"window.playground.state().prompt == '{TASK}#1'")
     after = state(page)
     assert (after["t"], after["episode"], after["return"], after["goal"]) == (
@@ -109,29 +121,170 @@ def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page)
         before["goal"],
     )
     assert picture(page) == drawn
-    page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden#1')")
+    page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden #1')")
+    expect(page.locator(f".pg-card[data-name='{TASK}#1']")).to_have_attribute("aria-current", "true")
     assert page.text_content("[data-out=note]") == ""
     page.keyboard.press(".")
     page.wait_for_function(f"window.playground.state().acted == '{TASK}#1'")
     assert state(page)["t"] == before["t"] + 1
 
 
-def test_prompts_of_other_tasks_and_no_prompt(page: Page):
-    choose(page, "prompt", "GoToLocalS5N2-hidden #0")
-    page.wait_for_function(f"window.playground.state().acted == '{OTHER}#0'")
-    choose(page, "prompt", "no prompt")
-    page.wait_for_function("window.playground.state().acted === null")
-    expect(page.locator("[data-out=under]")).to_have_text("without a prompt")
+def test_the_gallery_shows_film_strips_with_badges(page: Page):
+    strip = page.locator(f".pg-card[data-name='{TASK}#2'] .pg-film")
+    page.wait_for_function(
+        "strip => strip.style.backgroundImage.startsWith('url')", arg=strip.element_handle(), timeout=30_000
+    )
+    page.keyboard.press("3")
+    until(page, f"s.prompt == '{TASK}#2'")
+
+
+def test_prompts_of_other_tasks_and_edits_and_no_prompt(page: Page):
+    card(page, f"{OTHER}#0").click()
+    until(page, f"s.acted == '{OTHER}#0'")
+    page.click("[data-edit=reversed]")
+    page.click("[data-edit=actions]")
+    until(page, f"s.acted == '{OTHER}#0~reversed~actions'")
+    expect(page.locator("[data-out=note]")).to_have_text("the agent is shown the actions only")
+    page.click("[data-do=whole]")
+    until(page, f"s.acted == '{OTHER}#0'")
+    page.click("[data-do=join]")
+    card(page, f"{TASK}#1").click()
+    until(page, f"s.acted == '{OTHER}#0+{TASK}#1'")
+    page.select_option("[data-do=stride]", "2")
+    until(page, f"s.acted == '{OTHER}#0[0::2]+{TASK}#1[0::2]'")
+    page.click("[data-do=noprompt]")
+    until(page, "s.acted === null")
+    expect(page.locator(".pg-live i").first).to_have_text("without a prompt")
     assert state(page)["error"] == ""
 
 
+def test_a_drag_over_the_film_strip_cuts(page: Page):
+    page.wait_for_function(
+        "window.playground.made().length && window.playground.made()[0].segments[0].steps.length > 4"
+    )
+    steps = page.evaluate("window.playground.made()[0].segments[0].steps.length")
+    box = page.locator("[data-view=strip]").bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 3.5 / steps, box["y"] + 20, steps=4)
+    page.mouse.up()
+    until(page, f"s.prompt == '{TASK}#0[0:4]'")
+
+
+def test_compare_side_by_side_and_drop(page: Page):
+    page.locator(f".pg-card[data-name='{TASK}#1'] .pg-plus").click()
+    until(page, "s.others && s.others.length == 1 && s.others[0].t >= 1")
+    expect(page.locator(".pg-live")).to_have_count(2)
+    assert state(page)["others"][0]["seed"] == state(page)["seed"]
+    page.locator(".pg-drop").nth(1).click()
+    until(page, "s.others.length == 0")
+    expect(page.locator(".pg-live")).to_have_count(1)
+
+
+def test_drive_push_blindfold_and_keep(page: Page):
+    at_start(page)
+    page.keyboard.press(" ")
+    page.keyboard.press("d")
+    until(page, "s.driving && s.playing")
+    before = state(page)["t"]
+    for key in ("ArrowLeft", "ArrowUp", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    until(page, f"s.t == {before + 4} && s.touched")
+    page.keyboard.press("t")
+    until(page, "s.prompt.startsWith('yours/')")
+    expect(page.locator(".pg-card").first).to_contain_text("recording 1")
+    page.keyboard.press("d")
+    page.keyboard.press("b")
+    until(page, "s.blind")
+    expect(page.locator(".pg-dark")).to_be_visible()
+    page.keyboard.press("b")
+    page.click("[data-do=push]")
+    until(page, "!s.blind && !s.error")
+
+
+def test_episode_and_video_are_saved_and_an_episode_is_taken_in(page: Page, tmp_path: Path):
+    at_start(page)
+    for t in range(1, 5):
+        page.keyboard.press(".")
+        until(page, f"s.t == {t}")
+    with page.expect_download() as download:
+        page.click("[data-do=download]")
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    page.set_input_files("[data-do=file]", file)
+    until(page, "s.prompt.startsWith('yours/')")
+    page.set_input_files("[data-do=file]", Path(__file__))
+    expect(page.locator("[data-out=kept]")).to_contain_text("no whole zip file")
+    page.keyboard.press("v")
+    until(page, "s.recording")
+    page.keyboard.press(".")
+    page.keyboard.press(".")
+    with page.expect_download() as download:
+        page.keyboard.press("v")
+    assert download.value.suggested_filename.endswith(".mp4")
+
+
+def test_a_link_reproduces_what_is_on(page: Page, browser: Browser, address: str):
+    at_start(page)
+    page.keyboard.press(".")
+    until(page, "s.t == 1")
+    card(page, f"{TASK}#1").click()
+    page.keyboard.press(".")
+    until(page, f"s.t == 2 && s.acted == '{TASK}#1'")
+    page.keyboard.press("l")
+    page.wait_for_function("location.hash.length > 1")
+    other = opened(browser, page.url)
+    until(other, f"s.t >= 2 && s.seed == {state(page)['seed']}")
+    assert state(other)["history"] == state(page)["history"] == [[0, f"{TASK}#0"], [1, f"{TASK}#1"]]
+    other.close()
+
+
+def test_ghost_speed_theme_plot_and_help(page: Page):
+    page.keyboard.press("g")
+    expect(page.locator(".pg-ghost")).to_be_visible(timeout=30_000)
+    page.keyboard.press("]")
+    until(page, "s.speed == 2")
+    page.select_option("[data-do=speed]", "max")
+    until(page, "s.speed == 'max'")
+    dark = "document.body.classList.contains('dark')"
+    before = page.evaluate(dark)
+    page.click("[data-do=theme]")
+    assert page.evaluate(dark) != before
+    page.click("[data-plot=reward]")
+    expect(page.locator("[data-plot=reward]")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("?")
+    expect(page.locator("[data-out=help]")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_nothing_scrolls_on_a_desk_and_nothing_sticks_out_on_a_phone(
+    browser: Browser, address: str, width: int, height: int
+):
+    page = opened(browser, address, width, height)
+    sizes = page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]")
+    assert sizes[1] <= width and (width < 900 or sizes[0] <= height)
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('.pg button, .pg select, .pg input:not([hidden]), .pg canvas[role]')]"
+        ".filter(n => n.checkVisibility() && !(n.textContent.trim() || n.ariaLabel || n.labels?.length || n.title))"
+        ".map(n => n.outerHTML)"
+    )
+    assert nameless == []
+    page.close()
+
+
+def test_the_guide_leads_through_the_first_minute(page: Page):
+    for wanted in (f"s.acted == '{OTHER}#0'", "s.others.length == 1", "s.others.length == 0"):
+        page.click("[data-do=guide]")
+        until(page, wanted)
+    expect(page.locator("[data-do=guide]")).to_be_hidden()
+
+
 def test_another_task_and_another_agent(page: Page):
-    choose(page, "task", "GoToLocalS5N2-hidden")
-    page.wait_for_function(f"window.playground.state().task == '{OTHER}'", timeout=15_000)
-    page.wait_for_function(f"window.playground.state().prompt == '{OTHER}#0'")
-    choose(page, "agent", "random")
-    page.wait_for_function("window.playground.state().agent == 'random'")
-    expect(page.locator("[data-out=title]")).to_have_text("random in GoToLocalS5N2-hidden")
+    page.select_option("[data-do=task]", OTHER)
+    until(page, f"s.task == '{OTHER}' && s.prompt == '{OTHER}#0'")
+    page.select_option("[data-do=agent]", "random")
+    until(page, "s.agent == 'random'")
+    expect(page.locator(".pg-live b").first).to_have_text("random in GoToLocalS5N2-hidden")
 
 
 def test_an_error_is_shown_and_the_session_survives(page: Page):
@@ -139,7 +292,7 @@ def test_an_error_is_shown_and_the_session_survives(page: Page):
     expect(page.locator("[data-out=error]")).to_contain_text("unknown demonstration")
     page.click("[data-do=play]")
     page.wait_for_function("window.playground.state().playing && !window.playground.state().error")
-    page.evaluate("window.playground.send({task: 'babyai/Nonsense'})")
+    page.evaluate("window.playground.send({open: {task: 'babyai/Nonsense'}})")
     expect(page.locator("[data-out=error]")).to_contain_text("unknown task")
     assert state(page)["task"] == TASK
 

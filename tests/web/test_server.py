@@ -6,6 +6,7 @@ from fastapi.testclient import TestClient
 from playground.errors import UnknownNameError
 from playground.web import server
 from tests.conftest import TASK
+from tests.web.test_visitor import unpacked
 
 pytestmark = pytest.mark.usefixtures("demonstrations")
 
@@ -17,25 +18,65 @@ def client():
 
 
 def test_a_lost_page_finds_its_session_and_a_second_one_gets_its_own(client):
-    with client.websocket_connect("/stage") as socket:
+    with client.websocket_connect("/pg/stage") as socket:
         first = socket.receive_json()["visitor"]
         assert socket.receive_bytes()
-        with client.websocket_connect(f"/stage?visitor={first}") as other:
+        with client.websocket_connect(f"/pg/stage?visitor={first}") as other:
             assert other.receive_json()["visitor"] != first
-    with client.websocket_connect(f"/stage?visitor={first}") as socket:
+    with client.websocket_connect(f"/pg/stage?visitor={first}") as socket:
         assert socket.receive_json()["visitor"] == first
 
 
-def test_a_full_house_says_so(client, monkeypatch):
-    monkeypatch.setattr(server, "MAX_VISITORS", 1)
-    with client.websocket_connect("/stage") as socket:
-        socket.receive_json()
-        with client.websocket_connect("/stage") as other:
-            assert "1 visitors are here already" in other.receive_json()["full"]
+def test_a_full_house_queues_and_lets_the_next_one_in():
+    with TestClient(server.build_app("random", None, TASK, limit=1)) as client:
+        with client.websocket_connect("/pg/stage") as socket:
+            first = socket.receive_json()["visitor"]
+            with client.websocket_connect("/pg/stage") as other:
+                assert other.receive_json() == {"queue": 1, "limit": 1}
+                assert client.get("/pg/house").json() == {"visitors": 1, "waiting": 1, "limit": 1}
+                socket.close()
+                assert other.receive_json()["visitor"] != first
+        assert client.get(f"/pg/episode/{first}").status_code == 404
+
+
+def test_only_what_is_meant_to_be_served_is_served(client):
+    assert client.get("/pg/static/main.js").status_code == 200
+    for path in (
+        "/pg/static/../server.py",
+        "/pg/static/%2e%2e/server.py",
+        "/pg/kept/nobody/x.mp4",
+        "/pg/episode/nobody",
+    ):
+        assert client.get(path).status_code == 404
+    assert "unknown task" in client.get("/pg/gallery", params={"task": "no/such"}).json()["error"]
+
+
+def test_an_episode_goes_out_and_comes_back_as_a_prompt(client):
+    with client.websocket_connect("/pg/stage") as socket:
+        id = socket.receive_json()["visitor"]
+        socket.send_json({"playing": False, "reset": True})
+        for _ in range(5):
+            socket.send_json({"step": 1})
+        notices = _until(socket, lambda notice: notice.get("live", {}).get("t") == 5)
+        content = client.get(f"/pg/episode/{id}").content
+        assert client.post(f"/pg/upload/{id}", content=content).json() == {"episodes": 1}
+        notices = _until(socket, lambda notice: "new" in notice)
+        assert notices[-1]["new"][0].startswith("yours/")
+        refused = client.post(f"/pg/upload/{id}", content=b"no zip file")
+        assert refused.status_code == 400 and "no whole zip file" in refused.json()["error"]
+
+
+def _until(socket, wanted):
+    """Takes messages, acknowledging them, until one is as wanted."""
+    notices = []
+    while not notices or not wanted(notices[-1]):
+        notices.append(unpacked(socket.receive_bytes())[0])
+        socket.send_json({"ack": True})
+    return notices
 
 
 def test_nonsense_is_survived_and_unacknowledged_news_are_held_back(client):
-    with client.websocket_connect("/stage") as socket:
+    with client.websocket_connect("/pg/stage") as socket:
         socket.receive_json()
         for nonsense in ("{", "3", "[]", '{"speed": "fast"}', '{"playing": 1}'):
             socket.send_text(nonsense)

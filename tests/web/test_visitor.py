@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from playground.demonstrations import shipped
-from playground.web.catalogue import NO_PROMPT, prompt_choices
+from playground.web.catalogue import gallery
+from playground.web.prompts import NO_PROMPT
 from playground.web.reel import Painter
 from playground.web.visitor import Visitor
 from tests.conftest import OTHER, TASK
@@ -28,6 +29,7 @@ class Page:
         self.visitor = visitor
         self.live: list[dict[str, Any]] = []
         self.reels: list[dict[str, Any]] = []
+        self.notices: dict[str, Any] = {}
         self.pictures = 0
         visitor.attach(lambda: None)
 
@@ -39,18 +41,31 @@ class Page:
             if message is None:
                 time.sleep(0.005)
                 continue
-            (length,) = struct.unpack_from("<I", message)
-            header = json.loads(message[4 : 4 + length])
+            header, pictures = unpacked(message)
             if "reel" in header:
                 self.reels.append(header["reel"])
+            if "live" not in header:
+                self.notices |= header
+                if self.live and wanted(self.live[-1]):
+                    return self.live[-1]
                 continue
             self.live.append(header["live"])
-            if len(message) > 4 + length:
-                assert message[4 + length :][:2] == b"\xff\xd8"
-                self.pictures += 1
+            assert all(picture[:2] == b"\xff\xd8" for picture in pictures)
+            self.pictures += len(pictures)
             if wanted(header["live"]):
                 return header["live"]
         raise AssertionError(f"not within 30 s; last was {self.live[-1:]}")
+
+
+def unpacked(message: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    """A message's JSON and pictures."""
+    (length,) = struct.unpack_from("<I", message)
+    header, at, pictures = json.loads(message[4 : 4 + length]), 4 + length, []
+    for size in header["blobs"]:
+        pictures.append(message[at : at + size])
+        at += size
+    assert at == len(message)
+    return header, pictures
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +77,7 @@ def painter(demonstrations: None) -> Iterator[Painter]:
 
 @pytest.fixture
 def page(painter: Painter) -> Iterator[Page]:
-    visitor = Visitor(TASK, f"{TASK}#0", "nearest", None, painter, 64)
+    visitor = Visitor({"task": TASK, "prompts": [f"{TASK}#0"]}, "nearest", None, painter, 64)
     page = Page(visitor)
     page.until(lambda live: live.get("t", 0) >= 1)
     yield page
@@ -76,7 +91,7 @@ def test_every_step_is_published_in_order(page: Page):
         page.visitor.command({"step": 1})
     page.live.clear()
     last = page.until(lambda live: live["t"] == 3 and not live["playing"])
-    assert last["acted"] == f"{TASK}#0" and last["live_steps"] == 0
+    assert last["acted"] == f"{TASK}#0" and last["live_steps"] == 0 and last["history"] == [[0, f"{TASK}#0"]]
 
 
 def test_a_swap_counts_from_the_next_step_and_keeps_the_world(page: Page):
@@ -87,6 +102,9 @@ def test_a_swap_counts_from_the_next_step_and_keeps_the_world(page: Page):
     assert after["t"] == 0 and after["acted"] == f"{TASK}#0" and after["goal"] == before["goal"]
     page.visitor.command({"step": 1})
     assert page.until(lambda live: live["t"] == 1)["acted"] == f"{TASK}#1"
+    page.visitor.command({"prompt": f"{TASK}#2"})
+    after = page.until(lambda live: live["prompt"] == f"{TASK}#2")
+    assert after["history"] == [[0, f"{TASK}#1"], [1, f"{TASK}#2"]]
 
 
 def test_a_swap_changes_what_is_done_in_the_same_place(page: Page):
@@ -125,7 +143,20 @@ def test_nothing_moves_while_hidden(page: Page):
 
 @pytest.mark.parametrize(
     "message",
-    [{"speed": 3}, {"seed": 1}, {"prompt": "no/such#1"}, {"prompt": f"{TASK}#99"}, {"task": "no/such"}, {"reset": -5}],
+    [
+        {"speed": 3},
+        {"seed": 1},
+        {"prompt": "no/such#1"},
+        {"prompt": f"{TASK}#99"},
+        {"prompt": f"{TASK}#0[5:5]"},
+        {"prompt": f"{TASK}#0", "panel": 1},
+        {"open": {"task": "no/such"}},
+        {"open": {"task": TASK, "seed": "x"}},
+        {"open": {"task": TASK, "plan": [[1]]}},
+        {"reset": -5},
+        {"drop": 0},
+        {"strips": ["../secret#0"]},
+    ],
 )
 def test_bad_wishes_pause_with_a_message_and_the_world_survives(page: Page, message: dict[str, Any]):
     page.visitor.command(message)
@@ -136,7 +167,7 @@ def test_bad_wishes_pause_with_a_message_and_the_world_survives(page: Page, mess
 
 
 def test_another_task_then_no_prompt_then_another_agent(page: Page):
-    page.visitor.command({"task": OTHER, "prompt": f"{OTHER}#1"})
+    page.visitor.command({"open": {"task": OTHER, "prompts": [f"{OTHER}#1"]}})
     page.until(lambda live: live.get("acted") == f"{OTHER}#1" and live["task"] == OTHER)
     page.visitor.command({"prompt": NO_PROMPT})
     page.until(lambda live: live["acted"] is None)
@@ -168,10 +199,85 @@ def test_reels_say_where_they_leave_the_recording(painter: Painter):
     assert "start was not recorded" in lost.note and not lost.pictures
 
 
-def test_choices_name_the_goals_and_the_other_tasks():
-    choices = prompt_choices(TASK)
-    assert [value for _, value in choices] == [f"{TASK}#{n}" for n in range(4)] + [f"{OTHER}#0", f"{OTHER}#1", "none"]
-    assert shipped(TASK)[0].goal in choices[0][0]
+def test_the_gallery_names_the_goals_and_the_other_tasks():
+    groups = {group["title"]: group["cards"] for group in gallery(TASK, None)}
+    assert [card["name"] for card in groups["this task"]] == [f"{TASK}#{n}" for n in range(4)]
+    assert [card["name"] for card in groups["same world, another task"]] == [f"{OTHER}#0", f"{OTHER}#1"]
+    assert groups["this task"][0]["goal"] == shipped(TASK)[0].goal
+
+
+def test_strips_are_drawn_when_asked_for(page: Page):
+    page.visitor.command({"strips": [f"{TASK}#3"]})
+    page.until(lambda live: page.notices.get("strip") == f"{TASK}#3")
+
+
+def test_prompts_are_compared_in_step_from_one_start(page: Page):
+    page.visitor.command({"playing": False, "reset": 4})
+    page.visitor.command({"compare": f"{TASK}#1"})
+    live = page.until(lambda live: len(live["others"]) == 1)
+    assert live["others"][0]["prompt"] == f"{TASK}#1" and live["others"][0]["goal"] == live["goal"]
+    page.visitor.command({"step": 1})
+    live = page.until(lambda live: live["t"] == 1)
+    assert live["others"][0]["t"] == 1 and live["others"][0]["seed"] == live["seed"] == 4
+    page.visitor.command({"prompt": NO_PROMPT, "panel": 1})
+    live = page.until(lambda live: live["others"][0]["prompt"] == NO_PROMPT)
+    assert live["prompt"] == f"{TASK}#0"
+    page.visitor.command({"drop": 1})
+    page.until(lambda live: live["others"] == [])
+
+
+def test_a_link_is_followed_to_the_step(page: Page):
+    story = {"task": TASK, "prompts": [f"{TASK}#0"], "seed": 9, "plan": [[2, f"{TASK}#1"], [4, NO_PROMPT]]}
+    page.visitor.command({"playing": False, "open": story})
+    for _ in range(6):
+        page.visitor.command({"step": 1})
+    live = page.until(lambda live: live["t"] == 6 and live["seed"] == 9)
+    assert live["history"] == [[0, f"{TASK}#0"], [2, f"{TASK}#1"], [4, NO_PROMPT]]
+
+
+def test_a_person_drives_turn_by_turn_and_uses_it_as_prompt(page: Page):
+    page.visitor.command({"playing": False, "reset": 3})
+    page.visitor.command({"playing": True, "drive": True})
+    before = page.until(lambda live: live["driving"])
+    keys = page.notices["controls"]["keys"]
+    for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowLeft"):
+        page.visitor.command({"press": key})
+    live = page.until(lambda live: live["t"] == before["t"] + 4)
+    assert live["action"] == [keys["ArrowLeft"][0]] and live["touched"] and live["proposed"] is not None
+    page.visitor.command({"take": True})
+    page.until(lambda live: "new" in page.notices)
+    (own,) = page.notices["new"]
+    page.visitor.command({"prompt": own, "drive": False})
+    page.until(lambda live: live["acted"] == own)
+
+
+def test_a_blindfold_changes_what_is_done_and_a_push_what_happens(page: Page):
+    def fate(*wishes: dict[str, Any]) -> list[Any]:
+        page.visitor.command({"playing": False, "blind": False, "reset": 6})
+        for wish in wishes:
+            page.visitor.command(wish)
+        page.live.clear()
+        for t in range(1, 9):
+            page.visitor.command({"step": 1})
+            page.until(lambda live, t=t: live["t"] == t)
+        return [live["action"] for live in page.live if live["t"] > 0]
+
+    seeing = fate()
+    assert fate() == seeing
+    assert fate({"blind": True}) != seeing
+    assert fate({"push": True}) != seeing
+
+
+def test_a_video_is_kept_while_the_visitor_is_there(page: Page):
+    page.visitor.command({"record": True, "speed": "max"})
+    page.until(lambda live: live["recording"] and live["t"] > 3)
+    page.visitor.command({"record": False})
+    page.until(lambda live: "kept" in page.notices)
+    path = page.visitor.file(page.notices["kept"])
+    assert path.stat().st_size > 500 and page.visitor.file("../" + path.name) is None
+    page.visitor.close()
+    page.visitor.join()
+    assert not path.exists()
 
 
 def test_without_opengl_the_page_tells_the_cure():
@@ -180,14 +286,14 @@ import time
 from playground.web.reel import Painter
 from playground.web.visitor import Visitor
 painter = Painter(64)
-visitor = Visitor("metaworld/reach", None, "expert", None, painter, 64)
+visitor = Visitor({{"task": "metaworld/reach"}}, "expert", None, painter, 64)
 visitor.attach(lambda: None)
 deadline, shown = time.monotonic() + 60, b""
 while b"apt install" not in shown and time.monotonic() < deadline:
     shown = visitor.take() or shown
     time.sleep(0.02)
 assert b"apt install libegl1" in shown, shown
-visitor.command({{"task": "{TASK}", "prompt": None, "playing": True}})
+visitor.command({{"open": {{"task": "{TASK}"}}, "playing": True}})
 while b'"t": 2' not in shown and time.monotonic() < deadline:
     shown = visitor.take() or shown
     time.sleep(0.005)

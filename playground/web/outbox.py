@@ -1,0 +1,147 @@
+"""What waits for a page. Live views are never queued: only the newest is kept; drawn demonstrations wait their turn.
+
+A message is 4 bytes length, JSON, and the pictures one after the other, whose lengths the JSON's `blobs` tells.
+"""
+
+import json
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+from playground.web.catalogue import readable
+from playground.web.reel import Reel, Strip
+
+MAX_NOTICES = 200
+"""Notices that may wait; a page that takes none for so long has gone."""
+
+
+def packed(header: dict[str, Any], pictures: Sequence[bytes] = ()) -> bytes:
+    """A message to the page."""
+    text = json.dumps(header | {"blobs": [len(picture) for picture in pictures]}).encode()
+    return b"".join((struct.pack("<I", len(text)), text, *pictures))
+
+
+class Outbox:
+    """Any thread may call anything here."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._notify: Callable[[], None] | None = None
+        self._state: dict[str, Any] | None = None
+        self._pictures: dict[int, bytes] = {}
+        self._notices: deque[bytes] = deque(maxlen=MAX_NOTICES)
+        self._reels: dict[str, tuple[Reel, int, str]] = {}  # with the number of pictures and the note that were sent
+        self._strips: dict[str, Strip] = {}
+        self._others_turn = False
+
+    def attach(self, notify: Callable[[], None]) -> None:
+        """Connects a page: `notify` is called, from any thread, whenever `take` has something."""
+        with self._lock:
+            self._notify = notify
+            self._reels = {name: (reel, 0, "") for name, (reel, _, _) in self._reels.items()}
+        notify()
+
+    def detach(self) -> None:
+        with self._lock:
+            self._notify = None
+
+    @property
+    def attached(self) -> bool:
+        return self._notify is not None
+
+    @property
+    def picture_waits(self) -> bool:
+        """Whether the page has not taken the last pictures yet, so that drawing more would be for nothing."""
+        return bool(self._pictures)
+
+    def show(self, state: dict[str, Any], pictures: dict[int, bytes]) -> None:
+        """Publishes the live view: what is so now, and new pictures by panel; replaces what was not taken."""
+        with self._lock:
+            if self._state is not None and "thoughts" in self._state:
+                state.setdefault("thoughts", self._state["thoughts"])
+            self._state = state
+            self._pictures |= pictures
+        self._news()
+
+    def forget_pictures(self) -> None:
+        """Drops pictures that were not taken: they are of panels that have gone."""
+        with self._lock:
+            self._pictures = {}
+
+    def tell(self, notice: dict[str, Any]) -> None:
+        """Sends something that must not be lost."""
+        with self._lock:
+            self._notices.append(packed(notice))
+        self._news()
+
+    def watch(self, reels: Sequence[Reel]) -> None:
+        """Sends these reels, as they are drawn, and no others."""
+        with self._lock:
+            for name, (reel, _, _) in self._reels.items():
+                if reel not in reels and self._news in reel.watchers:
+                    reel.watchers.remove(self._news)
+                    self._reels = {other: sent for other, sent in self._reels.items() if other != name}
+            for reel in reels:
+                if reel.name not in self._reels:
+                    self._reels[reel.name] = (reel, 0, "")
+                    reel.watchers.append(self._news)
+        self._news()
+
+    def want(self, strips: Sequence[Strip]) -> None:
+        """Sends these strips once they are drawn, and forgets the others."""
+        with self._lock:
+            for strip in self._strips.values():
+                if self._news in strip.watchers:
+                    strip.watchers.remove(self._news)
+            self._strips = {strip.name: strip for strip in strips}
+            for strip in strips:
+                strip.watchers.append(self._news)
+        self._news()
+
+    def take(self) -> bytes | None:
+        """The next message. The live view and all else take turns."""
+        with self._lock:
+            if self._others_turn or self._state is None:
+                self._others_turn = False
+                other = self._other()
+                if other is not None:
+                    return other
+            if self._state is None:
+                return None
+            header = {"live": self._state, "panels": list(self._pictures)}
+            message = packed(header, list(self._pictures.values()))
+            self._state, self._pictures, self._others_turn = None, {}, True
+            return message
+
+    def _other(self) -> bytes | None:
+        if self._notices:
+            return self._notices.popleft()
+        for name, strip in self._strips.items():
+            if strip.picture is not None:
+                del self._strips[name]
+                if self._news in strip.watchers:
+                    strip.watchers.remove(self._news)
+                return packed({"strip": name}, [strip.picture])
+        for name, (reel, sent, note) in self._reels.items():
+            about = {
+                "name": name,
+                "fps": reel.fps,
+                "stride": reel.stride,
+                "total": reel.total,
+                "note": reel.note,
+                "goal": readable(reel.episode.goal),
+            }
+            if sent < len(reel.pictures):
+                self._reels[name] = (reel, sent + 1, reel.note)
+                return packed({"reel": about | {"index": sent}}, [reel.pictures[sent]])
+            if reel.note != note:
+                self._reels[name] = (reel, sent, reel.note)
+                return packed({"reel": about})
+        return None
+
+    def _news(self) -> None:
+        notify = self._notify
+        if notify is not None:
+            notify()

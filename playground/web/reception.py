@@ -1,0 +1,133 @@
+"""The reception: one visitor per page up to a limit, a queue behind it, and an end for those who have gone or sleep."""
+
+import asyncio
+import secrets
+from time import monotonic
+from typing import Any
+
+from playground.web.catalogue import first_prompt
+from playground.web.reel import Painter
+from playground.web.visitor import Visitor
+
+MAX_QUEUE = 50
+GONE_SECONDS = 60.0
+"""How long a session waits for its page to come back."""
+
+IDLE_SECONDS = 600.0
+"""How long a page may do nothing while others wait."""
+
+PICTURE_SIZE = 320
+
+
+class Full(Exception):
+    """The queue itself is full."""
+
+
+class Reception:
+    """All visitors of one server; used from the event loop only.
+
+    Args:
+        agent: who acts for a new visitor.
+        checkpoint: checkpoint folder; None takes the shipped one.
+        task: task that a new visitor sees.
+        limit: visitors at a time.
+    """
+
+    def __init__(self, agent: str, checkpoint: str | None, task: str, limit: int):
+        self.agent, self.checkpoint, self.task, self.limit = agent, checkpoint, task, limit
+        self.painter = Painter(PICTURE_SIZE)
+        self._visitors: dict[str, Visitor] = {}
+        self._left: dict[str, float] = {}
+        self._queue: list[asyncio.Event] = []
+        self._spare: Visitor | None = self._new()  # so that the first page opens at once
+
+    def _new(self) -> Visitor:
+        wish: dict[str, Any] = {"task": self.task, "prompts": [first_prompt(self.task)]}
+        return Visitor(wish, self.agent, self.checkpoint, self.painter, PICTURE_SIZE)
+
+    def find(self, id: str) -> Visitor | None:
+        """The visitor of that id."""
+        return self._visitors.get(id)
+
+    def admit(self, id: str) -> tuple[str, Visitor] | None:
+        """The visitor of that id, if it waits for its page; else a new one with a new id; None if the house is full."""
+        self.sweep()
+        known = self._visitors.get(id)
+        if known is not None and not known.attached:
+            self._left.pop(id, None)
+            return id, known
+        if len(self._visitors) >= self.limit:
+            if not self._left:
+                return None
+            self._dismiss(min(self._left, key=lambda id: self._left[id]))
+        id = secrets.token_urlsafe(12)
+        self._visitors[id], self._spare = self._spare or self._new(), None
+        return id, self._visitors[id]
+
+    def join_queue(self) -> asyncio.Event:
+        """A place in the queue: the event is set whenever the places have changed.
+
+        Raises:
+            Full: too many wait already.
+        """
+        if len(self._queue) >= MAX_QUEUE:
+            raise Full
+        turn = asyncio.Event()
+        self._queue.append(turn)
+        return turn
+
+    def place(self, turn: asyncio.Event) -> int:
+        """How many are before this one in the queue."""
+        return self._queue.index(turn)
+
+    def leave_queue(self, turn: asyncio.Event) -> None:
+        self._queue.remove(turn)
+        self._call_queue()
+
+    def leave(self, id: str) -> None:
+        """The page has gone; its session waits for a minute, or until somebody needs the place."""
+        if id in self._visitors:
+            self._visitors[id].detach()
+            self._left[id] = monotonic()
+            self._call_queue()
+
+    def sleeper(self) -> str | None:
+        """Who has done nothing for long, if somebody waits."""
+        now = monotonic()
+        asleep = [id for id, v in self._visitors.items() if v.attached and now - v.asked_at > IDLE_SECONDS]
+        return min(asleep, key=lambda id: self._visitors[id].asked_at) if asleep and self._queue else None
+
+    def sweep(self) -> None:
+        """Closes the sessions that nobody came back to."""
+        for id, since in tuple(self._left.items()):
+            if monotonic() - since > GONE_SECONDS:
+                self._dismiss(id)
+
+    def counts(self) -> dict[str, int]:
+        """How many are here and how many wait."""
+        return {"visitors": len(self._visitors), "waiting": len(self._queue), "limit": self.limit}
+
+    def _call_queue(self) -> None:
+        for turn in self._queue:
+            turn.set()
+
+    def _dismiss(self, id: str) -> None:
+        self._left.pop(id, None)
+        self._visitors.pop(id).close()
+        self._call_queue()
+
+    def dismiss_sleeper(self, id: str) -> None:
+        """Closes the session of somebody who is there but sleeps."""
+        if id in self._visitors:
+            self._visitors[id].detach()
+            self._dismiss(id)
+
+    def close(self) -> None:
+        """Closes every session."""
+        visitors = [*self._visitors.values(), *([self._spare] if self._spare else [])]
+        for visitor in visitors:
+            visitor.close()
+        for visitor in visitors:
+            visitor.join()
+        self._visitors.clear()
+        self.painter.close()

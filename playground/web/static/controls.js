@@ -1,0 +1,235 @@
+// Buttons, choosers, keys, driving, and what is kept and shared.
+
+import { writeLink } from './share.js';
+
+const KEYS = {
+  ' ': ['play', 'play or pause'],
+  '.': ['step', 'one step, then pause'],
+  r: ['reset', 'same start again'],
+  n: ['new', 'another start'],
+  '[': ['slower', 'slower'],
+  ']': ['faster', 'faster'],
+  g: ['ghost', 'lay the demonstration over the live view'],
+  c: ['compare', 'compare with another demonstration'],
+  p: ['push', 'push the body'],
+  b: ['blind', 'blindfold the agent'],
+  d: ['drive', 'drive yourself'],
+  t: ['take', 'use what happened as prompt'],
+  v: ['record', 'record a video'],
+  l: ['share', 'copy a link'],
+  '?': ['help', 'these keys'],
+};
+
+export class Controls {
+  constructor(app, player) {
+    Object.assign(this, { app, player, ghost: false, held: new Set(), driving: {} });
+    this.act = {
+      play: () => app.send({ playing: !app.state.playing }),
+      step: () => app.send({ step: 1 }),
+      reset: () => app.send({ reset: true }),
+      new: () => app.send({ reset: Math.floor(Math.random() * 100000) }),
+      slower: () => this.shift(-1),
+      faster: () => this.shift(1),
+      ghost: () => this.setGhost(!this.ghost),
+      compare: () => {
+        const other = app.gallery.contrast();
+        if (other) app.send({ compare: other.name });
+      },
+      push: () => app.send({ push: true }),
+      blind: () => app.send({ blind: !app.state.blind }),
+      drive: () => app.send({ drive: !app.state.driving }),
+      take: () => app.send({ take: true }),
+      record: () => app.send({ record: !app.state.recording }),
+      share: () => this.share(),
+      help: () => app.out.help.showModal(),
+      closehelp: () => app.out.help.close(),
+      download: () => this.download(),
+      upload: () => app.control.file.click(),
+      theme: () => {
+        const dark = document.body.classList.toggle('dark');
+        localStorage.setItem('playground-theme', dark ? 'dark' : 'light');
+        app.live.stale = app.strip.stale = true;
+      },
+    };
+    for (const [name, run] of Object.entries(this.act))
+      if (app.control[name])
+        app.control[name].onclick = () => {
+          run();
+          app.control[name].blur();
+        };
+    const theme = localStorage.getItem('playground-theme');
+    if (theme) document.body.classList.toggle('dark', theme === 'dark');
+    this.wireChoosers();
+    this.wireKeys();
+    app.control.file.onchange = () => this.upload(app.control.file.files[0]);
+    app.view.reel.onclick = () => {
+      player.running = !player.running;
+      app.demoMoved();
+    };
+    app.root.querySelectorAll('[data-plot]').forEach((button) => (button.onclick = () => {
+      app.live.kind = button.dataset.plot;
+      app.live.stale = true;
+      app.root.querySelectorAll('[data-plot]').forEach((other) => other.setAttribute('aria-pressed', other === button));
+    }));
+  }
+
+  wireChoosers() {
+    const { app } = this, { control, out, catalogue } = app;
+    for (const domain of catalogue.domains) {
+      const chip = document.createElement('button');
+      chip.textContent = domain.name.replace('_', ' ');
+      chip.dataset.domain = domain.name;
+      chip.onclick = () => this.openTask(domain.first);
+      out.domains.append(chip);
+    }
+    control.agent.replaceChildren(...catalogue.agents.map((name) => new Option(name === 'model' ? 'the agent' : name, name)));
+    control.task.onchange = () => this.openTask(control.task.value);
+    control.agent.onchange = () => app.send({ agent: control.agent.value });
+    control.speed.onchange = () => {
+      this.setSpeed(control.speed.value);
+      control.speed.blur();
+    };
+    control.seed.onchange = () => {
+      const seed = Number(control.seed.value);
+      if (Number.isInteger(seed) && seed >= 0) app.send({ reset: seed });
+      control.seed.blur();
+    };
+  }
+
+  openTask(task) {
+    const found = this.app.catalogue.domains.flatMap(({ tasks }) => tasks).find(({ id }) => id === task);
+    this.app.open({ task, prompts: [found.prompts ? task + '#0' : 'none'], agent: this.app.state.agent });
+  }
+
+  setSpeed(value) {
+    this.app.send({ speed: value === 'max' ? value : Number(value) });
+  }
+
+  shift(by) {
+    const { speed } = this.app.control, index = Math.min(speed.options.length - 1, Math.max(0, speed.selectedIndex + by));
+    this.setSpeed(speed.options[index].value);
+  }
+
+  setGhost(on) {
+    this.ghost = on;
+    this.app.control.ghost.setAttribute('aria-pressed', on);
+  }
+
+  wireKeys() {
+    const { app } = this;
+    for (const [key, [, text]] of Object.entries(KEYS)) {
+      const row = document.createElement('div');
+      row.innerHTML = '<kbd></kbd><span></span>';
+      row.firstChild.textContent = key === ' ' ? 'space' : key;
+      row.lastChild.textContent = text;
+      app.out.keytable.append(row);
+    }
+    const row = document.createElement('div');
+    row.innerHTML = '<kbd>1 – 9</kbd><span>swap to that demonstration</span>';
+    app.out.keytable.append(row);
+    document.addEventListener('keydown', (event) => {
+      const typing = event.target.closest('input:not([type=range]), textarea, select, [contenteditable=true], [role=listbox], dialog');
+      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (app.state.driving && event.key in this.driving.keys) {
+        event.preventDefault();
+        if (this.driving.turns) app.send({ press: event.key });
+        else if (!event.repeat) this.hold(this.held.add(event.key));
+        return;
+      }
+      if (event.repeat) return;
+      const number = '123456789'.indexOf(event.key);
+      if (number >= 0 && app.gallery.nth(number)) app.choose(app.gallery.nth(number));
+      else if (KEYS[event.key]) this.act[KEYS[event.key][0]]();
+      else return;
+      event.preventDefault();
+    });
+    document.addEventListener('keyup', (event) => {
+      if (this.held.delete(event.key)) this.hold(this.held);
+    });
+    window.addEventListener('blur', () => {
+      if (this.held.size) this.hold((this.held = new Set()));
+    });
+  }
+
+  hold(held) {
+    this.app.send({ held: [...held] });
+  }
+
+  useControls(controls) {
+    this.driving = controls;
+    const arrows = { ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓' };
+    this.app.out.keys.replaceChildren(
+      ...Object.entries(controls.keys).map(([key, [n, value]]) => {
+        const item = document.createElement('button');
+        item.innerHTML = '<kbd></kbd> ';
+        item.firstChild.textContent = arrows[key] || key;
+        item.append((controls.names[n] || (controls.choices ? 'choice ' : 'motor ') + n) + (controls.choices ? '' : value < 0 ? ' −' : ' +'));
+        item.onpointerdown = () => (controls.turns ? this.app.send({ press: key }) : this.hold(this.held.add(key)));
+        item.onpointerup = item.onpointerleave = () => {
+          if (this.held.delete(key)) this.hold(this.held);
+        };
+        return item;
+      }),
+    );
+  }
+
+  show(state) {
+    const { control, out, root, catalogue } = this.app;
+    out.play.textContent = state.playing ? '❚❚ Pause' : '▶ Play';
+    out.error.hidden = !state.error;
+    out.error.textContent = state.error;
+    control.speed.value = String(state.speed);
+    if (document.activeElement !== control.seed && state.seed !== undefined) control.seed.value = state.seed;
+    if (document.activeElement !== control.agent) control.agent.value = state.agent;
+    for (const [name, on] of [['blind', state.blind], ['drive', state.driving], ['record', state.recording]]) control[name].setAttribute('aria-pressed', Boolean(on));
+    control.record.firstChild.textContent = state.recording ? 'Stop recording' : 'Record mp4';
+    out.keys.hidden = !state.driving;
+    if (!state.task || state.task === this.task) return;
+    this.task = state.task;
+    const [domain] = state.task.split('/');
+    const { tasks } = catalogue.domains.find(({ name }) => name === domain);
+    control.task.replaceChildren(...tasks.map(({ id, name, badge }) => new Option(name + (badge === 'held out' ? '  (held out)' : ''), id)));
+    control.task.value = state.task;
+    out.domains.querySelectorAll('button').forEach((chip) => chip.setAttribute('aria-pressed', chip.dataset.domain === domain));
+    root.dataset.domain = domain;
+  }
+
+  async share() {
+    const { app } = this, link = writeLink(app.state);
+    history.replaceState(null, '', link.slice(link.indexOf('#')));
+    const own = link.includes('yours%2F') ? ' (your own recordings are not in it)' : app.state.touched ? ' (what you did by hand is not in it)' : '';
+    try {
+      await navigator.clipboard.writeText(link);
+      app.say('link copied' + own);
+    } catch {
+      app.say('the link is in the address bar' + own);
+    }
+  }
+
+  async download() {
+    const answer = await fetch(this.app.base + 'pg/episode/' + this.app.visitor());
+    if (!answer.ok) return this.app.say((await answer.json()).error || 'there is nothing to download yet');
+    const name = answer.headers.get('content-disposition').match(/filename="(.+)"/)[1];
+    this.offer(URL.createObjectURL(await answer.blob()), name);
+  }
+
+  kept(name) {
+    this.offer(this.app.base + 'pg/kept/' + this.app.visitor() + '/' + name, name);
+  }
+
+  offer(url, name) {
+    const link = document.createElement('a');
+    Object.assign(link, { href: url, download: name, textContent: name });
+    this.app.out.kept.replaceChildren('saved: ', link);
+    link.click();
+  }
+
+  async upload(file) {
+    const { app } = this;
+    if (!file) return;
+    app.control.file.value = '';
+    const answer = await fetch(app.base + 'pg/upload/' + app.visitor(), { method: 'POST', body: file });
+    const result = await answer.json().catch(() => ({}));
+    if (!answer.ok) app.say(result.error || result.detail || 'the upload failed');
+  }
+}

@@ -1,0 +1,114 @@
+// The demonstrations to choose from: cards with film strips, asked for as they scroll into view.
+
+import { parse } from './recipe.js';
+import { short } from './live.js';
+
+export class Gallery {
+  constructor(app, reels) {
+    Object.assign(this, { app, reels, groups: [], wanted: new Set(), cards: new Map() });
+    this.watcher = new IntersectionObserver((entries) => {
+      for (const { isIntersecting, target } of entries) if (isIntersecting) this.want(target.dataset.name);
+    }, { root: null, rootMargin: '80px' });
+  }
+
+  async load(task) {
+    if (task === this.task) return;
+    this.task = task;
+    const answer = await fetch(this.app.base + 'pg/gallery?task=' + encodeURIComponent(task));
+    if (task !== this.task || !answer.ok) return;
+    this.groups = await answer.json();
+    this.render();
+  }
+
+  render() {
+    const { out, own, state } = this.app, box = out.gallery;
+    this.watcher.disconnect();
+    this.wanted.clear();
+    this.cards.clear();
+    box.replaceChildren();
+    if (own.length) box.append(this.group('yours', own.map((name, n) => this.card({ name, title: 'recording ' + (n + 1), badge: 'yours' }))));
+    for (const { title, cards } of this.groups) box.append(this.group(title, cards.map((card) => this.card(card))));
+    this.mark(state.prompt);
+  }
+
+  group(title, cards) {
+    const section = document.createElement('section');
+    section.setAttribute('role', 'listitem');
+    const head = document.createElement('h3');
+    head.textContent = title;
+    section.append(head, ...cards);
+    return section;
+  }
+
+  card(about) {
+    const card = document.createElement('div');
+    card.className = 'pg-card';
+    card.dataset.name = about.name;
+    const [task, number] = about.name.split('#');
+    const title = about.title || (task === this.task ? '' : task.split('/').pop() + ' ') + '#' + number;
+    const goal = about.goal ? ' · ' + about.goal : '';
+    card.innerHTML = `<button class="pg-swap"><span class="pg-film"></span><span class="pg-cap"><b></b><i></i></span></button><button class="pg-plus" title="compare side by side (c)">vs</button>`;
+    card.querySelector('b').textContent = title + goal;
+    card.querySelector('i').textContent = about.length === undefined ? '' : `${about.length} steps · ${short(about.return)}`;
+    const swap = card.querySelector('.pg-swap');
+    swap.setAttribute('aria-label', `prompt ${title}${goal}`);
+    swap.title = `${about.task || 'yours'}${goal}: ${about.length === undefined ? '' : about.length + ' steps, return ' + short(about.return)}`;
+    swap.onclick = () => this.app.choose(about.name);
+    const plus = card.querySelector('.pg-plus');
+    plus.setAttribute('aria-label', `compare with ${title}`);
+    plus.onclick = () => this.app.send({ compare: about.name });
+    const badges = [about.badge, about.foreign ? (about.task.split('/')[0] === this.task.split('/')[0] ? 'other body' : 'other domain') : null].filter(Boolean);
+    for (const text of badges) {
+      const badge = document.createElement('em');
+      badge.className = 'pg-badge';
+      badge.dataset.kind = text;
+      badge.textContent = text;
+      card.querySelector('.pg-film').append(badge);
+    }
+    this.cards.set(about.name, card);
+    if (this.reels.strips.has(about.name)) this.picture(card, this.reels.strips.get(about.name));
+    else this.watcher.observe(card);
+    return card;
+  }
+
+  want(name) {
+    if (this.reels.strips.has(name) || this.wanted.has(name)) return;
+    this.wanted.add(name);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), 120);
+  }
+
+  /** Asks for what is wanted and has not come; again after a lost connection. */
+  ask() {
+    const missing = [...this.wanted].filter((name) => !this.reels.strips.has(name));
+    if (missing.length) this.app.send({ strips: missing.slice(-40) });
+  }
+
+  addStrip(name, url) {
+    this.reels.strips.set(name, url);
+    const card = this.cards.get(name);
+    if (card) this.picture(card, url);
+  }
+
+  picture(card, url) {
+    if (url) card.querySelector('.pg-film').style.backgroundImage = `url(${url})`;
+    else card.querySelector('.pg-film').dataset.none = 'no pictures';
+  }
+
+  mark(prompt) {
+    const names = new Set(parse(prompt).cuts.map((cut) => cut.name));
+    for (const [name, card] of this.cards) card.setAttribute('aria-current', names.has(name));
+  }
+
+  /** The n-th card's name, as the number keys mean it. */
+  nth(n) {
+    return [...this.cards.keys()][n];
+  }
+
+  /** A demonstration that contrasts with the present one: of the same world and another task, if there is one. */
+  contrast() {
+    const group = this.groups.find(({ title }) => title.startsWith('same world')) || this.groups[0];
+    const now = new Set(parse(this.app.state.prompt).cuts.map((cut) => cut.name));
+    return group && group.cards.find(({ name }) => !now.has(name));
+  }
+}

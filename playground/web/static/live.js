@@ -1,0 +1,162 @@
+// The live panels, the ghost over the first, and the plot over time with its swap marks.
+
+import { label } from './recipe.js';
+
+export const TINTS = ['#f97316', '#3b82f6', '#10b981', '#a855f7', '#e11d48', '#eab308', '#14b8a6', '#ec4899'];
+
+export function paint(canvas, bitmap) {
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+  }
+  canvas.getContext('2d').drawImage(bitmap, 0, 0);
+}
+
+export const short = (x) => (Math.abs(x) >= 1000 ? Math.round(x).toString() : x.toFixed(2));
+export const percent = (x) => Math.round(100 * x) + ' %';
+
+const PANEL = `<figcaption><span class="pg-tag pg-tag-live">live</span><b></b><i></i><button class="pg-quiet pg-drop" aria-label="drop this panel" title="drop this panel">×</button></figcaption>
+  <div class="pg-screen"><canvas data-view="live" width="320" height="320" role="img"></canvas><canvas class="pg-ghost" width="320" height="320" aria-hidden="true" hidden></canvas><canvas class="pg-inset" width="160" height="160" aria-hidden="true"></canvas><div class="pg-dark" hidden>the agent sees nothing</div><div class="pg-banner" hidden></div><div class="pg-score"></div></div>`;
+
+export class Live {
+  constructor(app) {
+    Object.assign(this, { app, panels: [], tints: new Map(), curves: [], kind: 'return' });
+    this.count(1);
+  }
+
+  /** As many panels as there are sessions. */
+  count(n) {
+    const { views } = this.app.out;
+    while (this.panels.length > n) this.panels.pop().figure.remove();
+    while (this.panels.length < n) {
+      const figure = document.createElement('figure');
+      figure.className = 'pg-view pg-live';
+      figure.innerHTML = PANEL;
+      const find = (selector) => figure.querySelector(selector);
+      const number = this.panels.length;
+      find('.pg-drop').onclick = () => this.app.send({ drop: number });
+      views.insertBefore(figure, views.querySelector('.pg-demo'));
+      this.panels.push({ figure, title: find('b'), under: find('i'), canvas: find('[data-view=live]'), ghost: find('.pg-ghost'), inset: find('.pg-inset'), dark: find('.pg-dark'), banner: find('.pg-banner'), score: find('.pg-score') });
+    }
+    this.app.root.dataset.panels = n;
+  }
+
+  show(state, pictures) {
+    const all = [state, ...(state.others || [])];
+    if (all.length !== this.panels.length) this.count(all.length);
+    for (const [number, bitmap] of pictures) {
+      if (this.panels[number]) paint(this.panels[number].canvas, bitmap);
+      bitmap.close();
+    }
+    all.forEach((one, n) => this.showPanel(this.panels[n], one, state, n));
+    this.extend(all, state);
+  }
+
+  showPanel(panel, one, state, number) {
+    const name = label(one.prompt, state.task, this.app.own);
+    const pending = one.t > 0 && (one.acted || 'none') !== (one.prompt || 'none');
+    const who = state.driving && number === 0 ? 'you' : state.agent === 'model' ? 'agent' : state.agent;
+    const several = this.panels.length > 1;
+    panel.title.textContent = several ? name : who + (state.task ? ' in ' + state.task.split('/').pop() : '');
+    panel.title.style.color = several ? this.tint(one.prompt || 'none') : '';
+    panel.under.textContent = several ? '' : (one.prompt === 'none' ? 'without a prompt' : 'prompt ' + name) + (pending ? ', from the next step' : '');
+    panel.canvas.setAttribute('aria-label', `${who} in ${state.task}, prompt ${name}`);
+    const ended = one.done ? (one.success ? 'solved' : 'episode over') : '';
+    const banner = state.busy || ended || (state.playing ? '' : 'paused');
+    panel.banner.textContent = banner;
+    panel.banner.hidden = !banner;
+    panel.dark.hidden = !state.blind;
+    panel.score.hidden = !several;
+    if (several && one.t !== undefined) {
+      const apart = one.divergence === null || one.divergence === undefined ? '' : ` · differs ${one.divergence.toFixed(2)} bit`;
+      panel.score.textContent = `return ${short(one.return)}${one.success ? ' · solved' : ''}${apart}`;
+    }
+  }
+
+  tint(prompt) {
+    if (!this.tints.has(prompt)) this.tints.set(prompt, TINTS[this.tints.size % TINTS.length]);
+    return this.tints.get(prompt);
+  }
+
+  extend(all, state) {
+    if (state.t === undefined) return;
+    const key = state.task + state.episode + '/' + all.length;
+    if (key !== this.key || state.t < this.lastT) this.curves = all.map(() => []);
+    this.key = key;
+    this.lastT = state.t;
+    all.forEach((one, n) => {
+      const curve = this.curves[n];
+      if (one.t === undefined || (curve.length && curve[curve.length - 1].t >= one.t)) return;
+      curve.push({ t: one.t, return: one.return, reward: one.reward, acted: one.acted || 'none' });
+    });
+    this.state = state;
+    this.all = all;
+    this.stale = true;
+  }
+
+  draw() {
+    if (!this.stale || !this.state) return;
+    this.stale = false;
+    const canvas = this.app.view.plot, pen = canvas.getContext('2d');
+    const ratio = Math.min(2, window.devicePixelRatio || 1), width = canvas.clientWidth, height = canvas.clientHeight;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const style = getComputedStyle(this.app.root), dim = style.getPropertyValue('--pg-dim'), steps = this.state.max_steps;
+    const values = this.curves.flatMap((curve) => curve.map((p) => p[this.kind]));
+    const low = Math.min(0, ...values), high = Math.max(1e-3, ...values);
+    const x = (t) => (width * t) / steps, y = (v) => height - 14 - ((height - 28) * (v - low)) / (high - low);
+    pen.font = '11px system-ui, sans-serif';
+    pen.strokeStyle = pen.fillStyle = dim;
+    pen.lineWidth = 1;
+    pen.globalAlpha = 0.5;
+    line(pen, 0, y(0), width, y(0));
+    pen.globalAlpha = 1;
+    for (let part = 0; part <= 4; part++) {
+      const t = Math.round((steps * part) / 4);
+      pen.textAlign = part === 0 ? 'left' : part === 4 ? 'right' : 'center';
+      pen.fillText(t, x(t), height - 2);
+    }
+    pen.textAlign = 'left';
+    pen.fillText(short(high), 2, 10);
+    this.curves.forEach((curve) => this.drawCurve(pen, curve, x, y));
+    this.all.forEach((one, n) => this.drawMarks(pen, one, n, x, height));
+    pen.fillStyle = style.getPropertyValue('--pg-text');
+    line(pen, x(this.state.t), 12, x(this.state.t), height - 14);
+  }
+
+  drawCurve(pen, curve, x, y) {
+    pen.lineWidth = 2;
+    pen.lineJoin = 'round';
+    for (let i = 1; i < curve.length; i++) {
+      pen.strokeStyle = this.tint(curve[i].acted);
+      line(pen, x(curve[i - 1].t), y(curve[i - 1][this.kind]), x(curve[i].t), y(curve[i][this.kind]));
+    }
+  }
+
+  drawMarks(pen, one, number, x, height) {
+    for (const [t, prompt] of (one.history || []).slice(1)) {
+      pen.save();
+      pen.strokeStyle = pen.fillStyle = this.tint(prompt);
+      pen.lineWidth = 1.5;
+      pen.setLineDash([4, 3]);
+      line(pen, x(t), 0, x(t), height - 14);
+      pen.font = '600 11px system-ui, sans-serif';
+      const text = label(prompt, this.state.task, this.app.own), room = pen.measureText(text).width + 6;
+      const right = x(t) + room < pen.canvas.clientWidth;
+      pen.textAlign = right ? 'left' : 'right';
+      pen.fillText(text, x(t) + (right ? 4 : -4), 10 + 12 * number);
+      pen.restore();
+    }
+  }
+}
+
+function line(pen, x0, y0, x1, y1) {
+  pen.beginPath();
+  pen.moveTo(x0, y0);
+  pen.lineTo(x1, y1);
+  pen.stroke();
+}

@@ -1,0 +1,67 @@
+// One websocket: messages out as JSON, messages in as 4 bytes length, JSON, pictures. Each is acknowledged once shown.
+
+export class Connection {
+  constructor(base, on) {
+    Object.assign(this, { base, on, visitor: '', unsent: [], retry: 500, connections: 0, socket: null });
+    this.inOrder = Promise.resolve();
+    document.addEventListener('visibilitychange', () => this.send({ visible: !document.hidden }));
+    this.connect();
+  }
+
+  send(message) {
+    if (this.socket && this.socket.readyState === WebSocket.OPEN && this.visitor) this.socket.send(JSON.stringify(message));
+    else if (!('visible' in message)) this.unsent.push(message);
+  }
+
+  connect() {
+    const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    const socket = new WebSocket(scheme + '//' + location.host + this.base + 'pg/stage?visitor=' + encodeURIComponent(this.visitor));
+    this.socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }) => {
+      // One after the other: a message without picture must not overtake one whose picture is still being decoded.
+      this.inOrder = this.inOrder.then(() => (typeof data === 'string' ? this.greet(JSON.parse(data)) : this.receive(data, socket))).catch(console.error);
+    };
+    socket.onclose = ({ code }) => {
+      if (code === 4001) return this.on.link('lost', 'closed while you were away; reload to come back');
+      if (!this.turnedAway) this.on.link('lost', 'connection lost, trying again …');
+      setTimeout(() => this.connect(), this.retry);
+      this.retry = Math.min(this.retry * 2, 8000);
+    };
+  }
+
+  greet(hello) {
+    if (hello.full) {
+      this.turnedAway = true;
+      return this.on.link('full', hello.full);
+    }
+    if (hello.queue) return this.on.link('wait', `${hello.limit} people are here; you are number ${hello.queue} in line`);
+    Object.assign(this, { retry: 500, turnedAway: false });
+    this.connections += 1;
+    const known = this.visitor;
+    this.visitor = hello.visitor;
+    this.on.link('live', 'connected');
+    this.on.greet(known === '', known !== hello.visitor);
+    if (document.hidden) this.send({ visible: false });
+    this.unsent.splice(0).forEach((message) => this.send(message));
+  }
+
+  async receive(data, socket) {
+    const length = new DataView(data).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+    let start = 4 + length;
+    try {
+      const pictures = await Promise.all(
+        header.blobs.map((size) => {
+          const blob = new Blob([new Uint8Array(data, start, size)], { type: 'image/jpeg' });
+          start += size;
+          if ('strip' in header) return size ? URL.createObjectURL(blob) : '';
+          return createImageBitmap(blob);
+        }),
+      );
+      this.on.message(header, pictures);
+    } finally {
+      if (socket.readyState === WebSocket.OPEN) socket.send('{"ack": true}');
+    }
+  }
+}

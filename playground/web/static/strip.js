@@ -1,0 +1,193 @@
+// The film strip of the current prompt with the agent's attention under it, and the edits of the prompt.
+
+import { EDITS, NONE, format, label, parse } from './recipe.js';
+import { timeline } from './reels.js';
+
+const MIN_CUT = 3;
+
+export class Strip {
+  constructor(app, reels, player) {
+    Object.assign(this, { app, reels, player, steps: [], read: [], attention: null, drag: null, joining: false });
+    const { root, control, view } = app;
+    root.querySelectorAll('[data-edit]').forEach((button) => (button.onclick = () => this.toggle(button.dataset.edit)));
+    control.stride.onchange = () => this.change((recipe) => recipe.cuts.forEach((cut) => (cut.stride = Number(control.stride.value))));
+    control.whole.onclick = () => this.change((recipe) => {
+      recipe.cuts.forEach((cut) => Object.assign(cut, { start: 0, stop: null, stride: 1 }));
+      recipe.edits = [];
+    });
+    control.noprompt.onclick = () => app.swap(NONE);
+    control.join.onclick = () => this.join(!this.joining);
+    const canvas = view.strip;
+    canvas.onpointerdown = (event) => {
+      if (!this.steps.length) return;
+      canvas.setPointerCapture(event.pointerId);
+      this.drag = [this.under(event), this.under(event)];
+    };
+    canvas.onpointermove = (event) => {
+      if (this.drag) this.drag[1] = this.under(event);
+      this.stale = true;
+    };
+    canvas.onpointerup = (event) => {
+      if (!this.drag) return;
+      const [low, high] = [...this.drag].sort((a, b) => a - b);
+      this.drag = null;
+      if (high - low >= MIN_CUT) this.cut(low, high);
+      else {
+        this.player.running = false;
+        this.player.at = this.under(event);
+        this.app.demoMoved();
+      }
+    };
+  }
+
+  get recipe() {
+    return parse(this.app.state.prompt);
+  }
+
+  change(edit) {
+    const recipe = this.recipe;
+    if (!recipe.cuts.length) return;
+    edit(recipe);
+    this.app.swap(format(recipe));
+  }
+
+  toggle(name) {
+    this.change((recipe) => {
+      const other = { actions: 'observations', observations: 'actions' }[name];
+      recipe.edits = recipe.edits.includes(name) ? recipe.edits.filter((e) => e !== name) : [...recipe.edits.filter((e) => e !== other), name];
+      recipe.edits.sort((a, b) => EDITS.indexOf(a) - EDITS.indexOf(b));
+    });
+  }
+
+  /** Cuts the prompt to timesteps low … high of what is shown; only where what is shown is one demonstration in order. */
+  cut(low, high) {
+    const recipe = this.recipe;
+    if (recipe.cuts.length !== 1 || recipe.edits.some((e) => e === 'reversed' || e === 'shuffled'))
+      return this.app.say('a joined, reversed or shuffled prompt cannot be cut; choose “whole” first');
+    const first = this.steps[low].step, last = this.steps[high].step;
+    this.change((recipe) => Object.assign(recipe.cuts[0], { start: first, stop: last + 1 }));
+  }
+
+  join(on) {
+    this.joining = on;
+    this.app.control.join.setAttribute('aria-pressed', on);
+    this.app.out.galleryhint.textContent = on ? 'click the demonstration to append' : 'click to swap, the world goes on';
+  }
+
+  /** Takes a click in the gallery while joining; says whether it did. */
+  append(name) {
+    if (!this.joining) return false;
+    this.join(false);
+    this.change((recipe) => recipe.cuts.push({ name, start: 0, stop: null, stride: 1 }));
+    return true;
+  }
+
+  load(made) {
+    this.steps = timeline(made);
+    this.read = made.read;
+    this.attention = null;
+    this.stale = true;
+  }
+
+  showState(state) {
+    const { out, root, control } = this.app;
+    if (state.prompt === this.shown) return;
+    this.shown = state.prompt;
+    const recipe = this.recipe;
+    out.recipe.textContent = label(state.prompt, null, this.app.own);
+    root.querySelectorAll('[data-edit]').forEach((button) => {
+      button.setAttribute('aria-pressed', recipe.edits.includes(button.dataset.edit));
+      button.disabled = !recipe.cuts.length;
+    });
+    for (const name of ['join', 'whole', 'stride']) control[name].disabled = !recipe.cuts.length;
+    if (recipe.cuts.length) control.stride.value = String(recipe.cuts[0].stride);
+    this.stale = true;
+  }
+
+  showAttention(attention) {
+    this.attention = attention;
+    this.stale = true;
+  }
+
+  under(event) {
+    const box = this.app.view.strip.getBoundingClientRect();
+    const share = Math.min(0.9999, Math.max(0, (event.clientX - box.left) / box.width));
+    return Math.floor(share * this.steps.length);
+  }
+
+  draw() {
+    if (!this.stale) return;
+    this.stale = false;
+    const canvas = this.app.view.strip, pen = canvas.getContext('2d');
+    const ratio = Math.min(2, window.devicePixelRatio || 1), width = canvas.clientWidth, height = canvas.clientHeight;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const style = getComputedStyle(this.app.root), film = height - 26, count = this.steps.length;
+    pen.font = '12px system-ui, sans-serif';
+    pen.fillStyle = style.getPropertyValue('--pg-dim');
+    if (!count) {
+      pen.textAlign = 'center';
+      pen.fillText('no prompt: the agent has to guess from the world alone', width / 2, height / 2);
+      return;
+    }
+    this.drawFilm(pen, width, film, count, style);
+    this.drawAttention(pen, width, height, film, count, style);
+    const at = (width * (this.player.at + 0.5)) / count;
+    pen.fillStyle = style.getPropertyValue('--pg-text');
+    pen.fillRect(at - 1, 0, 2, film);
+    if (this.drag) {
+      const [low, high] = [...this.drag].sort((a, b) => a - b);
+      pen.fillStyle = 'rgb(59 130 246 / 0.35)';
+      pen.fillRect((width * low) / count, 0, (width * (high - low + 1)) / count, film);
+    }
+  }
+
+  drawFilm(pen, width, film, count, style) {
+    const slots = Math.max(1, Math.min(count, Math.round(width / film))), wide = width / slots;
+    for (let slot = 0; slot < slots; slot++) {
+      const k = Math.min(count - 1, Math.round(((slot + 0.5) * count) / slots - 0.5)), moment = this.steps[k];
+      const picture = this.reels.at(moment.name, moment.step);
+      pen.globalAlpha = moment.observations ? 1 : 0.15;
+      pen.fillStyle = style.getPropertyValue('--pg-line');
+      pen.fillRect(slot * wide, 0, wide - 1, film);
+      if (picture) {
+        const side = Math.min(picture.width, (picture.height * wide) / film), tall = (side * film) / wide;
+        pen.drawImage(picture, (picture.width - side) / 2, (picture.height - tall) / 2, side, tall, slot * wide, 0, wide - 1, film);
+      }
+      pen.globalAlpha = 1;
+    }
+    for (let k = 1; k < count; k++)
+      if (this.steps[k].name !== this.steps[k - 1].name) {
+        pen.fillStyle = '#3b82f6';
+        pen.fillRect((width * k) / count - 2, 0, 4, film);
+      }
+    const notes = [this.steps.some((s) => !s.observations) && 'observations hidden', this.steps.some((s) => !s.actions) && 'actions hidden'].filter(Boolean);
+    if (notes.length) {
+      const text = notes.join(', '), room = pen.measureText(text).width + 14;
+      pen.fillStyle = 'rgb(0 0 0 / 0.7)';
+      pen.fillRect(6, film - 24, room, 18);
+      pen.fillStyle = 'white';
+      pen.textAlign = 'left';
+      pen.fillText(text, 13, film - 11);
+    }
+  }
+
+  drawAttention(pen, width, height, film, count, style) {
+    const weights = this.attention, base = height - 1;
+    pen.fillStyle = style.getPropertyValue('--pg-line');
+    pen.fillRect(0, base, width, 1);
+    if (!weights || weights.length !== this.read.length) return;
+    const most = Math.max(...weights, 1e-6), wide = Math.max(2, width / count - 1);
+    weights.forEach((weight, k) => {
+      const tall = ((base - film - 4) * weight) / most;
+      pen.fillStyle = '#f97316';
+      pen.globalAlpha = 0.35 + (0.65 * weight) / most;
+      pen.fillRect((width * this.read[k]) / count, base - tall, wide, tall);
+    });
+    pen.globalAlpha = 1;
+  }
+}

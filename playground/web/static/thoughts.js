@@ -1,0 +1,89 @@
+// What the agent thinks: numbers, the distribution of its action, how full its context is.
+
+import { percent, short } from './live.js';
+
+export class Thoughts {
+  constructor(app) {
+    Object.assign(this, { app, controls: { names: [], choices: 0 }, rows: [], context: { prompt: 64, live: 96 } });
+  }
+
+  useControls(controls) {
+    this.controls = controls;
+    this.rows = [];
+    this.app.out.distribution.replaceChildren();
+  }
+
+  show(state) {
+    const { out } = this.app;
+    if (state.t === undefined) return;
+    out.t.textContent = state.t + ' / ' + state.max_steps;
+    out.return.textContent = short(state.return);
+    out.score.textContent = state.score === null ? '–' : percent(state.score);
+    out.success.textContent = state.success === null ? '–' : state.success ? 'yes' : 'not yet';
+    out.success.dataset.good = state.success === true;
+    out.latency.textContent = state.latency_ms === null ? '–' : state.latency_ms.toFixed(1) + ' ms';
+    out.ratio.textContent = state.playing && state.ratio !== null ? `${state.ratio.toFixed(2)}× · ${state.drawn_fps}/s` : '–';
+    out.ratio.dataset.slow = state.playing && state.ratio !== null && typeof state.speed === 'number' && state.ratio < 0.9 * state.speed;
+    out.entropy.textContent = state.entropy === null ? 'no distribution' : state.entropy.toFixed(1) + ' bit';
+    out.goal.textContent = state.goal === null ? 'none of its own' : state.goal;
+    const { prompt, live } = this.context, room = prompt + live;
+    const [a, b] = out.context.children;
+    a.style.width = (100 * (state.prompt_steps || 0)) / room + '%';
+    b.style.width = (100 * (state.live_steps || 0)) / room + '%';
+    out.contexttext.textContent = state.live_steps ? `${state.prompt_steps} prompt + ${state.live_steps} live of ${room}` : '–';
+    if (state.thoughts) this.think(state);
+  }
+
+  think(state) {
+    const { distribution, attention } = state.thoughts, { out } = this.app;
+    out.look.textContent = attention ? percent(attention.reduce((sum, weight) => sum + weight, 0)) : '–';
+    const size = this.controls.choices || (state.action ? state.action.length : this.controls.names.length);
+    if (this.rows.length !== size) this.build(size);
+    this.controls.choices ? this.showChoices(state, distribution) : this.showDimensions(state, distribution);
+  }
+
+  build(size) {
+    this.rows = Array.from({ length: size }, (_, n) => {
+      const row = document.createElement('div');
+      row.innerHTML = '<span></span><div class="pg-hist"><canvas width="32" height="1"></canvas><i class="pg-proposed"></i><i class="pg-executed"></i></div>';
+      row.firstChild.textContent = this.controls.names[n] || (this.controls.choices ? 'choice ' : 'motor ') + n;
+      return row;
+    });
+    this.app.out.distribution.classList.toggle('pg-choices', this.controls.choices > 0);
+    this.app.out.distribution.replaceChildren(...this.rows);
+  }
+
+  showChoices(state, distribution) {
+    this.rows.forEach((row, n) => {
+      const share = distribution ? distribution[0][n] : state.proposed && state.proposed[0] === n ? 1 : 0;
+      row.style.setProperty('--share', share);
+      row.dataset.done = state.action !== null && state.action[0] === n;
+      row.dataset.proposed = state.proposed !== null && state.proposed[0] === n;
+      row.title = `${row.firstChild.textContent}: ${percent(share)}`;
+    });
+  }
+
+  showDimensions(state, distribution) {
+    this.rows.forEach((row, n) => {
+      const [canvas, proposed, executed] = row.lastChild.children;
+      const pen = canvas.getContext('2d');
+      pen.clearRect(0, 0, canvas.width, 1);
+      if (distribution && distribution[n]) {
+        const shares = distribution[n], most = Math.max(...shares, 1e-6);
+        canvas.width = shares.length;
+        shares.forEach((share, bin) => {
+          pen.fillStyle = `rgb(59 130 246 / ${Math.sqrt(share / most)})`;
+          pen.fillRect(bin, 0, 1, 1);
+        });
+      }
+      place(proposed, state.proposed && state.proposed[n]);
+      place(executed, state.action && state.action[n]);
+      row.title = state.action ? `${row.firstChild.textContent}: ${state.action[n]}` : '';
+    });
+  }
+}
+
+function place(mark, value) {
+  mark.hidden = value === null || value === undefined;
+  if (!mark.hidden) mark.style.left = 50 + 50 * value + '%';
+}
