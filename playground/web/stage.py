@@ -9,9 +9,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from playground.episode import Episode
 from playground.errors import BadValueError
-from playground.facade import world_seed
+from playground.facade import load_model, world_seed
+from playground.prompt import Prompt, Segment
 from playground.recorder import VideoRecorder
 from playground.web.driving import Controls
 from playground.web.library import Library
@@ -231,16 +234,15 @@ class Stage:
         self._outbox.watch(list(reels.values()))
         self._outbox.tell({"made": made})
 
-    def _read(self, steps: Any) -> list[int]:
-        """Which of the prompt's timesteps the model reads: all, or those that it has room for."""
+    def _read(self, steps: Prompt | None) -> list[int]:
+        """Which of the prompt's timesteps the agent reads: all, or those that it has room for."""
         if steps is None or self._agent != "model":
             return []
-        from playground.agent.reading import MAX_STRIDE
-        from playground.facade import load_model
+        from playground.agent import fit_prompt
 
-        limit = load_model(self._checkpoint).config.max_prompt
-        stride = min(max(-(-len(steps) // limit), 1), MAX_STRIDE)
-        return list(range(len(steps)))[::-1][::stride][:limit][::-1]
+        numbers = Prompt("", (Segment("", {}, np.arange(len(steps))),))
+        room = load_model(self._checkpoint).config.max_prompt
+        return fit_prompt(numbers, room).segments[0].actions.tolist()
 
     # Commands
 
