@@ -1,8 +1,7 @@
 """Which moments of its prompt an agent is looking at: attention of its latest decision, read without disturbing it.
 
-The latest step is read once more behind what was before it, through layers that note their weights. Its keys and values
-are written again as they were, so that the context stays what it is; nothing is hooked into the model, which others use
-at the same time.
+The latest step is read once more behind what was before it, through layers that note their weights; then its keys and
+values are put back as they were. Nothing is hooked into the model, which others use at the same time.
 
 Shapes: H heads, S positions of a step, C positions in use, P timesteps of the prompt.
 """
@@ -44,13 +43,17 @@ def attention(context: Context) -> Tensor | None:
     live, cache, model = context._live[0], context._cache, context._model
     if not live or context._unread[0]:
         return None
-    step, end = live[-1], cache.length.clone()
+    step, end = live[-1], int(cache.length[0])
+    its_own = slice(end - len(step), end)
+    kept = [layer[:, :, its_own].clone() for layer in (*cache.keys, *cache.values)]
     cache.length -= len(step)
     reach = cast(_Noting, _Noting.behind(cache, None, step[None], model.config.width // model.config.heads))
     x = step[None]
     for layer, block in enumerate(model.trunk.blocks):
         x = block(x, reach, layer)
     cache.length[:] = end
+    for held, before in zip((*cache.keys, *cache.values), kept, strict=True):
+        held[:, :, its_own] = before
     return torch.stack(reach.weights).mean(dim=(0, 1, 2))
 
 

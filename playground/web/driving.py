@@ -1,6 +1,7 @@
-"""Driving by keyboard: what actions are called, and which keys mean which.
+"""Driving by keyboard: which keys of the page mean which action.
 
-In worlds of turns (BabyAI) each press is one step; elsewhere the world runs on and keys are held.
+Worlds of choices in which none of them means doing nothing (BabyAI, the cart) take a step at each press; elsewhere the
+world runs on and keys are held.
 """
 
 from collections.abc import Iterable
@@ -10,44 +11,29 @@ from typing import Any
 import numpy as np
 
 from playground.domains.base import DomainEnv
-from playground.task import Action, Task
+from playground.task import Action
 
-TURN_FPS = 10.0
-"""Worlds at this rate or below wait for a key."""
+NOTHING = "nothing"
 
-ARROWS = {"left": "ArrowLeft", "right": "ArrowRight", "up": "ArrowUp", "down": "ArrowDown"}
-LETTERS = "qweasdzxfhjkluio"
-PAIRS = (("ArrowLeft", "ArrowRight"), ("ArrowDown", "ArrowUp"), ("s", "w"), ("a", "d"), ("q", "e"), ("z", "x"))
-"""Keys of a continuous dimension: less, more. Further dimensions cannot be driven."""
-
-_NAMES = {
-    "babyai": ("turn left", "turn right", "forward", "pick up", "drop", "toggle", "done"),
-    "metaworld": ("hand x", "hand y", "hand z", "gripper"),
-    "CartPole": ("left", "right"),
-    "CartPole-hidden": ("left", "right"),
-    "MountainCar": ("left", "coast", "right"),
-    "Acrobot": ("torque left", "none", "torque right"),
-    "LunarLander": ("idle", "left engine", "main engine", "right engine"),
-    "LunarLanderContinuous": ("main engine", "side engines"),
-}
-_KEYS = {
-    "turn left": "ArrowLeft",
-    "turn right": "ArrowRight",
+WORDS = {
+    "left": "ArrowLeft",
+    "right": "ArrowRight",
+    "up": "ArrowUp",
+    "down": "ArrowDown",
     "forward": "ArrowUp",
+    "left engine": "ArrowLeft",
+    "right engine": "ArrowRight",
+    "main engine": "ArrowUp",
+    "fire": "w",
     "pick up": "w",
     "drop": "s",
     "toggle": "e",
-    "done": "d",
-    "main engine": "ArrowUp",
-    "left engine": "ArrowLeft",
-    "right engine": "ArrowRight",
-    "torque left": "ArrowLeft",
-    "torque right": "ArrowRight",
-    "fire": "w",
-    **ARROWS,
 }
-_IDLE = ("idle", "noop", "coast", "none", "done")
-"""Names of choices that do nothing, for when no key is held."""
+"""Key (as in JavaScript's `event.key`) of a word in the name of a choice."""
+
+SPARE = "qweasxzfhjkuio"
+PAIRS = (("ArrowLeft", "ArrowRight"), ("ArrowDown", "ArrowUp"), ("s", "w"), ("a", "e"), ("q", "z"), ("j", "k"))
+"""Keys of a number: less, more. Further numbers cannot be driven."""
 
 
 @dataclass(frozen=True)
@@ -55,55 +41,52 @@ class Controls:
     """How a world is driven.
 
     Attributes:
-        names: of the action's dimensions or choices; empty strings where nothing better than a number is known.
-        choices: number of choices; 0 for continuous actions.
-        size: number of dimensions, A; 1 for choices.
-        keys: key (as in JavaScript's `event.key`) -> (dimension or choice, value).
+        names: of the action's numbers or choices.
+        choices: whether the action is a choice.
+        keys: key -> (number, -1 or 1), or (index of the word that it presses, 1).
+        words: what can be pressed in worlds of choices; a choice is a set of them.
         turns: whether the world waits for keys.
     """
 
     names: tuple[str, ...]
-    choices: int
-    size: int
-    keys: dict[str, tuple[int, float]]
+    choices: bool
+    keys: dict[str, tuple[int, int]]
+    words: tuple[str, ...]
     turns: bool
 
     @classmethod
-    def of(cls, task: Task, env: DomainEnv) -> "Controls":
-        space: Any = env.action_space
-        choices = int(getattr(space, "n", 0))
-        size = choices or int(space.shape[0])
-        buttons: Iterable[str] = getattr(env, "button_names", ())
-        known = tuple(name.lower() for name in buttons) or _NAMES.get(task.name) or _NAMES.get(task.domain) or ()
-        names = tuple(known[n] if n < len(known) else "" for n in range(size))
-        keys: dict[str, tuple[int, float]] = {}
-        if choices:
-            for n, name in enumerate(names):
-                spare = (letter for letter in LETTERS if letter not in keys)
-                if name not in _IDLE or name == "done":
-                    key = _KEYS.get(name)
-                    keys[key if key and key not in keys else next(spare)] = (n, 1.0)
-        else:
-            for n, (less, more) in zip(range(size), PAIRS, strict=False):
-                keys |= {less: (n, -1.0), more: (n, 1.0)}
-        return cls(names, choices, 1 if choices else size, keys, task.fps <= TURN_FPS)
+    def of(cls, env: DomainEnv) -> "Controls":
+        """The controls that fit a world's actions."""
+        if not hasattr(env.action_space, "n"):
+            pairs = enumerate(PAIRS[: len(env.action_names)])
+            keys = {key: (n, sign) for n, pair in pairs for key, sign in zip(pair, (-1, 1), strict=True)}
+            return cls(env.action_names, False, keys, (), False)
+        pressed = (name.split("+") for name in env.action_names if name != NOTHING)
+        words = tuple(dict.fromkeys(word for words in pressed for word in words))
+        keys = {}
+        for n, word in enumerate(words):
+            free = [key for key in (WORDS.get(word), *SPARE) if key is not None and key not in keys]
+            if free:
+                keys[free[0]] = (n, 1)
+        return cls(env.action_names, True, keys, words, NOTHING not in env.action_names)
 
     def action(self, held: Iterable[str]) -> Action:
-        """The action of the keys that are held down; of several choices, that of the last key."""
+        """The action of the keys that are held down: of choices, that which presses the most of them and no other."""
         known = [self.keys[key] for key in held if key in self.keys]
         if self.choices:
-            idle = next((n for n, name in enumerate(self.names) if name in _IDLE[:-1]), 0)
-            return np.asarray(known[-1][0] if known else idle, np.int64)
-        action = np.zeros(self.size, np.float32)
-        for n, value in known:
-            action[n] += value
+            down = {self.words[n] for n, _ in known}
+            presses = [set() if name == NOTHING else set(name.split("+")) for name in self.names]
+            best = max(range(len(presses)), key=lambda n: len(presses[n]) if presses[n] <= down else -1)
+            return np.asarray(best, np.int64)
+        action = np.zeros(len(self.names), np.float32)
+        for n, sign in known:
+            action[n] += sign
         return np.clip(action, -1, 1)
 
     def to_json(self) -> dict[str, Any]:
         """What the page needs to know of them."""
-        return {
-            "names": self.names,
-            "choices": self.choices,
-            "keys": {key: [n, value] for key, (n, value) in self.keys.items()},
-            "turns": self.turns,
+        meanings = {
+            key: self.words[n] if self.choices else f"{self.names[n]} {'+' if sign > 0 else '–'}"
+            for key, (n, sign) in self.keys.items()
         }
+        return {"names": self.names, "choices": self.choices, "keys": meanings, "turns": self.turns}

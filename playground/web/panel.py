@@ -16,8 +16,14 @@ from playground.web.library import MAX_OWN_STEPS, MIN_OWN_STEPS, Library
 from playground.web.prompts import Recipe
 from playground.web.senses import Blindfold
 
-STUMBLE_STEPS = 6
-"""Random actions that a push means where there is no body to shove."""
+PUSH_STEPS = 8
+"""How long a push lasts: a pull at the body, or random actions where there is none to pull at."""
+
+PUSH_REACH = 0.35
+"""How far a push pulls, in widths of the picture."""
+
+_SPOTS = ((0.5, 0.5), (0.5, 0.4), (0.45, 0.6), (0.6, 0.5), (0.5, 0.3), (0.35, 0.35), (0.65, 0.65))
+"""Where on the picture a body is looked for."""
 
 
 class Panel:
@@ -51,9 +57,10 @@ class Panel:
         self.touched = False
         self.frame: np.ndarray | None = None
         self.draws = True
-        self._stumbles = 0
+        self._push_steps = 0
+        self._stumbles = False
         self._rng = np.random.default_rng(seed)
-        self._events: list[StepEvent] = []
+        self._recorder = EpisodeRecorder(task)
 
     @property
     def task(self) -> Task:
@@ -101,21 +108,34 @@ class Panel:
 
     def step(self, action: Action | None = None) -> StepEvent:
         """One step; `action` is executed in place of the agent's."""
-        if action is None and self._stumbles:
-            self._stumbles -= 1
+        if self._push_steps and self._stumbles and action is None:
             action = self._random_action()
         event = self.session.step(action)
+        if self._push_steps:
+            self._push_steps -= 1
+            if not self._push_steps:
+                self.env.release()
         if event.t == 0:
-            self.history, self.touched, self._stumbles = [(0, self.prompt)], self.eyes.on, 0
+            self.history, self.touched, self._push_steps = [(0, self.prompt)], self.eyes.on, 0
         elif action is not None or self.eyes.on:
             self.touched = True
         return event
 
     def push(self) -> None:
-        """Shoves the body; where there is none, the agent stumbles: a few random actions."""
+        """Pulls at the body for a moment; where there is none, the agent stumbles: a few random actions."""
+        self._push_steps = PUSH_STEPS
+        self._stumbles = True
+        for x, y in _SPOTS:
+            if self.grab(x, y):
+                self._stumbles = False
+                right, up = PUSH_REACH * self._rng.choice([-1.0, 1.0], 2)
+                self.env.drag(x + right, y - abs(up))
+                return
+
+    def grab(self, x: float, y: float) -> bool:
+        """Takes hold of the body at that place of the picture, 0 to 1 from its top left, if there is one."""
         self.touched = True
-        if not self.env.push(self._rng):
-            self._stumbles = STUMBLE_STEPS
+        return self.env.grab(x, y)
 
     def recording(self) -> Episode:
         """What has happened in the running episode so far, as a demonstration.
@@ -123,13 +143,10 @@ class Panel:
         Raises:
             BadValueError: too little has.
         """
-        if len(self._events) <= MIN_OWN_STEPS:
-            raise BadValueError(f"{max(0, len(self._events) - 1)} steps so far; let it run for {MIN_OWN_STEPS}")
-        recorder = EpisodeRecorder(self.task.id)
-        for event in self._events:
-            recorder(event)
-        recorder.finish()
-        return recorder.episodes[-1]
+        episode = self._recorder.running
+        if episode is None or len(episode) < MIN_OWN_STEPS:
+            raise BadValueError(f"{len(episode) if episode else 0} steps so far; let it run for {MIN_OWN_STEPS}")
+        return episode
 
     def wants_frame(self, t: int) -> bool:
         return self.draws
@@ -137,9 +154,9 @@ class Panel:
     def __call__(self, event: StepEvent) -> None:
         """Consumes the session's events."""
         if event.t == 0:
-            self._events = []
-        if len(self._events) <= MAX_OWN_STEPS:
-            self._events.append(replace(event, frame=None, decision=None))
+            self._recorder = EpisodeRecorder(self.task.id)
+        if event.t <= MAX_OWN_STEPS:
+            self._recorder(replace(event, frame=None, decision=None))
         self.frame = event.frame
 
     def close(self) -> None:

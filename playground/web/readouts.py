@@ -7,7 +7,7 @@ import numpy as np
 
 from playground import assets
 from playground.events import Decision, StepEvent
-from playground.task import EVALUATION_SEEDS
+from playground.task import EVALUATION_SEEDS, Goal
 from playground.training.scoring import normalise
 from playground.web.catalogue import readable
 from playground.web.panel import Panel
@@ -37,6 +37,8 @@ def readouts(panel: Panel) -> dict[str, Any]:
         "score": normalise(achieved, assets.scores().get(task.id)),
         "success": event.success,
         "goal": readable(event.goal),
+        "achieved": readable(panel.env.achieved),
+        "distance": distance(event.goal, panel.env.achieved),
         "seed": event.seed - EVALUATION_SEEDS.start,
         "done": event.done,
         "acted": event.prompt,
@@ -47,6 +49,13 @@ def readouts(panel: Panel) -> dict[str, Any]:
         "prompt_steps": None if decision is None else decision.prompt_steps,
         "live_steps": None if decision is None else decision.live_steps,
     }
+
+
+def distance(goal: Goal, achieved: Goal) -> float | None:
+    """How far from the goal it has come, in the goal's own unit; None where there is nothing to measure."""
+    if goal is None or achieved is None or isinstance(goal, str) or isinstance(achieved, str):
+        return None
+    return float(np.linalg.norm(np.subtract(goal, achieved)))
 
 
 def rates(ticks: deque[tuple[float, bool]], fps: float) -> dict[str, Any]:

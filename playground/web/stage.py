@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from playground.episode import Episode
-from playground.errors import BadValueError
+from playground.errors import BadValueError, UnknownNameError
 from playground.facade import load_model, world_seed
 from playground.prompt import Prompt, Segment
 from playground.recorder import VideoRecorder
@@ -182,6 +182,7 @@ class Stage:
                 "max_steps": main.task.max_steps,
                 "fps": main.task.fps,
                 "blind": main.eyes.on,
+                "camera": main.env.camera,
                 **readouts(main),
                 **(rates(self._ticks, main.task.fps) if self._ticks else {"ratio": None, "drawn_fps": None}),
                 "others": [self._beside(panel) for panel in others],
@@ -290,6 +291,15 @@ class Stage:
                     self._held = [str(key) for key in value[:8]]
                 case "press", str():
                     self._press(value)
+                case "grab", [int() | float() as x, int() | float() as y]:
+                    if not self._panel(0).grab(x, y):
+                        self._outbox.tell({"missed": True})
+                case "drag", [int() | float() as x, int() | float() as y]:
+                    self._panel(0).env.drag(x, y)
+                case "release", True:
+                    self._panel(0).env.release()
+                case "camera", str():
+                    self._look(value)
                 case "push", True:
                     self._need_panels()
                     for panel in self.panels:
@@ -361,7 +371,7 @@ class Stage:
     def _begin(self) -> None:
         """After other panels: tells the page of them and starts them."""
         main = self.panels[0]
-        self._controls = Controls.of(main.task, main.env)
+        self._controls = Controls.of(main.env)
         self._driving, self._held, self.error = False, [], ""
         self._greet()
         self._start_all()
@@ -370,7 +380,8 @@ class Stage:
     def _greet(self) -> None:
         """Tells a page what it has not seen."""
         if self._controls is not None:
-            self._outbox.tell({"controls": self._controls.to_json(), "own": list(self._library.own)})
+            notice = {"controls": self._controls.to_json(), "cameras": self.panels[0].env.cameras}
+            self._outbox.tell(notice | {"own": list(self._library.own)})
             self._watch()
 
     def _compare(self, prompt: str) -> None:
@@ -386,12 +397,22 @@ class Stage:
         finally:
             self.busy = ""
         self.panels.append(panel)
-        panel.eyes.on = main.eyes.on
+        panel.eyes.on, panel.env.camera = main.eyes.on, main.env.camera
         self._plan = []
         for one in self.panels:
             one.reset(world_seed(self._seed))
         self._end_recording()
         self._begin()
+
+    def _look(self, camera: str) -> None:
+        """Pictures from another place, in every panel."""
+        main = self._panel(0)
+        if camera not in main.env.cameras:
+            raise UnknownNameError("camera", camera, main.env.cameras)
+        for panel in self.panels:
+            panel.env.camera = camera
+            if not self.playing:
+                panel.frame = panel.env.render()
 
     def _drop(self, number: int) -> None:
         panel = self._panel(number)

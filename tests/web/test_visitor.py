@@ -243,7 +243,7 @@ def test_a_person_drives_turn_by_turn_and_uses_it_as_prompt(page: Page):
     for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowLeft"):
         page.visitor.command({"press": key})
     live = page.until(lambda live: live["t"] == before["t"] + 4)
-    assert live["action"] == [keys["ArrowLeft"][0]] and live["touched"] and live["proposed"] is not None
+    assert keys["ArrowLeft"] == "left" and live["action"] == [0.0] and live["touched"] and live["proposed"] is not None
     page.visitor.command({"take": True})
     page.until(lambda live: "new" in page.notices)
     (own,) = page.notices["new"]

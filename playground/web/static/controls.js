@@ -89,6 +89,10 @@ export class Controls {
       this.setSpeed(control.speed.value);
       control.speed.blur();
     };
+    control.camera.onchange = () => {
+      app.send({ camera: control.camera.value });
+      control.camera.blur();
+    };
     control.seed.onchange = () => {
       const seed = Number(control.seed.value);
       if (Number.isInteger(seed) && seed >= 0) app.send({ reset: seed });
@@ -159,11 +163,11 @@ export class Controls {
     this.driving = controls;
     const arrows = { ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓' };
     this.app.out.keys.replaceChildren(
-      ...Object.entries(controls.keys).map(([key, [n, value]]) => {
+      ...Object.entries(controls.keys).map(([key, meaning]) => {
         const item = document.createElement('button');
         item.innerHTML = '<kbd></kbd> ';
         item.firstChild.textContent = arrows[key] || key;
-        item.append((controls.names[n] || (controls.choices ? 'choice ' : 'motor ') + n) + (controls.choices ? '' : value < 0 ? ' −' : ' +'));
+        item.append(meaning);
         item.onpointerdown = () => (controls.turns ? this.app.send({ press: key }) : this.hold(this.held.add(key)));
         item.onpointerup = item.onpointerleave = () => {
           if (this.held.delete(key)) this.hold(this.held);
@@ -173,12 +177,40 @@ export class Controls {
     );
   }
 
+  useCameras(cameras) {
+    const { control, out } = this.app;
+    out.camerafield.hidden = cameras.length < 2;
+    control.camera.replaceChildren(...cameras.map((name) => new Option(name, name)));
+  }
+
+  /** Pulling with the mouse, over the first panel's picture. */
+  wirePull(canvas) {
+    const place = (event) => {
+      const box = canvas.getBoundingClientRect(), side = Math.min(box.width / canvas.width, box.height / canvas.height);
+      const x = (event.clientX - box.left - (box.width - side * canvas.width) / 2) / (side * canvas.width);
+      const y = (event.clientY - box.top - (box.height - side * canvas.height) / 2) / (side * canvas.height);
+      return [x, y].map((share) => Math.min(1, Math.max(0, share)));
+    };
+    let pulling = false;
+    canvas.onpointerdown = (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      pulling = true;
+      this.app.send({ grab: place(event) });
+    };
+    canvas.onpointermove = (event) => pulling && this.app.send({ drag: place(event) });
+    canvas.onpointerup = canvas.onpointercancel = () => {
+      if (pulling) this.app.send({ release: true });
+      pulling = false;
+    };
+  }
+
   show(state) {
     const { control, out, root, catalogue } = this.app;
     out.play.textContent = state.playing ? '❚❚ Pause' : '▶ Play';
     out.error.hidden = !state.error;
     out.error.textContent = state.error;
     control.speed.value = String(state.speed);
+    if (state.camera) control.camera.value = state.camera;
     if (document.activeElement !== control.seed && state.seed !== undefined) control.seed.value = state.seed;
     if (document.activeElement !== control.agent) control.agent.value = state.agent;
     for (const [name, on] of [['blind', state.blind], ['drive', state.driving], ['record', state.recording]]) control[name].setAttribute('aria-pressed', Boolean(on));

@@ -87,11 +87,13 @@ export class Live {
     all.forEach((one, n) => {
       const curve = this.curves[n];
       if (one.t === undefined || (curve.length && curve[curve.length - 1].t >= one.t)) return;
-      curve.push({ t: one.t, return: one.return, reward: one.reward, acted: one.acted || 'none' });
+      curve.push({ t: one.t, return: one.return, reward: one.reward, distance: one.distance ?? 0, acted: one.acted || 'none' });
     });
     this.state = state;
     this.all = all;
     this.stale = true;
+    this.app.root.querySelector('[data-plot=distance]').hidden = state.distance === null;
+    if (this.kind === 'distance' && state.distance === null) this.app.root.querySelector('[data-plot=return]').click();
   }
 
   draw() {

@@ -33,6 +33,7 @@ export async function start(element, base) {
   app.gallery = gallery;
   app.strip = new Strip(app, reels, player);
   const guide = new Guide(app), controls = new Controls(app, player);
+  controls.wirePull(live.panels[0].canvas);
   thoughts.context = app.catalogue.context || thoughts.context;
 
   function showState(state, pictures) {
@@ -89,6 +90,7 @@ export async function start(element, base) {
     if (header.controls) {
       thoughts.useControls(header.controls);
       controls.useControls(header.controls);
+      controls.useCameras(header.cameras);
     }
     if (header.own) {
       const changed = header.own.join() !== app.own.join();
@@ -99,6 +101,7 @@ export async function start(element, base) {
         app.swap(header.new[0]);
       }
     }
+    if (header.missed) app.say('nothing there can be pulled');
     if (header.kept) controls.kept(header.kept);
   }
 

@@ -4,7 +4,7 @@ import { percent, short } from './live.js';
 
 export class Thoughts {
   constructor(app) {
-    Object.assign(this, { app, controls: { names: [], choices: 0 }, rows: [], context: { prompt: 64, live: 96 } });
+    Object.assign(this, { app, controls: { names: [], choices: false }, rows: [], context: { prompt: 64, live: 96 } });
   }
 
   useControls(controls) {
@@ -26,6 +26,7 @@ export class Thoughts {
     out.ratio.dataset.slow = state.playing && state.ratio !== null && typeof state.speed === 'number' && state.ratio < 0.9 * state.speed;
     out.entropy.textContent = state.entropy === null ? 'no distribution' : state.entropy.toFixed(1) + ' bit';
     out.goal.textContent = state.goal === null ? 'none of its own' : state.goal;
+    out.achieved.textContent = state.achieved === null ? '' : 'so far ' + state.achieved + (state.distance === null ? '' : ` · ${state.distance.toFixed(2)} away`);
     const { prompt, live } = this.context, room = prompt + live;
     const [a, b] = out.context.children;
     a.style.width = (100 * (state.prompt_steps || 0)) / room + '%';
@@ -37,7 +38,7 @@ export class Thoughts {
   think(state) {
     const { distribution, attention } = state.thoughts, { out } = this.app;
     out.look.textContent = attention ? percent(attention.reduce((sum, weight) => sum + weight, 0)) : '–';
-    const size = this.controls.choices || (state.action ? state.action.length : this.controls.names.length);
+    const size = this.controls.names.length;
     if (this.rows.length !== size) this.build(size);
     this.controls.choices ? this.showChoices(state, distribution) : this.showDimensions(state, distribution);
   }
@@ -46,10 +47,10 @@ export class Thoughts {
     this.rows = Array.from({ length: size }, (_, n) => {
       const row = document.createElement('div');
       row.innerHTML = '<span></span><div class="pg-hist"><canvas width="32" height="1"></canvas><i class="pg-proposed"></i><i class="pg-executed"></i></div>';
-      row.firstChild.textContent = this.controls.names[n] || (this.controls.choices ? 'choice ' : 'motor ') + n;
+      row.firstChild.textContent = this.controls.names[n] || String(n);
       return row;
     });
-    this.app.out.distribution.classList.toggle('pg-choices', this.controls.choices > 0);
+    this.app.out.distribution.classList.toggle('pg-choices', this.controls.choices);
     this.app.out.distribution.replaceChildren(...this.rows);
   }
 
