@@ -20,6 +20,9 @@ app = typer.Typer(
 )
 
 AgentOption = Annotated[str, typer.Option(help="Who acts: model, expert, random or nearest.")]
+WorkersOption = Annotated[
+    str | None, typer.Option(help="Processes (all cores if left out), or a Dask scheduler's address, tcp://host:8786.")
+]
 CheckpointOption = Annotated[str | None, typer.Option(help="Checkpoint folder; the shipped one if left out.")]
 
 
@@ -122,12 +125,13 @@ def collect(
     out: Annotated[Path | None, typer.Option(help="Folder to write to; a cache folder if left out.")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes per task, if not the recipe's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Let the experts play, and keep their episodes for training."""
     from playground.demonstrations import collect as run
+    from playground.demonstrations.pool import parse_workers
 
-    run(tasks, out, episodes, seed, workers)
+    run(tasks, out, episodes, seed, parse_workers(workers))
 
 
 @app.command()
@@ -214,16 +218,17 @@ def evaluate(
     prompt: Annotated[str, typer.Option(help="right, wrong, none, or a demonstration's name.")] = "right",
     agent: AgentOption = "model",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write results there; finished tasks stay.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Measure an agent on seeds that nothing was trained on."""
     from playground.assets import ASSETS
+    from playground.demonstrations.pool import parse_workers
     from playground.model import read_config
     from playground.training.evaluation import evaluate as run
 
     if tasks is None:
         tasks = ",".join(read_config(checkpoint or ASSETS / "checkpoint")[1].get("tasks", ["*"]))
-    run(tasks, checkpoint, episodes, seed, json_file, prompt, agent, workers)
+    run(tasks, checkpoint, episodes, seed, json_file, prompt, agent, parse_workers(workers))
 
 
 @app.command()

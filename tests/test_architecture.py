@@ -27,6 +27,7 @@ SHARED = {"playground.domains.base", "playground.video"} | {
 HOMES = {
     **{library: {"domains"} for library in ("dm_control", "mujoco", "metaworld", "minigrid", "ale_py")},
     "minari": {"demonstrations"},
+    "distributed": {"demonstrations"},
     **{library: {"web"} for library in ("gradio", "fastapi", "uvicorn", "starlette")},
     "pygame": {"window"},
     **{library: {"model", "agent", "training", "experiments", "bench"} for library in ("torch", "lightning")},

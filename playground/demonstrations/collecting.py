@@ -12,7 +12,7 @@ import numpy as np
 
 from playground import domains
 from playground.demonstrations.packed import default_root, goal_id, planned_episodes, write_shard
-from playground.demonstrations.pool import cores, run_jobs, world
+from playground.demonstrations.pool import Workers, cores, run_jobs, world
 from playground.demonstrations.rollouts import RandomExpert, rollout, score
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
@@ -130,7 +130,7 @@ def collect(
     root: Path | None = None,
     episodes: int | None = None,
     seed: int = 0,
-    workers: int | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, Collected]:
     """Collects demonstrations of the tasks that match a glob, and shows progress.
 
@@ -139,7 +139,7 @@ def collect(
         root: folder to write to; a cache folder of the user's by default.
         episodes: per task; by default what `default_amount` says.
         seed: of the first world, within `TRAIN_SEEDS`; another one adds to what is there.
-        workers: processes; all cores by default.
+        workers: processes, or a cluster's address (see `run_jobs`); all cores by default.
 
     Returns:
         Task id -> what was done now. Finished shards are skipped; those of an interrupted run count as unfinished.

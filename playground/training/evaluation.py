@@ -15,7 +15,7 @@ from playground import assets, domains
 from playground.agent import load_agent
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped_counts
-from playground.demonstrations.pool import cores, run_jobs
+from playground.demonstrations.pool import Workers, cores, run_jobs
 from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.model import GeneralistModel
 from playground.task import Task
@@ -63,7 +63,7 @@ def evaluate(
     json_file: Path | None = None,
     prompt: str = "right",
     agent: str = "model",
-    workers: int | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, Any]:
     """Measures an agent on tasks, shows progress, and saves after each task; what a file has already is not repeated.
 
@@ -75,7 +75,7 @@ def evaluate(
         json_file: where the results go.
         prompt: `right`, `wrong`, `none`, or a prompt's name (see `Settings`).
         agent: one of `playground.facade.AGENTS`.
-        workers: processes; all cores by default.
+        workers: processes, or a cluster's address (see `run_jobs`); all cores by default.
 
     Returns:
         {"settings", "tasks": task id -> what `score_task` gives, "summary": what `summarise` gives}.
@@ -123,7 +123,7 @@ def summary_line(summary: dict[str, Any]) -> str:
     return f"{line}, interquartile mean {summary['iqm']:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _shown(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, dict[str, Any] | Exception]]:
+def _shown(jobs: list[_Job], workers: Workers) -> Iterator[tuple[_Job, dict[str, Any] | Exception]]:
     """Runs jobs under a progress bar and prints a line for each."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
