@@ -1,4 +1,4 @@
-"""Reels: demonstrations drawn as pictures, by one thread for all visitors, so that no live view waits for them.
+"""Reels and film strips: demonstrations drawn as pictures, by one thread for all visitors, so that no live view waits.
 
 Demonstrations are kept without pictures. A reel replays the recorded actions from the recorded start, checks every
 observation against the recording, and says where the replay leaves it.
@@ -6,10 +6,11 @@ observation against the recording, and says where the replay leaves it.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
-from queue import Empty, LifoQueue
+from itertools import count
+from queue import Empty, PriorityQueue
 from threading import Lock, Thread
 from time import sleep
 
@@ -19,14 +20,20 @@ from PIL import Image
 from playground import domains
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
-from playground.errors import PlaygroundError
+from playground.errors import BadValueError, PlaygroundError
+from playground.events import StepEvent
 from playground.policies import ReplayPolicy
 from playground.session import Session
 from playground.task import Observation
 
 REEL_FPS = 15.0
 MAX_PICTURES = 240
-KEPT_REELS = 48
+KEPT_REELS = 32
+STRIP_PICTURES = 6
+STRIP_SIZE = 56
+"""Height and width of a picture in a film strip, pixels."""
+
+KEPT_STRIPS = 2000
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +72,25 @@ class Reel:
         return len(self.episode) // self.stride + 1
 
 
+@dataclass
+class Strip:
+    """A demonstration at a glance: a few small pictures side by side.
+
+    Attributes:
+        name: the demonstration's name.
+        episode: the demonstration.
+        picture: JPEG; None until it is drawn, empty if it cannot be.
+        watchers: called, from the painting thread, when it is drawn.
+    """
+
+    name: str
+    episode: Episode
+    picture: bytes | None = None
+    watchers: list[Callable[[], None]] = field(default_factory=list)
+
+
 class Painter:
-    """Draws reels, the latest wish first, in a thread of its own; keeps the last ones.
+    """Draws reels, the latest wish first, and then strips, in a thread of its own; keeps the last ones.
 
     Args:
         size: width of pictures.
@@ -74,8 +98,10 @@ class Painter:
 
     def __init__(self, size: int):
         self._size = size
-        self._wishes: LifoQueue[Reel | None] = LifoQueue()
+        self._wishes: PriorityQueue[tuple[int, int, Reel | Strip | None]] = PriorityQueue()
+        self._number = count()
         self._reels: OrderedDict[str, Reel] = OrderedDict()
+        self._strips: OrderedDict[str, Strip] = OrderedDict()
         self._lock = Lock()
         self._env: tuple[str, DomainEnv] | None = None
         self._closed = False
@@ -93,50 +119,93 @@ class Painter:
             reel = self._reels[name] = Reel(name, episode, task.fps / stride, stride)
             if len(self._reels) > KEPT_REELS:
                 self._reels.popitem(last=False)
-        self._wishes.put(reel)
+        self._wishes.put((0, -next(self._number), reel))
         return reel
+
+    def strips(self, episodes: Mapping[str, Episode]) -> list[Strip]:
+        """The film strips of demonstrations by their names, at once, drawn or not; the latest wish is drawn first."""
+        found, fresh = [], []
+        with self._lock:
+            for name, episode in episodes.items():
+                if name not in self._strips:
+                    self._strips[name] = Strip(name, episode)
+                    fresh.append(self._strips[name])
+                self._strips.move_to_end(name)
+                found.append(self._strips[name])
+            while len(self._strips) > KEPT_STRIPS:
+                self._strips.popitem(last=False)
+        for strip in reversed(fresh):
+            self._wishes.put((1, -next(self._number), strip))
+        return found
 
     def close(self) -> None:
         """Ends the thread and closes its world."""
         self._closed = True
-        self._wishes.put(None)
+        self._wishes.put((-1, 0, None))
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._closed:
             try:
-                reel = self._wishes.get(timeout=60)
+                _, _, wish = self._wishes.get(timeout=60)
             except Empty:
                 self._drop_env()
                 continue
-            if reel is not None:
-                try:
-                    self._paint(reel)
-                except PlaygroundError as error:
-                    self._tell(reel, str(error))
-                except Exception as error:
-                    _log.exception("reel %s", reel.name)
-                    self._tell(reel, f"{type(error).__name__}: {error}")
+            if wish is None:
+                continue
+            error = ""
+            try:
+                self._paint(wish) if isinstance(wish, Reel) else self._paint_strip(wish)
+            except PlaygroundError as problem:
+                error = str(problem)
+            except Exception as problem:
+                _log.exception("drawing %s", wish.name)
+                error = f"{type(problem).__name__}: {problem}"
+            if error and isinstance(wish, Strip):
+                wish.picture = b""
+                self._tell(wish)
+            elif error:
+                self._tell(wish, error)
         self._drop_env()
 
     def _paint(self, reel: Reel) -> None:
-        if reel.episode.seed is None:
-            self._tell(reel, "its start was not recorded, so it cannot be shown")
-            return
-        session = self._start(reel.episode)
-        for _ in range(len(reel.episode) + 1):
-            last = session.last
-            if last is not None and last.done:
-                break
-            if self._closed:
-                return
-            event = session.step()
+        for event in self._replay(reel.episode):
             if not reel.note and not _same(event.observation, reel.episode, event.t):
                 self._tell(reel, f"drawn by replaying; the replay leaves the recording at step {event.t}")
             if event.t % reel.stride == 0:
-                reel.pictures.append(jpeg(session.env.render()))
+                reel.pictures.append(jpeg(self._picture()))
                 self._tell(reel)
                 sleep(0.002)  # lets a live view that waits for the interpreter go first
+
+    def _paint_strip(self, strip: Strip) -> None:
+        steps = len(strip.episode)
+        wanted = {round(n * steps / (STRIP_PICTURES - 1)) for n in range(STRIP_PICTURES)}
+        pictures = []
+        for event in self._replay(strip.episode):
+            if event.t in wanted:
+                small = Image.fromarray(self._picture())
+                pictures.append(np.asarray(small.resize((STRIP_SIZE, STRIP_SIZE), Image.Resampling.BOX)))
+            sleep(0.0005)
+        strip.picture = jpeg(np.concatenate(pictures, axis=1))
+        self._tell(strip)
+
+    def _picture(self) -> np.ndarray:
+        assert self._env is not None
+        return self._env[1].render()
+
+    def _replay(self, episode: Episode) -> Iterator[StepEvent]:
+        """The events of a recording, played again as far as the world goes along.
+
+        Raises:
+            BadValueError: its start is not known.
+        """
+        if episode.seed is None:
+            raise BadValueError("its start was not recorded, so it cannot be shown")
+        session = self._start(episode)
+        for _ in range(len(episode) + 1):
+            if self._closed or (session.last is not None and session.last.done):
+                return
+            yield session.step()
 
     def _start(self, episode: Episode) -> Session:
         """A session about to replay from the recorded start; a goal is asked for only if it was when recording."""
@@ -159,9 +228,10 @@ class Painter:
             self._env = None
 
     @staticmethod
-    def _tell(reel: Reel, note: str = "") -> None:
-        reel.note = note or reel.note
-        for watcher in tuple(reel.watchers):
+    def _tell(wish: Reel | Strip, note: str = "") -> None:
+        if note and isinstance(wish, Reel):
+            wish.note = note
+        for watcher in tuple(wish.watchers):
             watcher()
 
 

@@ -8,7 +8,8 @@ from playground import assets, domains
 from playground.demonstrations import shipped, shipped_counts
 from playground.episode import Episode
 from playground.errors import BadFileError
-from playground.task import Goal, Task
+from playground.task import Task
+from playground.viewing.catalogue import NO_PROMPT, SMALL_SCENE, readable
 
 FAVOURITES = (
     "metaworld/faucet-open",
@@ -19,18 +20,8 @@ FAVOURITES = (
 )
 """What the page opens with, the first; and each domain."""
 
-SMALL_SCENE = 6
-"""Other tasks in a scene up to which three demonstrations of each are listed."""
-
 OTHER_TASKS = 6
 """Tasks of the same domain and another scene whose first demonstration is listed."""
-
-
-def readable(goal: Goal) -> str | None:
-    """A goal as text."""
-    if goal is None or isinstance(goal, str):
-        return goal
-    return "(" + ", ".join(f"{number:.2f}" for number in goal) + ")"
 
 
 def domain_names() -> list[str]:
@@ -48,7 +39,7 @@ def first_task(domain: str) -> str:
 
 def first_prompt(task: str) -> str:
     """The prompt that a task is shown with at first."""
-    return f"{task}#0" if task in shipped_counts() else "none"
+    return f"{task}#0" if task in shipped_counts() else NO_PROMPT
 
 
 @lru_cache(maxsize=4)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
-from playground.web.catalogue import readable
-from playground.web.reel import Reel, Strip
+from playground.viewing.catalogue import readable
+from playground.viewing.reel import Reel, Strip
 
 MAX_NOTICES = 200
 """Notices that may wait; a page that takes none for so long has gone."""

@@ -18,8 +18,8 @@ import numpy as np
 from playground.episode import Episode
 from playground.errors import BadValueError
 from playground.prompt import Prompt, Segment
+from playground.viewing.catalogue import NO_PROMPT
 
-NO_PROMPT = "none"
 MAX_CUTS = 4
 """Demonstrations that one prompt may join."""
 

@@ -9,7 +9,7 @@ from playground import assets
 from playground.events import Decision, StepEvent
 from playground.task import EVALUATION_SEEDS, Goal
 from playground.training.scoring import normalise
-from playground.web.catalogue import readable
+from playground.viewing.catalogue import readable
 from playground.web.panel import Panel
 
 WINDOW_SECONDS = 1.0

@@ -5,8 +5,8 @@ import secrets
 from time import monotonic
 from typing import Any
 
+from playground.viewing.reel import Painter
 from playground.web.catalogue import first_prompt
-from playground.web.reel import Painter
 from playground.web.visitor import Visitor
 
 MAX_QUEUE = 50

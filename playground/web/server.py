@@ -19,7 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from playground import domains
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.facade import AGENTS
-from playground.web import keeping
+from playground.web import keeping, reports
 from playground.web.catalogue import FAVOURITES, catalogue, gallery
 from playground.web.reception import Full, Reception
 from playground.web.visitor import Visitor
@@ -103,6 +103,17 @@ def _add_routes(app: FastAPI, reception: Reception) -> None:
     @app.get("/pg/house")
     async def get_house() -> dict[str, int]:
         return reception.counts()
+
+    @app.get("/pg/experiments")
+    def get_experiments() -> list[dict[str, Any]]:
+        return reports.experiments()
+
+    @app.get("/pg/figure/{name}")
+    def get_figure(name: str) -> FileResponse:
+        path = reports.figure(name)
+        if path is None:
+            raise HTTPException(404, "there is no such experiment")
+        return FileResponse(path, media_type="image/png")
 
     @app.get("/pg/episode/{id}")
     def get_episode(id: str) -> Response:

@@ -9,20 +9,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from playground.episode import Episode
 from playground.errors import BadValueError, UnknownNameError
-from playground.facade import load_model, world_seed
-from playground.prompt import Prompt, Segment
-from playground.recorder import VideoRecorder
+from playground.facade import world_seed
+from playground.viewing.catalogue import NO_PROMPT
+from playground.viewing.reel import Painter, jpeg
 from playground.web.driving import Controls
 from playground.web.library import Library
+from playground.web.made import made
 from playground.web.outbox import Outbox
 from playground.web.panel import Panel
-from playground.web.prompts import NO_PROMPT, Recipe
+from playground.web.prompts import Recipe
 from playground.web.readouts import distribution, divergence_bits, rates, readouts
-from playground.web.reel import Painter, jpeg
+from playground.web.videos import Videos
 
 if TYPE_CHECKING:
     from playground.agent import Agent
@@ -35,9 +34,6 @@ MAX_STRIPS = 64
 LIVE_FPS = 60.0
 THOUGHT_SECONDS = 0.15
 """How often the page is told what the agent thinks; looking at its attention costs about as much as a decision."""
-
-MAX_VIDEO_FRAMES = 3000
-KEPT_VIDEOS = 3
 
 
 class Stage:
@@ -64,11 +60,11 @@ class Stage:
         folder: Callable[[], Path],
     ):
         self._agent, self._checkpoint, self._painter, self._size = agent, checkpoint, painter, size
-        self._outbox, self._library, self._folder = outbox, library, folder
+        self._outbox, self._library = outbox, library
         self.panels: list[Panel] = []
         self.playing, self.due = True, 0.0
         self.error = self.busy = ""
-        self.files: dict[str, Path] = {}
+        self.videos = Videos(folder, lambda name: outbox.tell({"kept": name}))
         self._speed: float | str = 1.0
         self._seed = 0
         self._plan: list[tuple[int, str]] = []
@@ -77,8 +73,6 @@ class Stage:
         self._held: list[str] = []
         self._ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
         self._drawn_at = self._thought_at = 0.0
-        self._video: tuple[VideoRecorder, str] | None = None
-        self._videos = 0
 
     # Time
 
@@ -115,6 +109,8 @@ class Stage:
                     panel.step(self._driven(pressed) if panel is main else None)
                     if panel.over and panel.frame is None:
                         panel.frame = panel.env.render()
+        if self.videos.full:
+            self.videos.stop()
         self.error = ""
         self._ticks.append((perf_counter(), main.frame is not None))
         self.publish()
@@ -154,7 +150,7 @@ class Stage:
 
     def _draws(self) -> bool:
         """Whether to draw the next step: the page has taken the last pictures and it is time, or nothing follows."""
-        if not self.playing or self._video is not None:
+        if not self.playing or self.videos.recording:
             return True
         return perf_counter() - self._drawn_at >= 0.9 / LIVE_FPS and not self._outbox.picture_waits
 
@@ -173,7 +169,7 @@ class Stage:
             "error": self.error,
             "busy": self.busy,
             "driving": self._driving,
-            "recording": self._video is not None,
+            "recording": self.videos.recording,
         }
         if self.panels:
             main, *others = self.panels
@@ -187,7 +183,7 @@ class Stage:
                 **(rates(self._ticks, main.task.fps) if self._ticks else {"ratio": None, "drawn_fps": None}),
                 "others": [self._beside(panel) for panel in others],
             }
-            if not self.playing or now - self._thought_at > THOUGHT_SECONDS:
+            if not self.ready or now - self._thought_at > THOUGHT_SECONDS:
                 self._thought_at = now
                 state["thoughts"] = self._thoughts(main)
         self._outbox.show(state, pictures)
@@ -209,41 +205,12 @@ class Stage:
         return {"distribution": distribution(panel.last), "attention": attention}
 
     def _watch(self) -> None:
-        """Sends the demonstrations of the prompts, and what they are made of."""
-        reels = {}
-        made = []
-        for panel in self.panels:
-            steps = Recipe.parse(panel.prompt).steps(self._library.find)
-            segments = [] if steps is None else steps.segments
-            for segment in segments:
-                reels[segment.task] = self._painter.reel(segment.task, self._library.find(segment.task))
-            made.append(
-                {
-                    "prompt": panel.prompt,
-                    "segments": [
-                        {
-                            "name": s.task,
-                            "steps": s.actions.tolist(),
-                            "observations": s.use_observations,
-                            "actions": s.use_actions,
-                        }
-                        for s in segments
-                    ],
-                    "read": self._read(steps),
-                }
-            )
-        self._outbox.watch(list(reels.values()))
-        self._outbox.tell({"made": made})
-
-    def _read(self, steps: Prompt | None) -> list[int]:
-        """Which of the prompt's timesteps the agent reads: all, or those that it has room for."""
-        if steps is None or self._agent != "model":
-            return []
-        from playground.agent import fit_prompt
-
-        numbers = Prompt("", (Segment("", {}, np.arange(len(steps))),))
-        room = load_model(self._checkpoint).config.max_prompt
-        return fit_prompt(numbers, room).segments[0].actions.tolist()
+        """Sends the demonstrations of the prompts, and what these are made of."""
+        recipes = [Recipe.parse(panel.prompt) for panel in self.panels]
+        names = dict.fromkeys(cut.name for recipe in recipes for cut in recipe.cuts)
+        self._outbox.watch([self._painter.reel(name, self._library.find(name)) for name in names])
+        parts = [made(panel.prompt, self._library, self._agent, self._checkpoint) for panel in self.panels]
+        self._outbox.tell({"made": parts})
 
     # Commands
 
@@ -308,12 +275,12 @@ class Stage:
                     for panel in self.panels:
                         panel.eyes.on = value
                 case "record", bool():
-                    self._record() if value else self._end_recording()
+                    self.videos.start(self._panel(0)) if value else self.videos.stop()
                 case "take", True:
                     self.add_own([self.recording()])
                 case "strips", list():
-                    names = [str(name) for name in value[:MAX_STRIPS]]
-                    self._outbox.want([self._painter.strip(name, self._library.find(name)) for name in names])
+                    wanted = {str(name): self._library.find(str(name)) for name in value[:MAX_STRIPS]}
+                    self._outbox.want(self._painter.strips(wanted))
                 case _:
                     raise BadValueError(f"the page asked for {key} = {value!r:.80}, which there is not; reload it")
         self.publish()
@@ -334,7 +301,7 @@ class Stage:
 
     def close(self) -> None:
         """Closes every world and finishes a video."""
-        self._end_recording()
+        self.videos.stop()
         for panel in self.panels:
             panel.close()
         self.panels = []
@@ -401,7 +368,7 @@ class Stage:
         self._plan = []
         for one in self.panels:
             one.reset(world_seed(self._seed))
-        self._end_recording()
+        self.videos.stop()
         self._begin()
 
     def _look(self, camera: str) -> None:
@@ -418,7 +385,7 @@ class Stage:
         panel = self._panel(number)
         if len(self.panels) == 1:
             raise BadValueError("the last panel stays; open another task in its place")
-        self._end_recording()
+        self.videos.stop()
         self.panels.remove(panel)
         panel.close()
         self._outbox.forget_pictures()
@@ -435,31 +402,6 @@ class Stage:
         if not self._driving or self._controls is None or key not in self._controls.keys:
             return
         self.step(key)
-
-    def _record(self) -> None:
-        self._need_panels()
-        if self._video is not None:
-            return
-        name = f"playground-{self._videos}.mp4"
-        self._videos += 1
-        main = self.panels[0]
-        recorder = VideoRecorder(self._folder() / name, main.task.fps)
-        main.session.consumers.append(recorder)
-        self._video = (recorder, name)
-
-    def _end_recording(self) -> None:
-        if self._video is None:
-            return
-        (recorder, name), self._video = self._video, None
-        for panel in self.panels:
-            if recorder in panel.session.consumers:
-                panel.session.consumers.remove(recorder)
-        recorder.close()
-        if recorder.writer.count:
-            self.files[name] = recorder.writer.path
-            while len(self.files) > KEPT_VIDEOS:
-                self.files.pop(next(iter(self.files))).unlink(missing_ok=True)
-            self._outbox.tell({"kept": name})
 
     def _panel(self, number: Any) -> Panel:
         self._need_panels()

@@ -12,9 +12,9 @@ from typing import Any
 
 from playground.episode import Episode
 from playground.errors import PlaygroundError
+from playground.viewing.reel import Painter
 from playground.web.library import Library
 from playground.web.outbox import Outbox
-from playground.web.reel import Painter
 from playground.web.stage import Stage
 
 END_PAUSE_SECONDS = 1.2
@@ -77,7 +77,7 @@ class Visitor:
 
     def file(self, name: str) -> Path | None:
         """A file that was made for this visitor."""
-        return self._stage.files.get(name)
+        return self._stage.videos.files.get(name)
 
     def attach(self, notify: Callable[[], None]) -> None:
         """Connects a page: `notify` is called, from another thread, whenever `take` has something."""

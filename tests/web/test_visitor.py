@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from playground.demonstrations import shipped
+from playground.viewing.catalogue import NO_PROMPT
+from playground.viewing.reel import Painter
 from playground.web.catalogue import gallery
-from playground.web.prompts import NO_PROMPT
-from playground.web.reel import Painter
 from playground.web.visitor import Visitor
 from tests.conftest import OTHER, TASK
 
@@ -283,7 +283,7 @@ def test_a_video_is_kept_while_the_visitor_is_there(page: Page):
 def test_without_opengl_the_page_tells_the_cure():
     code = f"""
 import time
-from playground.web.reel import Painter
+from playground.viewing.reel import Painter
 from playground.web.visitor import Visitor
 painter = Painter(64)
 visitor = Visitor({{"task": "metaworld/reach"}}, "expert", None, painter, 64)

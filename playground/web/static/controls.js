@@ -1,5 +1,6 @@
 // Buttons, choosers, keys, driving, and what is kept and shared.
 
+import { openReports } from './reports.js';
 import { writeLink } from './share.js';
 
 const KEYS = {
@@ -43,6 +44,7 @@ export class Controls {
       share: () => this.share(),
       help: () => app.out.help.showModal(),
       closehelp: () => app.out.help.close(),
+      experiments: () => openReports(app),
       download: () => this.download(),
       upload: () => app.control.file.click(),
       theme: () => {

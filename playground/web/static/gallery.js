@@ -14,6 +14,8 @@ export class Gallery {
   async load(task) {
     if (task === this.task) return;
     this.task = task;
+    this.groups = [];
+    this.render();
     const answer = await fetch(this.app.base + 'pg/gallery?task=' + encodeURIComponent(task));
     if (task !== this.task || !answer.ok) return;
     this.groups = await answer.json();
@@ -49,7 +51,7 @@ export class Gallery {
     const goal = about.goal ? ' · ' + about.goal : '';
     card.innerHTML = `<button class="pg-swap"><span class="pg-film"></span><span class="pg-cap"><b></b><i></i></span></button><button class="pg-plus" title="compare side by side (c)">vs</button>`;
     card.querySelector('b').textContent = title + goal;
-    card.querySelector('i').textContent = about.length === undefined ? '' : `${about.length} steps · ${short(about.return)}`;
+    card.querySelector('i').textContent = about.length === undefined ? '' : `${about.length} steps` + (about.success === null ? ' · ' + short(about.return) : '');
     const swap = card.querySelector('.pg-swap');
     swap.setAttribute('aria-label', `prompt ${title}${goal}`);
     swap.title = `${about.task || 'yours'}${goal}: ${about.length === undefined ? '' : about.length + ' steps, return ' + short(about.return)}`;

@@ -84,9 +84,17 @@ export class Strip {
 
   load(made) {
     this.steps = timeline(made);
-    this.read = made.read;
+    this.read = made.read || [];
+    this.showStrangeness(made.strangeness);
     this.attention = null;
     this.stale = true;
+  }
+
+  showStrangeness(found) {
+    const { strange } = this.app.out;
+    strange.dataset.strange = Boolean(found && found.strange);
+    strange.textContent = found ? `${found.strange ? 'strange to the agent' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
+    strange.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';
   }
 
   showState(state) {
@@ -147,7 +155,7 @@ export class Strip {
   }
 
   drawFilm(pen, width, film, count, style) {
-    const slots = Math.max(1, Math.min(count, Math.round(width / film))), wide = width / slots;
+    const slots = Math.max(1, Math.round(width / film)), wide = width / slots;
     for (let slot = 0; slot < slots; slot++) {
       const k = Math.min(count - 1, Math.round(((slot + 0.5) * count) / slots - 0.5)), moment = this.steps[k];
       const picture = this.reels.at(moment.name, moment.step);
@@ -159,6 +167,14 @@ export class Strip {
         pen.drawImage(picture, (picture.width - side) / 2, (picture.height - tall) / 2, side, tall, slot * wide, 0, wide - 1, film);
       }
       pen.globalAlpha = 1;
+    }
+    const first = this.read.length ? this.read[0] : 0;
+    if (first > 0) {
+      pen.fillStyle = 'rgb(0 0 0 / 0.62)';
+      pen.fillRect(0, 0, (width * first) / count, film);
+      pen.fillStyle = 'white';
+      pen.textAlign = 'left';
+      pen.fillText('too long: this part is not read', 8, film / 2 + 4);
     }
     for (let k = 1; k < count; k++)
       if (this.steps[k].name !== this.steps[k - 1].name) {

@@ -1,0 +1,39 @@
+"""The shipped reports of experiments, as the page shows them. Only their figures are served as files."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from playground import assets
+
+RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
+
+
+def experiments() -> list[dict[str, Any]]:
+    """Every shipped experiment: its name, title, report as HTML, and whether it was finished."""
+    folders = sorted(path.parent for path in (assets.ASSETS / "experiments").glob(f"*/{REPORT}"))
+    return [_report(folder, folder.joinpath(REPORT).stat().st_mtime_ns) for folder in folders]
+
+
+def figure(name: str) -> Path | None:
+    """The figure of the experiment of that name."""
+    known = {path.parent.name: path for path in (assets.ASSETS / "experiments").glob(f"*/{FIGURE}")}
+    return known.get(name)
+
+
+@lru_cache(maxsize=64)
+def _report(folder: Path, version: int) -> dict[str, Any]:
+    from markdown_it import MarkdownIt
+
+    text = (folder / REPORT).read_text()
+    first = text.lstrip().partition("\n")[0]
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    result = folder / RESULT
+    complete = json.loads(result.read_text()).get("complete", True) if result.exists() else True
+    return {
+        "name": folder.name,
+        "title": first.lstrip("# ") or folder.name,
+        "html": html.replace(f'src="{FIGURE}"', f'src="pg/figure/{folder.name}"'),
+        "complete": complete,
+    }
