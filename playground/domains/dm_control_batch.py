@@ -9,17 +9,20 @@ import copy
 
 import numpy as np
 
-from playground.domains.dm_control_bodies import BODIES, Readings, read, sensor_columns
+from playground.domains.dm_control_bodies import BODIES, COMMANDED, CommandedBody, Readings, read, sensor_columns
 from playground.domains.opengl import choose_opengl
 
 EPISODE_STEPS = 1000
+
+COMMAND_STEPS = 200.0
+"""Mean steps between two commands in an episode: the expert has to take over at any speed."""
 
 
 class Batch:
     """`B` episodes of one trained task, restarted from the suite's starting states when their time is up.
 
     Args:
-        name: a key of `BODIES`.
+        name: a key of `BODIES` or `COMMANDED`; the commands of the latter are drawn, and change in mid-episode.
         count: B.
         seed: of the starting states and of their order.
         starts: how many starting states are drawn from the suite.
@@ -35,7 +38,7 @@ class Batch:
         from dm_control import suite
         from mujoco.rollout import Rollout
 
-        self.body = BODIES[name]
+        self.body = COMMANDED[name] if name in COMMANDED else BODIES[name]
         env = suite.load(self.body.domain, self.body.suite_task, task_kwargs={"random": seed})
         self._random = np.random.default_rng(seed)
         kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
@@ -59,6 +62,9 @@ class Batch:
         self._taken_over, self._share = self._starts, 0.0
         self._states = self._starts[self._random.integers(starts, size=count)]
         self._limit, self._ages = limit, np.zeros(count, int)
+        self.commands = np.zeros(count)
+        """Target speeds [B], m/s; all 0 where the task has none."""
+        self._command(np.ones(count, bool))
         self.readings = self._read(np.zeros((count, self._model.nsensordata)))
         env.close()
 
@@ -68,8 +74,11 @@ class Batch:
         return self._model.nu
 
     def features(self) -> np.ndarray:
-        """Observations of the present states, float32 [B, F]."""
-        return self.body.features(self.readings).astype(np.float32)
+        """Observations of the present states, float32 [B, F]; with commands, the command is the last feature."""
+        features = self.body.features(self.readings)
+        if isinstance(self.body, CommandedBody):
+            features = np.concatenate([features, self.commands[:, None]], axis=1)
+        return features.astype(np.float32)
 
     @property
     def states(self) -> np.ndarray:
@@ -98,8 +107,12 @@ class Batch:
         self._states = states[:, -1]
         self.readings = self._read(sensors[:, -1])
         self._ages += 1
-        reward = self.body.reward(self.readings)
-        shaped = reward if self.body.shaping is None else reward + self.body.shaping(self.readings)
+        if isinstance(self.body, CommandedBody):
+            reward = shaped = self.body.reward(self.readings, self.commands)
+            self._command(self._random.random(len(reward)) < 1 / COMMAND_STEPS)
+        else:
+            reward = self.body.reward(self.readings)
+            shaped = reward if self.body.shaping is None else reward + self.body.shaping(self.readings)
         return reward, shaped, self._ages >= self._limit
 
     def restart(self, which: np.ndarray) -> None:
@@ -109,7 +122,13 @@ class Batch:
         others = self._taken_over[self._random.integers(len(self._taken_over), size=count)]
         self._states[which] = np.where(self._random.random((count, 1)) < self._share, others, own)
         self._ages[which] = 0
+        self._command(which)
         self.readings = self._read(np.zeros((len(which), self._model.nsensordata)))
+
+    def _command(self, which: np.ndarray) -> None:
+        """Draws new commands for the episodes of a mask [B]."""
+        if isinstance(self.body, CommandedBody):
+            self.commands[which] = self._random.uniform(*self.body.speeds, which.sum())
 
     def _read(self, sensors: np.ndarray) -> Readings:
         _, fresh = self._rollout.rollout(self._observer, [self._data], self._states, nstep=1)

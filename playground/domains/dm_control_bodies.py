@@ -192,16 +192,20 @@ class CommandedBody:
     Attributes:
         domain, suite_task, features: as of `Body`.
         reward: (readings, target speeds [...], m/s) -> float [...] in [0, 1].
+        speeds: least and greatest that its expert learns, m/s: all parts of the goal family and a little more.
+        discount: PPO's gamma.
     """
 
     domain: str
     suite_task: str
     features: Callable[[Readings], np.ndarray]
     reward: Callable[[Readings, np.ndarray | float], np.ndarray]
+    speeds: tuple[float, float]
+    discount: float = 0.99
 
 
 COMMANDED = {
-    "cheetah-speed": CommandedBody("cheetah", "run", _cheetah_features, at_speed),
-    "walker-speed": CommandedBody("walker", "walk", _walker_features, _walker_at_speed),
+    "cheetah-speed": CommandedBody("cheetah", "run", _cheetah_features, at_speed, (-5.2, 7.2)),
+    "walker-speed": CommandedBody("walker", "walk", _walker_features, _walker_at_speed, (0.0, 4.2)),
 }
 """Task name -> body at any target speed. Its expert's network reads the features and, after them, the target."""

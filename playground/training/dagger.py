@@ -28,7 +28,7 @@ from playground.tokens.timestep import Form
 WORLDS = 16
 """Worlds of one task that are stepped together, and episodes of a shard."""
 
-MAX_STEPS = 400
+MAX_STEPS = 300
 """Cut of the episodes: what goes wrong has gone wrong by then."""
 
 STRETCH = (10, 60)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from playground.domains.dm_control import EXPERTS
 from playground.domains.dm_control_batch import EPISODE_STEPS, Batch
-from playground.domains.dm_control_bodies import BODIES
+from playground.domains.dm_control_bodies import BODIES, COMMANDED
 from playground.domains.dm_control_experts import PolicyExpert
 from playground.errors import BadFileError, BadValueError
 from playground.training.actor_critic import ActorCritic, log_density
@@ -38,7 +38,7 @@ class PPOConfig:
     """Settings of one training run.
 
     Attributes:
-        task: a key of `BODIES`.
+        task: a key of `BODIES` or `COMMANDED`.
         minutes: wall clock of this run, a resumed one gets as many again.
         episodes: B, stepped at once.
         steps: T, steps of each between updates.
@@ -66,8 +66,8 @@ class PPOConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.task not in BODIES:
-            raise BadValueError(f"no trained task {self.task!r}; take one of {', '.join(BODIES)}")
+        if self.task not in BODIES | COMMANDED:
+            raise BadValueError(f"no trained task {self.task!r}; take one of {', '.join(BODIES | COMMANDED)}")
         if self.episodes * self.steps < self.batch:
             raise BadValueError(f"{self.episodes} episodes of {self.steps} steps do not fill a batch of {self.batch}")
 
@@ -80,7 +80,8 @@ def handed_over(task: str, episodes: int = 64, steps: int = 400) -> np.ndarray:
         BadFileError: there is no other.
     """
     states = []
-    for other in (name for name, body in BODIES.items() if body.domain == BODIES[task].domain and name != task):
+    domain = (BODIES | COMMANDED)[task].domain
+    for other in (name for name, body in BODIES.items() if body.domain == domain and name != task):
         path = EXPERTS / f"{other}.safetensors"
         if path.exists():
             expert, batch = PolicyExpert(path), Batch(other, episodes, seed=1)
@@ -310,7 +311,7 @@ def train(config: PPOConfig, out: Path, checkpoint: Path, start: Path | None = N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=list(BODIES))
+    parser.add_argument("task", choices=list(BODIES | COMMANDED))
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--out", type=Path, help="expert file; default assets/experts/TASK.safetensors")
     parser.add_argument("--start", help="task whose checkpoint to begin from")

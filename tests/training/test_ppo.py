@@ -1,12 +1,14 @@
 """PPO: bookkeeping that can be checked in seconds."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from playground.domains.dm_control_experts import PolicyExpert
+from playground.domains.dm_control_bodies import COMMANDED, at_speed
+from playground.domains.dm_control_experts import CommandedExpert, PolicyExpert
 from playground.errors import BadFileError, BadValueError
 from playground.training.actor_critic import RunningMoments
 from playground.training.ppo import PPO, PPOConfig, train
@@ -74,3 +76,23 @@ def test_impossible_settings_are_refused() -> None:
         PPOConfig("cheetah-fly")
     with pytest.raises(BadValueError, match="fill"):
         PPOConfig("cheetah-run", episodes=4, steps=4)
+
+
+def test_a_commanded_expert_learns_and_plays_its_speed(tmp_path: Path) -> None:
+    config = PPOConfig("cheetah-speed", **SMALL)
+    run = PPO(config)
+    low, high = COMMANDED["cheetah-speed"].speeds
+    commands = run.batch.commands.copy()
+    assert low <= commands.min() < -1 and 1 < commands.max() <= high
+    np.testing.assert_array_equal(run.batch.features()[:, -1], commands.astype(np.float32))
+    reward, _, _ = run.batch.step(np.zeros((32, run.batch.actions)))
+    np.testing.assert_allclose(reward, at_speed(run.batch.readings, commands))
+    for _ in range(100):
+        run.batch.step(np.zeros((32, run.batch.actions)))
+    assert 0 < (run.batch.commands != commands).sum() < 32  # some were told another speed on the way
+    run.export(tmp_path / "cheetah-speed.safetensors")
+    env = SimpleNamespace(goal=(3.0,))
+    expert = CommandedExpert(tmp_path / "cheetah-speed.safetensors", env)
+    state = run.batch.features()[0, :-1]
+    expected = run.net.act(np.append(state, np.float32(3.0))[None])[0]
+    np.testing.assert_allclose(expert.act({"state": state}), expected, atol=1e-4)
