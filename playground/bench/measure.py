@@ -127,10 +127,10 @@ def print_cases(title: str, cases: Iterable[Case]) -> None:
     for column in ("value", "middle 80 %", "floor", "times floor"):
         table.add_column(column, justify="right", no_wrap=True)
     for c in cases:
-        spread = "" if c.low == c.high else f"{c.low:.3g} – {c.high:.3g}"
-        floor = "" if c.floor is None else f"{c.floor:.3g}"
+        spread = "" if c.low == c.high else f"{_short(c.low)} – {_short(c.high)}"
+        floor = "" if c.floor is None else _short(c.floor)
         ratio = "" if c.ratio is None else f"{c.ratio:.2f}"
-        table.add_row(c.name, f"{c.value:.3g} {c.unit}", spread, floor, ratio)
+        table.add_row(c.name, f"{_short(c.value)} {c.unit}", spread, floor, ratio)
     console = Console(highlight=False)
     console.print(title, style="bold", soft_wrap=True)
     console.print(table)
@@ -144,6 +144,10 @@ def print_cases(title: str, cases: Iterable[Case]) -> None:
             style="yellow",
             soft_wrap=True,
         )
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def write_cases(file: Path, cases: Iterable[Case]) -> None:

@@ -26,8 +26,39 @@ def _start(checkpoint: str | None) -> Iterator[Case]:
     yield from measure_start(checkpoint)
 
 
+def _batch(checkpoint: str | None) -> Iterator[Case]:
+    from playground.bench.batch import measure_batch
+
+    yield from measure_batch(checkpoint)
+
+
+def _train(checkpoint: str | None) -> Iterator[Case]:
+    from playground.bench.train import measure_train
+
+    yield from measure_train()
+
+
+def _render(checkpoint: str | None) -> Iterator[Case]:
+    from playground.bench.render import measure_render
+
+    yield from measure_render()
+
+
+def _peers(checkpoint: str | None) -> Iterator[Case]:
+    import torch
+
+    from playground.bench.peers import measure_peers
+
+    torch.set_num_threads(1)
+    yield from measure_peers()
+
+
 BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "act": ("One world at a time, one thread, warm", _act),
+    "batch": ("Evaluation without pictures, one thread per process", _batch),
+    "train": ("Forward, backward and optimiser in bfloat16", _train),
+    "render": ("Software or hardware OpenGL, whichever there is", _render),
+    "peers": ("One decision behind 128 timesteps, walker's numbers, one thread, random weights", _peers),
     "start": ("Fresh processes, files in the page cache", _start),
 }
 """Name -> title of its table, and what measures."""

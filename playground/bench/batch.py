@@ -1,0 +1,92 @@
+"""`playground bench batch`: evaluation's lockstep over all of DM Control, held against simulator and products alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import harmonic_mean
+
+from playground import domains
+from playground.agent import load_agent
+from playground.bench.measure import Case, sample
+from playground.bench.products import bare_products
+from playground.demonstrations import shipped_counts
+from playground.demonstrations.pool import cores, run_jobs
+from playground.training.trials import WORLDS, ModelActors, Settings, make_starts
+
+TASKS = "dm_control/*"
+SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class _Job:
+    task: str
+    checkpoint: str | None
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """Agent steps per second of one process: as evaluation does it, and with only the unavoidable work."""
+
+    ours: float
+    floor: float
+    ran: float
+
+
+def _work(job: _Job) -> _Rates:
+    """The job of one worker process."""
+    import torch
+
+    torch.set_num_threads(1)
+    model, task = load_agent(job.checkpoint), domains.task(job.task)
+    envs = [task.make(64) for _ in range(WORLDS)]
+    rows = list(range(WORLDS))
+    try:
+        starts = make_starts(task, Settings(episodes=WORLDS))
+        actors = ModelActors(model, envs)
+        actors.begin(rows, starts)
+        seen = [
+            env.reset(seed=start.seed, options=start.goal and {"goal": start.goal})[0]
+            for env, start in zip(envs, starts, strict=True)
+        ]
+        actions = actors.act(seen, rows)
+
+        def simulate() -> None:
+            for row, env in enumerate(envs):
+                seen[row], _, terminated, truncated, _ = env.step(actions[row])
+                if terminated or truncated:
+                    seen[row], _ = env.reset()
+
+        def lockstep() -> None:
+            actions[:] = actors.act(seen, rows)
+            simulate()
+
+        bare = bare_products(model, lambda: actors.act(seen, rows))
+        found = sample({"lockstep": lockstep, "simulator": simulate, "products": bare}, SECONDS)
+    finally:
+        for env in envs:
+            env.close()
+    floor = found["simulator"].median + found["products"].median
+    return _Rates(WORLDS * 1e3 / found["lockstep"].median, WORLDS * 1e3 / floor, found["lockstep"].ran)
+
+
+def measure_batch(checkpoint: str | None) -> Iterator[Case]:
+    """Steps every task for a moment, on all cores at once; the total weighs tasks by steps, not by time."""
+    jobs = [_Job(task.id, checkpoint) for task in domains.tasks(TASKS) if task.id in shipped_counts()]
+    found: list[_Rates] = []
+    workers = cores()
+    for _, result in run_jobs(_work, jobs, workers):
+        if isinstance(result, Exception):
+            raise result
+        found.append(result)
+    value, floor = (workers * harmonic_mean(rates) for rates in zip(*((r.ours, r.floor) for r in found), strict=True))
+    each = [workers * r.ours for r in found]
+    yield Case(
+        name=f"{TASKS}, {len(jobs)} tasks, {workers} processes of {WORLDS} worlds",
+        value=value,
+        unit="agent steps/s",
+        floor=floor,
+        ratio=floor / value,
+        low=min(each),
+        high=max(each),
+        floor_is="simulator and matrix products alone; in the middle: slowest and fastest task",
+        ran=min(r.ran for r in found),
+    )

@@ -1,0 +1,48 @@
+"""The floor of acting: the matrix products of a decision with the model's own weights, and nothing else."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.model import GeneralistModel
+
+
+def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable[[], None]:
+    """What `act` multiplies, and nothing else: a function that does the same products with the same weights.
+
+    The text encoder is left out: a mission is read once.
+    """
+    products: list[Callable[[], Tensor]] = []
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        x = torch.randn(inputs[0].shape)
+        assert isinstance(module, nn.Linear | nn.Conv2d)
+        weight, bias = module.weight, module.bias
+        if isinstance(module, nn.Conv2d):
+            products.append(lambda: F.conv2d(x, weight, bias, module.stride, module.padding))
+        elif x.numel() == module.in_features:
+            vector = x.view(-1)
+            products.append(lambda: torch.mv(weight, vector))
+        else:
+            products.append(lambda: F.linear(x, weight))
+
+    kept = [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith("encoder.text")
+    ]
+    handles = [module.register_forward_hook(note) for module in kept]
+    try:
+        act()
+    finally:
+        for handle in handles:
+            handle.remove()
+
+    @torch.inference_mode()
+    def bare() -> None:
+        for product in products:
+            product()
+
+    return bare

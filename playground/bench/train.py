@@ -1,0 +1,90 @@
+"""`playground bench train`: one optimiser step on full rows, held against the measured peak of matrix products."""
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from playground.bench.measure import Case, sample
+from playground.demonstrations.pool import cores
+from playground.model import GeneralistModel, Steps, preset
+from playground.training.batches import Batch
+from playground.training.cloning import MasterWeights, cloning_loss
+
+PEAK_SIDE = 2048
+"""Side of the square bfloat16 matrices whose product is the peak."""
+
+ROWS = {"cpu": 8, "cuda": 128}
+SIZES = {"cpu": "small", "cuda": "base"}
+"""What the recipes train there."""
+
+VALUES, ACTIONS = 24, 4
+"""Meta-World's timestep."""
+
+
+def measure_train(seconds: float = 6.0) -> Iterator[Case]:
+    """Times optimiser steps on the GPU if there is one, else on all cores."""
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(cores())
+    device, size = torch.device(kind), SIZES[kind]
+    config = preset(size)
+    torch.manual_seed(0)
+    model = GeneralistModel(config).to(device, torch.bfloat16)
+    if kind == "cuda":
+        model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
+    masters = MasterWeights(model, 0.1, 0.999)
+    batch = _full_rows(ROWS[kind], config.max_prompt, config.max_live).to(device)
+    timesteps = batch.weight.numel()
+
+    def compute() -> None:
+        (cloning_loss(model, batch) / batch.weight.sum()).backward()
+
+    def step() -> None:
+        compute()
+        masters.update(masters.take_gradient(), 1e-4, 1.0, 0)
+        _finish(device)
+
+    step()
+    with FlopCounterMode(display=False) as counter:
+        compute()
+    flops = counter.get_total_flops()
+    a = torch.randn(PEAK_SIDE, PEAK_SIDE, device=device, dtype=torch.bfloat16)
+
+    def peak() -> None:
+        torch.mm(a, a)
+        _finish(device)
+
+    found = sample({"step": step, "peak": peak}, seconds, ["step", "peak"])
+    floor = flops / (2 * PEAK_SIDE**3) * found["peak"].median  # ms
+    ours = found["step"].median
+    where = torch.cuda.get_device_name() if kind == "cuda" else f"{cores()} threads"
+    yield Case(
+        name=f"{size}, {batch.weight.shape[0]} rows of {batch.weight.shape[1]} timesteps, {where}",
+        value=timesteps * 1e3 / ours,
+        unit="timesteps/s",
+        floor=timesteps * 1e3 / floor,
+        ratio=ours / floor,
+        low=timesteps * 1e3 / found["step"].high,
+        high=timesteps * 1e3 / found["step"].low,
+        floor_is=f"its {flops / 1e9:.1f} GFLOP at the {2 * PEAK_SIDE**3 / found['peak'].median / 1e9:.2f} TFLOP/s of a "
+        f"bfloat16 product of side {PEAK_SIDE}: {floor / ours:.0%} of the peak",
+    )
+
+
+def _full_rows(rows: int, prompt_steps: int, live_steps: int) -> Batch:
+    """Rows without padding of random timesteps of scalars; loss on the live ones."""
+    S = prompt_steps + live_steps
+    live = (torch.arange(S) >= prompt_steps).expand(rows, S)
+    steps = Steps(
+        values=torch.randint(1024, 2048, (rows, S, VALUES)),
+        actions=torch.randint(256, (rows, S, ACTIONS)),
+        discrete=torch.zeros(rows, S, dtype=torch.bool),
+        show_observation=torch.ones(rows, S, dtype=torch.bool),
+        show_action=~live,
+    )
+    return Batch(steps, live.float())
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
