@@ -30,7 +30,7 @@ class _Noting(Reach):
         assert self.cache is not None and self.mask is not None
         keys = self.cache.keys[layer][:1, :, : self.mask.shape[-1]]
         scores = rotate(q, self.turn) @ keys.mT * q.shape[-1] ** -0.5
-        self.weights.append(scores.masked_fill(~self.mask, float("-inf")).softmax(-1)[0])
+        self.weights.append((scores + self.mask).softmax(-1)[0])
         return result
 
 

@@ -137,8 +137,9 @@ def measure_peers(seconds: float = 4.0, past: int = PAST) -> Iterator[Case]:
     # More layers make up for the encoders that the flat layout does not have.
     flat = GeneralistModel(replace(config, layout="flat", layers=config.layers + 2))
     jat = JatShaped(width=200)
-    for model in (ours, flat, jat):
-        model.eval().requires_grad_(False)
+    networks: tuple[nn.Module, ...] = (ours, flat, jat)
+    for network in networks:
+        network.eval().requires_grad_(False)
     with torch.inference_mode():
         policies = {
             "step layout, cached (ours)": (ours, step_policy(ours, past)),

@@ -26,7 +26,7 @@ def measure_render(seconds: float = 1.0) -> Iterator[Case]:
         bare = domains.task(id).make(SIZE)
         try:
             with open_session(id, "random", size=SIZE, consumers=[_Watcher()]) as session:
-                functions = {"session": session.step, "bare": _step_and_draw(bare)}
+                functions: dict[str, Callable[[], object]] = {"session": session.step, "bare": _step_and_draw(bare)}
                 found = sample(functions, seconds, list(functions))
         finally:
             bare.close()

@@ -77,7 +77,7 @@ class Reach:
         cache: what was read before; None reads without memory.
         rows: int64 [B, 1], the cache's rows.
         positions: int64 [B, S].
-        mask: bool [B, 1, S, C'], C' positions of the cache are in use.
+        mask: [B, 1, S, C'], -inf where a position must not look and else 0; C' positions of the cache are in use.
         all_rows: whether `rows` are all of the cache's, in order.
         blocked: [B, H, S, S] for `_attention`, without a cache.
     """
@@ -107,7 +107,8 @@ class Reach:
         """The positions of x [B, S, D] follow those that `rows` of the cache hold (None: all rows)."""
         length = cache.length if rows is None else cache.length[rows]
         positions = length[:, None] + torch.arange(x.shape[1], device=x.device)
-        mask = torch.arange(int(length.max()) + x.shape[1], device=x.device) <= positions[:, None, :, None]
+        seen = torch.arange(int(length.max()) + x.shape[1], device=x.device) <= positions[:, None, :, None]
+        mask = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~seen, float("-inf"))
         index = torch.arange(len(x), device=x.device) if rows is None else rows
         turn = rotation(positions, head_size, x.dtype)
         return cls(turn, cache, index[:, None], positions, mask, rows is None)
