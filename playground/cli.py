@@ -257,6 +257,7 @@ def web(
     checkpoint: CheckpointOption = None,
     agent: AgentOption = "model",
     task: Annotated[str | None, typer.Option(help="Task to open with.")] = None,
+    visitors: Annotated[int, typer.Option(min=1, help="People at a time; further ones wait in line.")] = 8,
 ) -> None:
     """Open the playground in the browser: watch, pause, step, and swap the prompt under a running agent."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -266,7 +267,7 @@ def web(
         os.environ.pop(display, None)
     from playground.web.server import serve
 
-    serve(host, port, checkpoint, agent, task)
+    serve(host, port, checkpoint, agent, task, visitors)
 
 
 @app.command()

@@ -26,14 +26,13 @@ from playground.web.visitor import Visitor
 
 _log = logging.getLogger(__name__)
 
-MAX_VISITORS = 8
 MAX_UNACKNOWLEDGED = 3
 SWEEP_SECONDS = 15.0
 ASLEEP = 4001
 """The code with which the socket of somebody who sleeps is closed."""
 
 
-def build_app(agent: str, checkpoint: str | None, task: str, limit: int = MAX_VISITORS) -> FastAPI:
+def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> FastAPI:
     """The whole application, page included.
 
     Raises:
@@ -248,9 +247,7 @@ def _caller(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> Callable[[]
     return call
 
 
-def serve(
-    host: str, port: int, checkpoint: str | None, agent: str, task: str | None, limit: int = MAX_VISITORS
-) -> None:
+def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | None, limit: int = 8) -> None:
     """Serves the page until interrupted.
 
     Raises:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, perf_counter
@@ -22,6 +23,7 @@ MAX_LAG_SECONDS = 0.25
 """How far a world may fall behind real time before it gives up catching up."""
 
 MAX_INBOX = 500
+ANSWER_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Visitor:
         self._stage = Stage(agent, checkpoint, painter, size, self.outbox, self.library, self._files_folder)
         self._inbox: deque[dict[str, Any]] = deque([{"open": wish}], maxlen=MAX_INBOX)
         self._arrivals: deque[Sequence[Episode]] = deque()
+        self._requests: deque[Future[Episode]] = deque()
         self._wake = Condition()
         self._visible = self._closed = False
         self._thread = Thread(target=self._run, name="visitor", daemon=True)
@@ -73,7 +76,11 @@ class Visitor:
         Raises:
             PlaygroundError: nothing has happened yet.
         """
-        return self._stage.recording()
+        answer: Future[Episode] = Future()
+        with self._wake:
+            self._requests.append(answer)
+            self._wake.notify()
+        return answer.result(timeout=ANSWER_SECONDS)
 
     def file(self, name: str) -> Path | None:
         """A file that was made for this visitor."""
@@ -117,6 +124,8 @@ class Visitor:
         while not self._closed:
             wait: float | None = None
             try:
+                while self._requests:
+                    self._answer(self._requests.popleft())
                 while self._arrivals:
                     self._stage.add_own(self._arrivals.popleft())
                 while self._inbox and not self._closed:
@@ -128,7 +137,8 @@ class Visitor:
                 _log.exception("visitor")
                 self._stop(f"{type(error).__name__}: {error}")
             with self._wake:
-                if not self._inbox and not self._arrivals and not self._closed and (wait is None or wait > 0):
+                idle = not (self._inbox or self._arrivals or self._requests or self._closed)
+                if idle and (wait is None or wait > 0):
                     self._wake.wait(wait)
         self._stage.close()
         self.outbox.watch([])
@@ -147,6 +157,12 @@ class Visitor:
             now = perf_counter()
             stage.due = now + END_PAUSE_SECONDS if stage.over else max(stage.due + stage.pace, now - MAX_LAG_SECONDS)
         return max(0.0, stage.due - now)
+
+    def _answer(self, request: "Future[Episode]") -> None:
+        try:
+            request.set_result(self._stage.recording())
+        except PlaygroundError as error:
+            request.set_exception(error)
 
     def _stop(self, error: str) -> None:
         """Shows an error; the world waits for the next command."""

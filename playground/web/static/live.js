@@ -20,7 +20,7 @@ const PANEL = `<figcaption><span class="pg-tag pg-tag-live">live</span><b></b><i
 
 export class Live {
   constructor(app) {
-    Object.assign(this, { app, panels: [], tints: new Map(), curves: [], kind: 'return' });
+    Object.assign(this, { app, panels: [], tints: new Map(), curves: [], frames: 0, kind: 'return' });
     this.count(1);
   }
 
@@ -47,6 +47,7 @@ export class Live {
     for (const [number, bitmap] of pictures) {
       if (this.panels[number]) paint(this.panels[number].canvas, bitmap);
       bitmap.close();
+      if (number === 0) this.frames += 1;
     }
     all.forEach((one, n) => this.showPanel(this.panels[n], one, state, n));
     this.extend(all, state);

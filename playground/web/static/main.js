@@ -119,7 +119,7 @@ export async function start(element, base) {
       gallery.ask();
     },
   });
-  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), connections: () => connection.connections, attention: () => app.strip.attention, made: () => app.made };
+  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), connections: () => connection.connections, frames: () => live.frames, attention: () => app.strip.attention, made: () => app.made };
 
   function frame(now) {
     requestAnimationFrame(frame);

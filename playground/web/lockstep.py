@@ -1,0 +1,213 @@
+"""One to four panels in step, what moves them, and what their page is told.
+
+Everything here happens in the visitor's one thread.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+from playground.facade import world_seed
+from playground.viewing.reel import Painter, jpeg
+from playground.web.driving import Controls
+from playground.web.library import Library
+from playground.web.made import made
+from playground.web.outbox import Outbox
+from playground.web.panel import Panel
+from playground.web.prompts import Recipe
+from playground.web.readouts import distribution, divergence_bits, rates, readouts
+from playground.web.videos import Videos
+
+if TYPE_CHECKING:
+    from playground.agent import Agent
+
+LIVE_FPS = 60.0
+THOUGHT_SECONDS = 0.15
+"""How often the page is told what the agent thinks; looking at its attention costs about as much as a decision."""
+
+
+class Lockstep:
+    """Panels that start together and step together, drawn as fast as their page takes pictures.
+
+    Args:
+        agent: who acts.
+        checkpoint: checkpoint folder; None takes the shipped one.
+        painter: draws demonstrations.
+        size: width of pictures.
+        outbox: where news go.
+        library: where demonstrations are found.
+        folder: makes, when first called, a folder for the visitor's files.
+    """
+
+    def __init__(
+        self,
+        agent: str,
+        checkpoint: str | None,
+        painter: Painter,
+        size: int,
+        outbox: Outbox,
+        library: Library,
+        folder: Callable[[], Path],
+    ):
+        self._agent, self._checkpoint, self._painter, self._size = agent, checkpoint, painter, size
+        self._outbox, self._library = outbox, library
+        self.panels: list[Panel] = []
+        self.playing, self.due = True, 0.0
+        self.error = self.busy = ""
+        self.videos = Videos(folder, lambda name: outbox.tell({"kept": name}))
+        self._speed: float | str = 1.0
+        self._seed = 0
+        self._plan: list[tuple[int, str]] = []
+        self._controls: Controls | None = None
+        self._driving = False
+        self._held: list[str] = []
+        self._ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
+        self._drawn_at = self._thought_at = 0.0
+
+    # Time
+
+    @property
+    def ready(self) -> bool:
+        """Whether time passes: something is on, nobody paused it, and no person's turn is awaited."""
+        waits = self._driving and self._controls is not None and self._controls.turns
+        return self.playing and bool(self.panels) and (not waits or all(panel.over for panel in self.panels))
+
+    @property
+    def pace(self) -> float:
+        """Seconds from one step to the next."""
+        if isinstance(self._speed, str):
+            return 0.0
+        return 1 / (self.panels[0].task.fps * self._speed)
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode has ended in every panel."""
+        return all(panel.over for panel in self.panels)
+
+    def step(self, pressed: str | None = None) -> None:
+        """One step of every panel whose episode still runs; of all, once every episode has ended."""
+        main = self.panels[0]
+        draw = self._draws()
+        for panel in self.panels:
+            panel.draws = draw
+        if main.last is None or self.over:
+            self._start_all()
+        else:
+            self._follow_plan()
+            for panel in self.panels:
+                if not panel.over:
+                    panel.step(self._driven(pressed) if panel is main else None)
+                    if panel.over and panel.frame is None:
+                        panel.frame = panel.env.render()
+        if self.videos.full:
+            self.videos.stop()
+        self.error = ""
+        self._ticks.append((perf_counter(), main.frame is not None))
+        if main.frame is not None or not self.ready or self.over:
+            self.publish()
+
+    def reset(self, seed: int | None = None) -> None:
+        """The same start again, or another, in every panel."""
+        start = None if seed is None else world_seed(seed)
+        for panel in self.panels:
+            panel.reset(start)
+        self._start_all()
+        self.publish()
+
+    def _start_all(self) -> None:
+        """Starts an episode everywhere: the first panel's goal is the world's goal for all."""
+        main, *others = self.panels
+        self._ticks.clear()
+        main.draws = True
+        event = main.step()
+        for panel in others:
+            panel.draws = True
+            panel.reset(event.seed, event.goal)
+            panel.step()
+        self._seed = readouts(main)["seed"]
+
+    def _follow_plan(self) -> None:
+        main = self.panels[0]
+        while self._plan and main.last is not None and self._plan[0][0] <= main.last.t:
+            main.swap(self._plan.pop(0)[1])
+            self._watch()
+
+    def _driven(self, pressed: str | None) -> Any:
+        if not self._driving or self._controls is None:
+            return None
+        return self._controls.action([pressed] if pressed else self._held)
+
+    # News
+
+    def _draws(self) -> bool:
+        """Whether to draw the next step: the page has taken the last pictures and it is time, or nothing follows."""
+        if not self.playing or self.videos.recording:
+            return True
+        return perf_counter() - self._drawn_at >= 0.9 / LIVE_FPS and not self._outbox.picture_waits
+
+    def publish(self) -> None:
+        """Tells the page how things stand, with the pictures that were drawn since."""
+        pictures = {n: jpeg(panel.frame) for n, panel in enumerate(self.panels) if panel.frame is not None}
+        for panel in self.panels:
+            panel.frame = None
+        now = perf_counter()
+        if pictures:
+            self._drawn_at = now
+        state: dict[str, Any] = {
+            "agent": self._agent,
+            "playing": self.playing,
+            "speed": self._speed,
+            "error": self.error,
+            "busy": self.busy,
+            "driving": self._driving,
+            "recording": self.videos.recording,
+        }
+        if self.panels:
+            main, *others = self.panels
+            state |= {
+                "task": main.task.id,
+                "max_steps": main.task.max_steps,
+                "fps": main.task.fps,
+                "blind": main.eyes.on,
+                "camera": main.env.camera,
+                **readouts(main),
+                **(rates(self._ticks, main.task.fps) if self._ticks else {"ratio": None, "drawn_fps": None}),
+                "others": [self._beside(panel) for panel in others],
+            }
+            if not self.ready or now - self._thought_at > THOUGHT_SECONDS:
+                self._thought_at = now
+                state["thoughts"] = self._thoughts(main)
+        self._outbox.show(state, pictures)
+
+    def _beside(self, panel: Panel) -> dict[str, Any]:
+        mine, other = self.panels[0].last, panel.last
+        apart = None
+        if mine is not None and other is not None and mine.t == other.t:
+            apart = divergence_bits(mine.decision, other.decision)
+        return readouts(panel) | {"divergence": apart}
+
+    def _thoughts(self, panel: Panel) -> dict[str, Any]:
+        attention = None
+        if self._agent == "model":
+            from playground.agent.attention import prompt_attention
+
+            found = prompt_attention(cast("Agent", panel.eyes.policy))
+            attention = None if found is None else found.round(4).tolist()
+        return {"distribution": distribution(panel.last), "attention": attention}
+
+    def _watch(self) -> None:
+        """Sends the demonstrations of the prompts, and what these are made of."""
+        recipes = [Recipe.parse(panel.prompt) for panel in self.panels]
+        names = dict.fromkeys(cut.name for recipe in recipes for cut in recipe.cuts)
+        self._outbox.watch([self._painter.reel(name, self._library.find(name)) for name in names])
+        parts = [made(panel.prompt, self._library, self._agent, self._checkpoint) for panel in self.panels]
+        self._outbox.tell({"made": parts})
+
+    def close(self) -> None:
+        """Closes every world and finishes a video."""
+        self.videos.stop()
+        for panel in self.panels:
+            panel.close()
+        self.panels = []
