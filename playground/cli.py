@@ -251,6 +251,39 @@ def calibrate(
 
 
 @app.command()
+def card(checkpoint: CheckpointOption = None) -> None:
+    """Write the model card of a checkpoint from its configuration and its evaluation.json."""
+    from playground.assets import ASSETS
+    from playground.training.card import write_card
+
+    print(f"wrote {write_card(Path(checkpoint or ASSETS / 'checkpoint'))}")
+
+
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(help="prompt-swap, ood-goals or zero-shot.")],
+    out: Annotated[Path, typer.Option(help="Folder for result.json, figure.png and report.md; finished parts stay.")],
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per condition.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives other worlds.")] = 0,
+    scenes: Annotated[str, typer.Option(help="Globs of scenes or tasks that take part, separated by commas.")] = "*",
+    checkpoint: CheckpointOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+) -> None:
+    """Run one of the article's experiments on an agent; an interrupted run goes on where it stopped."""
+    from playground.experiments import experiment as run
+    from playground.experiments.running import Options
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    summary = run(name, Options(out, episodes, seed, scenes, checkpoint, workers))["summary"]
+    for key, value in summary.items():
+        if not key.endswith(("_low", "_high")):
+            low, high = (summary.get(f"{key}_{end}") for end in ("low", "high"))
+            interval = "" if low is None else f"  [{low:.3g}, {high:.3g}]"
+            print(f"{key}: {'–' if value is None else f'{value:.3g}'}{interval}")
+    print(f"wrote {out / 'report.md'}")
+
+
+@app.command()
 def web(
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for everybody.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 7860,

@@ -89,7 +89,7 @@ def evaluate(
     if prompt not in ("right", "wrong", "none"):
         named_prompt(prompt)
     chosen = _possible(domains.tasks(tasks), settings)
-    described = {**asdict(settings), "weights": _fingerprint(checkpoint) if agent == "model" else None}
+    described = {**asdict(settings), "weights": fingerprint(checkpoint) if agent == "model" else None}
     results = _finished(json_file, described)
     folder = None if checkpoint is None else str(checkpoint)
     longest_first = sorted(chosen, key=lambda task: -task.max_steps)
@@ -162,7 +162,7 @@ def _possible(tasks: list[Task], settings: Settings) -> list[Task]:
     return possible
 
 
-def _fingerprint(checkpoint: str | Path | None) -> str:
+def fingerprint(checkpoint: str | Path | None) -> str:
     """Tells one set of weights from another.
 
     Raises:

@@ -1,0 +1,266 @@
+"""Out-of-distribution goals: demonstrations of goals inside, between and beyond those that were trained.
+
+The article doubts that a prompt works unless it is very like those of training. Each family's goals are split before
+any training (`playground.domains.goals`); what was achieved is measured, and how strange the agent finds the prompt.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from playground import domains
+from playground.agent import load_agent, strangeness
+from playground.demonstrations.rollouts import rollout
+from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
+from playground.errors import UnknownNameError
+from playground.experiments.running import FIGURE, Options, auroc, flat, run, table, write_report
+from playground.facade import make_policy
+from playground.model import GeneralistModel
+from playground.prompt import Prompt
+from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS
+from playground.training.evaluation import fingerprint
+from playground.training.trials import SEEDS_PER_RUN, ModelActors, PolicyActors, Start
+
+WORLDS = 8
+"""Worlds of one family that are stepped together."""
+
+AFTER_SUCCESS = 10
+"""Steps that a solved episode goes on for, as in demonstrations: what was achieved is read at the end."""
+
+LIMIT = 500
+"""Steps of an episode, at most."""
+
+LIMITS = {"metaworld": 200}
+"""Domain -> the same, where experts take 50."""
+
+AGENTS = ("model", "nearest", "expert", "random")
+COLOURS = {"model": "#2c7fb8", "nearest": "#d95f0e", "expert": "#333333", "random": "#999999"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One part of a family's goals with one agent."""
+
+    task: str
+    part: str
+    agent: str
+    episodes: int
+    seed: int
+    checkpoint: str | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.task} {self.part} {self.agent}"
+
+
+def ood_goals(options: Options) -> dict[str, Any]:
+    """Runs the experiment; see `run` for what is written and raised.
+
+    Raises:
+        UnknownNameError: no family matches.
+    """
+    patterns = [part.strip() for part in options.scenes.split(",")]
+    chosen = [id for id in domains.families() if any(fnmatchcase(id, pattern) for pattern in patterns)]
+    if not chosen:
+        raise UnknownNameError("goal family", options.scenes, domains.families())
+    jobs = [
+        Job(id, part, agent, options.episodes, options.seed, options.checkpoint)
+        for id in chosen
+        for part in PARTS
+        for agent in AGENTS
+    ]
+    report = run("ood-goals", options, fingerprint(options.checkpoint), jobs, _work, conclude)
+    _draw(report, options)
+    return report
+
+
+@lru_cache(maxsize=1)
+def _loaded(checkpoint: str | None) -> GeneralistModel:
+    return load_agent(checkpoint)
+
+
+def _work(job: Job) -> list[dict[str, Any]]:
+    """The job of one worker process: a record for each episode."""
+    task, family = domains.task(job.task), domains.families()[job.task]
+    rng = np.random.default_rng([job.seed, PARTS.index(job.part)])  # the same goals for every agent
+    goals = [family.draw(job.part, rng) for _ in range(job.episodes)]
+    first = job.seed * SEEDS_PER_RUN
+    envs = [task.make(64) for _ in range(min(WORLDS, job.episodes))]
+    try:
+        limit = min(LIMITS.get(task.domain, LIMIT), task.max_steps)
+        expert = task.make_expert(envs[0])
+        prompts: list[Prompt | None] = [None] * job.episodes
+        if job.agent in ("model", "nearest"):
+            shown = [rollout(task, envs[0], expert, PROMPT_SEEDS[first + i], goals[i]) for i in range(job.episodes)]
+            prompts = [Prompt.from_episode(episode, f"{task.id} {job.part}") for episode in shown]
+        model = _loaded(job.checkpoint) if job.agent == "model" else None
+        actors: ModelActors | PolicyActors = (
+            PolicyActors([make_policy(job.agent, task, env, row) for row, env in enumerate(envs)])
+            if model is None
+            else ModelActors(model, envs)
+        )
+        records = []
+        for begin in range(0, job.episodes, len(envs)):
+            numbers = range(begin, min(begin + len(envs), job.episodes))
+            rows = list(range(len(numbers)))
+            starts = [Start(EVALUATION_SEEDS[first + i], goals[i], prompts[i]) for i in numbers]
+            seen = [
+                envs[row].reset(seed=s.seed, options={"goal": s.goal})[0] for row, s in zip(rows, starts, strict=True)
+            ]
+            actors.begin(rows, starts)
+            solved = [0] * len(rows)
+            running = rows
+            for _ in range(limit):
+                still = []
+                acting = [seen[row] for row in running]
+                for row, action in zip(running, actors.act(acting, running), strict=True):
+                    seen[row], _, terminated, truncated, _ = envs[row].step(action)
+                    solved[row] += task.has_success and envs[row].success
+                    if not (terminated or truncated or solved[row] > AFTER_SUCCESS):
+                        still.append(row)
+                if not (running := still):
+                    break
+            for row, i in enumerate(numbers):
+                strange = None if model is None else strangeness(model, prompts[i], job.checkpoint)
+                records.append(
+                    _record(family, goals[i], envs[row].achieved, None if strange is None else strange.score)
+                )
+        return records
+    finally:
+        for env in envs:
+            env.close()
+
+
+def _record(family: GoalFamily, goal: Any, achieved: Any, strange: float | None) -> dict[str, Any]:
+    """One episode; where nothing was achieved, the error is that of standing still in the middle."""
+    nothing = tuple(0.0 for _ in goal) if achieved is None and not isinstance(goal, str) else achieved
+    error = family.error(goal, nothing)
+    return {
+        "goal": goal,
+        "achieved": achieved,
+        "error": round(error, 5),
+        "met": error <= family.tolerance,
+        "strangeness": None if strange is None else round(strange, 4),
+    }
+
+
+def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Errors by family and part, over all families in tolerances, and how well strangeness predicts failure."""
+    families = domains.families()
+    summary: dict[str, Any] = {}
+    lines: dict[str, Any] = {}
+    for part in PARTS:
+        for agent in AGENTS:
+            name = f"error_{part}" if agent == "model" else f"error_{part}_{agent}"
+            found = {id: records.get(f"{id} {part} {agent}", []) for id in families}
+            relative = [[r["error"] / families[id].tolerance for r in rows] for id, rows in found.items()]
+            summary |= flat(name, relative)
+            for id, rows in found.items():
+                if rows:
+                    lines.setdefault(id, {}).update(flat(name, [[r["error"] for r in rows]]))
+                    lines[id] |= flat(name.replace("error", "met"), [[float(r["met"]) for r in rows]])
+                    summary |= flat(f"{id} {name}", [[r["error"] for r in rows]]) if agent == "model" else {}
+    judged = [
+        (r["strangeness"], not r["met"], part != TRAINED, id)
+        for id in families
+        for part in PARTS
+        for r in records.get(f"{id} {part} model", [])
+        if r["strangeness"] is not None
+    ]
+    summary["ood_auroc"] = auroc([s for s, *_ in judged], [failed for _, failed, *_ in judged])
+    summary["held_out_auroc"] = auroc([s for s, *_ in judged], [held_out for _, _, held_out, _ in judged])
+    for id in lines:
+        own = [(s, failed) for s, failed, _, family in judged if family == id]
+        lines[id]["ood_auroc"] = summary[f"{id} ood_auroc"] = auroc([s for s, _ in own], [f for _, f in own])
+    return {"summary": summary, "families": lines}
+
+
+def _draw(report: dict[str, Any], options: Options) -> None:
+    """Figure and one-page report."""
+    from matplotlib.figure import Figure
+
+    families = {id: domains.families()[id] for id in report["families"]}
+    columns = min(4, len(families) + 1)
+    rows = -(-(len(families) + 1) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, (id, family) in zip(axes, families.items(), strict=False):
+        axis.set_title(id, fontsize=9)
+        if isinstance(family, NumericFamily):
+            _draw_numbers(axis, family, report["records"])
+        else:
+            for shift, agent in enumerate(AGENTS):
+                met = [
+                    np.mean([r["met"] for r in report["records"].get(f"{id} {p} {agent}", [])] or [np.nan])
+                    for p in PARTS
+                ]
+                axis.bar(np.arange(3) + 0.2 * shift - 0.3, met, 0.2, color=COLOURS[agent], label=agent)
+            axis.set_xticks(range(3), PARTS)
+            axis.set(ylim=(0, 1), ylabel="goal met")
+    last = axes[len(families)]
+    for part, colour in zip(PARTS, ("#2c7fb8", "#7fcdbb", "#d95f0e"), strict=True):
+        points = [
+            (r["strangeness"], r["error"] / families[id].tolerance)
+            for id in families
+            for r in report["records"].get(f"{id} {part} model", [])
+            if r["strangeness"] is not None
+        ]
+        last.scatter(*zip(*points, strict=True), s=6, color=colour, label=part) if points else None
+    value = report["summary"]["ood_auroc"]
+    last.set(xlabel="strangeness of the prompt", ylabel="error / tolerance", yscale="symlog")
+    last.set_title("AUROC for failure: " + ("–" if value is None else f"{value:.2f}"), fontsize=9)
+    last.legend(fontsize=7)
+    for axis in axes[len(families) + 1 :]:
+        axis.set_axis_off()
+    axes[0].legend(fontsize=7)
+    figure.savefig(options.out / FIGURE, dpi=110)
+    cells = [
+        [id, families[id].unit or "0 or 1"]
+        + [line.get(f"{what}_{part}{agent}") for agent in ("", "_expert") for what in ("error",) for part in PARTS]
+        + [line.get(f"met_{part}") for part in PARTS]
+        + [line["ood_auroc"]]
+        for id, line in report["families"].items()
+    ]
+    header = ("family", "unit", *PARTS, *(f"expert {p}" for p in PARTS), *(f"met {p}" for p in PARTS), "AUROC")
+    every = [
+        [agent or "agent"] + [report["summary"].get(f"error_{part}{'_' if agent else ''}{agent}") for part in PARTS]
+        for agent in ("", "nearest", "expert", "random")
+    ]
+    write_report(
+        options.out,
+        "Out-of-distribution goals",
+        f"playground experiment ood-goals --out {options.out.name} --episodes {options.episodes}",
+        [
+            f"Errors at the end of the episode, mean. *{INTERPOLATED}* goals lie in a gap of the trained ones. *met*: "
+            "share of episodes within the family's tolerance. *AUROC*: how well the prompt's strangeness predicts that "
+            "the goal is not met (0.5 is chance).",
+            table(header, cells),
+            "Errors in tolerances, mean over families:",
+            table(("who", *PARTS), every),
+        ],
+    )
+
+
+def _draw_numbers(axis: Any, family: NumericFamily, records: dict[str, list[dict[str, Any]]]) -> None:
+    """Achieved against prompted parameter; trained intervals are shaded."""
+    for low, high in family.intervals[TRAINED]:
+        axis.axvspan(low, high, color="#2c7fb8", alpha=0.12, lw=0)
+    ends = [end for spans in family.intervals.values() for span in spans for end in span]
+    axis.plot([min(ends), max(ends)], [min(ends), max(ends)], color="k", lw=0.7)
+    for agent in AGENTS[::-1]:
+        points = [
+            (family.value(_goal(r["goal"])), family.value(_goal(r["achieved"])))
+            for part in PARTS
+            for r in records.get(f"{family.task} {part} {agent}", [])
+            if r["achieved"] is not None
+        ]
+        if points:
+            axis.scatter(*zip(*points, strict=True), s=7, color=COLOURS[agent], label=agent)
+    axis.set(xlabel=f"prompted {family.parameter}, {family.unit}", ylabel=f"achieved, {family.unit}")
+
+
+def _goal(numbers: list[float]) -> tuple[float, ...]:
+    return tuple(numbers)

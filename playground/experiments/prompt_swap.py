@@ -1,0 +1,337 @@
+"""Prompt swap: every world of a scene under every kind of prompt, and what was actually done.
+
+The article asks whether the prompt matters at all. An agent that follows does the prompt's task whatever the world
+rewards; one that recognises the world does the world's. Nearest-neighbour replay of the prompt, the experts and chance
+stand beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from playground import assets, domains
+from playground.agent import load_agent
+from playground.demonstrations import shipped, shipped_counts
+from playground.domains.base import DomainEnv
+from playground.domains.scenes import Witness, scenes
+from playground.errors import BadValueError, UnknownNameError
+from playground.experiments.rollouts import (
+    LIMIT,
+    LIMITS,
+    Actors,
+    Experts,
+    SwappableModel,
+    SwappablePolicies,
+    Trial,
+    play,
+    still,
+)
+from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
+from playground.facade import make_policy
+from playground.model import GeneralistModel
+from playground.prompt import Prompt
+from playground.task import EVALUATION_SEEDS, Task
+from playground.training.evaluation import fingerprint
+from playground.training.scoring import normalise
+from playground.training.trials import SEEDS_PER_RUN, Start
+
+WORLDS = 8
+"""Worlds of one task that are stepped together."""
+
+TRIES = 30
+"""Worlds and prompts drawn for a trial until there is something to do in it."""
+
+CONDITIONS = (
+    "right",
+    "wrong",
+    "swapped_midway",
+    "none",
+    "shuffled",
+    "actions_only",
+    "observations_only",
+    "other_domain",
+)
+LENGTHS = (8, 24)
+"""Timesteps of the prompts of the length and position curves."""
+
+CURVES = tuple(f"{end}_{length}" for end, length in product(("first", "last"), LENGTHS))
+
+AGENTS = {
+    "model": (*CONDITIONS, *CURVES),
+    "nearest": ("right", "wrong", "swapped_midway"),
+    "expert": ("wrong", "swapped_midway"),
+    "random": ("none", "wrong"),
+}
+"""Who acts -> under which prompts. The expert is that of the prompt's task: what could be followed at best."""
+
+TWO_AIMS = ("wrong", "swapped_midway")
+"""Conditions in which the prompt shows something else than the world asks for."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scene under one kind of prompt with one agent."""
+
+    scene: str
+    condition: str
+    agent: str
+    episodes: int
+    seed: int
+    checkpoint: str | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.scene} {self.condition} {self.agent}"
+
+
+def prompt_swap(options: Options) -> dict[str, Any]:
+    """Runs the experiment; see `run` for what is written and raised.
+
+    Raises:
+        UnknownNameError: no scene matches.
+    """
+    known = _scenes()
+    chosen = [scene for scene in known if any(fnmatchcase(scene, p.strip()) for p in options.scenes.split(","))]
+    if not chosen:
+        raise UnknownNameError("scene", options.scenes, known)
+    jobs = [
+        Job(scene, condition, agent, options.episodes, options.seed, options.checkpoint)
+        for scene in chosen
+        for agent, conditions in AGENTS.items()
+        for condition in conditions
+    ]
+    report = run("prompt-swap", options, fingerprint(options.checkpoint), jobs, _work, conclude)
+    _draw(report, options)
+    return report
+
+
+def _scenes() -> dict[str, tuple[Task, ...]]:
+    """The scenes whose tasks have demonstrations to prompt with."""
+    return scenes(task for task in domains.tasks() if task.id in shipped_counts())
+
+
+@lru_cache(maxsize=1)
+def _loaded(checkpoint: str | None) -> GeneralistModel:
+    return load_agent(checkpoint)
+
+
+@lru_cache(maxsize=1)
+def _pool(scene: str) -> dict[str, list[DomainEnv]]:
+    """The worlds of one scene that this process has built, by task: building takes longer than an episode."""
+    return {}
+
+
+def _worlds(task: Task, count: int, use: str) -> list[DomainEnv]:
+    held = _pool(task.scene).setdefault(f"{use} {task.id}", [])
+    held += [task.make(64) for _ in range(count - len(held))]
+    return held[:count]
+
+
+def _work(job: Job) -> list[dict[str, Any]]:
+    """The job of one worker process: a record for each episode."""
+    tasks = _scenes()[job.scene]
+    rng = np.random.default_rng([job.seed, len(job.scene)])  # the same pairs for every agent
+    two = job.condition in TWO_AIMS
+    pairs = [(a, b) for a in tasks for b in tasks if a != b or a.hidden_goal] if two else [(a, a) for a in tasks]
+    shares = _dealt(job.episodes, [pairs[i] for i in rng.permutation(len(pairs))])
+    records = []
+    for number, ((world, other), count) in enumerate(shares):
+        if not count:
+            continue
+        first = EVALUATION_SEEDS[job.seed * SEEDS_PER_RUN] + number * job.episodes * TRIES
+        trials = _trials(job, world, other, count, first)
+        if not trials:
+            continue
+        envs = _worlds(world, min(WORLDS, len(trials)), "world")
+        witnesses = [Witness(other, env) for env in _worlds(other, len(envs), "witness")] if two else []
+        actors = _actors(job, world, other, envs, witnesses)
+        for record in play(world, trials, envs, witnesses, actors):
+            known = assets.scores().get(world.id)
+            if known is not None and not world.has_success:  # of as many steps as were taken
+                known = {name: value * record.steps / world.max_steps for name, value in known.items()}
+            records.append(
+                {"world": world.id, "prompt": other.id, **asdict(record), "normalised": normalise(record.score, known)}
+            )
+    return records
+
+
+def _dealt(count: int, pairs: Sequence[tuple[Task, Task]]) -> list[tuple[tuple[Task, Task], int]]:
+    """Deals episodes to pairs of tasks as evenly as can be."""
+    each, more = divmod(count, len(pairs))
+    return [(pair, each + (i < more)) for i, pair in enumerate(pairs)]
+
+
+def _trials(job: Job, world: Task, other: Task, count: int, first: int) -> list[Trial]:
+    """Episodes in which there is something to do; fewer than asked for where that is hard to find."""
+    rng = np.random.default_rng([first, 5])
+    right, wrong = shipped(world.id), shipped(other.id)
+    if job.condition not in TWO_AIMS:
+        trials = []
+        for i in range(count):
+            episode = right[i % len(right)]
+            prompt = _corrupted(Prompt.from_episode(episode, f"{world.id}#{i % len(right)}"), job.condition, rng)
+            trials.append(Trial(Start(first + i, episode.goal if world.hidden_goal else None, prompt)))
+        return trials
+    (env,), (watched,) = _worlds(world, 1, "world"), _worlds(other, 1, "witness")
+    witness, trials = Witness(other, watched), []
+    for i in range(count):
+        for seed in range(first + i * TRIES, first + (i + 1) * TRIES):
+            a, b = right[rng.integers(len(right))], wrong[rng.integers(len(wrong))]
+            goal, aim = (a.goal if world.hidden_goal else None), (b.goal if other.hidden_goal else None)
+            if world == other and goal == aim:
+                continue
+            try:
+                env.reset(seed=seed, options=None if goal is None else {"goal": goal})
+                witness.enter(env, aim)
+            except BadValueError:
+                continue
+            if job.condition == "wrong" and witness.would_be_idle(env, aim, still(env)):
+                continue
+            shown, swapped = Prompt.from_episode(b), job.condition == "swapped_midway"
+            start = Start(seed, goal, Prompt.from_episode(a) if swapped else shown)
+            trials.append(Trial(start, aim, shown if swapped else None, swapped))
+            break
+    return trials
+
+
+def _corrupted(prompt: Prompt, condition: str, rng: np.random.Generator) -> Prompt | None:
+    match condition:
+        case "right":
+            return prompt
+        case "none":
+            return None
+        case "shuffled":
+            return prompt.shuffled(int(rng.integers(2**31)))
+        case "actions_only":
+            return prompt.actions_only()
+        case "observations_only":
+            return prompt.observations_only()
+        case "other_domain":
+            domain = prompt.task.partition("/")[0]
+            others = [id for id in shipped_counts() if not id.startswith(f"{domain}/")]
+            episodes = shipped(others[rng.integers(len(others))])
+            return Prompt.from_episode(episodes[rng.integers(len(episodes))])
+    end, _, length = condition.partition("_")
+    segment = prompt.segments[0]
+    kept = min(int(length), len(segment))
+    part = segment.take(slice(0, kept) if end == "first" else slice(len(segment) - kept, None))
+    return Prompt(f"{prompt.name} {condition}", (part,), prompt.goal, prompt.seed)
+
+
+def _actors(job: Job, world: Task, other: Task, envs: Sequence[DomainEnv], witnesses: Sequence[Witness]) -> Actors:
+    if job.agent == "model":
+        return SwappableModel(_loaded(job.checkpoint), envs)
+    if job.agent == "expert":
+        pairs = [(witness, other.make_expert(witness.env)) for witness in witnesses]
+        return Experts([world.make_expert(env) for env in envs], pairs, at_once=job.condition == "wrong")
+    return SwappablePolicies([make_policy(job.agent, world, env, row) for row, env in enumerate(envs)])
+
+
+def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Summary, a line per scene, and the matrix of world and prompt."""
+    groups: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
+    for key, episodes in records.items():
+        _, condition, agent = key.rsplit(" ", 2)
+        groups.setdefault((condition, agent), []).append(episodes)
+    summary: dict[str, Any] = {}
+    for (condition, agent), scenes_of in groups.items():
+        name = condition if agent == "model" else f"{condition}_{agent}"
+        summary |= flat(f"following_{name}", [[_followed(r, condition) for r in scene] for scene in scenes_of])
+        known = [[r["normalised"] for r in scene if r["normalised"] is not None] for scene in scenes_of]
+        summary |= flat(f"return_{name}", known)
+        if condition in TWO_AIMS:
+            summary |= flat(f"world_done_{name}", [[float(r["did_world"]) for r in scene] for scene in scenes_of])
+    matrix: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, episodes in records.items():
+        _, condition, agent = key.rsplit(" ", 2)
+        if agent != "model" or condition not in ("right", "wrong"):
+            continue
+        for record in episodes:
+            cell = matrix.setdefault(record["world"], {}).setdefault(
+                record["prompt"] if condition == "wrong" or record["world"] != record["prompt"] else "right", {}
+            )
+            cell.setdefault("following", []).append(_followed(record, condition))
+            if record["normalised"] is not None:
+                cell.setdefault("return", []).append(record["normalised"])
+    means = {
+        world: {
+            prompt: {"episodes": len(cell["following"]), **{n: round(float(np.mean(v)), 4) for n, v in cell.items()}}
+            for prompt, cell in row.items()
+        }
+        for world, row in matrix.items()
+    }
+    by_scene = {
+        key: round(float(np.mean([_followed(r, key.rsplit(" ", 2)[1]) for r in episodes])), 4)
+        for key, episodes in records.items()
+        if episodes
+    }
+    return {"summary": summary, "following": by_scene, "matrix": means}
+
+
+def _followed(record: dict[str, Any], condition: str) -> float:
+    """Whether the prompt's task was done; with no prompt of another task, the world's."""
+    return float(record["did_prompt"] if condition in TWO_AIMS else record["did_world"])
+
+
+def _draw(report: dict[str, Any], options: Options) -> None:
+    """Figure and one-page report."""
+    from matplotlib.figure import Figure
+
+    summary, by_scene = report["summary"], report["following"]
+    names = sorted({key.rsplit(" ", 2)[0] for key in by_scene})
+    figure = Figure(figsize=(13, 4 + 0.28 * len(names)), layout="constrained")
+    bars, heat, curve = figure.subplot_mosaic([["bars", "heat"], ["curve", "heat"]], width_ratios=[1, 1.2]).values()
+    shown = [c for c in CONDITIONS if summary.get(f"following_{c}") is not None]
+    values = np.array([summary[f"following_{c}"] for c in shown])
+    reach = np.array([[summary[f"following_{c}_low"], summary[f"following_{c}_high"]] for c in shown]).reshape(-1, 2)
+    bars.barh(shown, values, xerr=np.abs(reach.T - values), color="#2c7fb8", capsize=2)
+    for agent, mark in (("expert", "k|"), ("nearest", "rx"), ("random", "g.")):
+        at = [
+            (summary[f"following_{c}_{agent}"], c) for c in shown if summary.get(f"following_{c}_{agent}") is not None
+        ]
+        bars.plot([x for x, _ in at], [c for _, c in at], mark, label=agent, markersize=9)
+    bars.invert_yaxis()
+    bars.set(xlim=(0, 1), xlabel="prompt's task done", title="Following, mean over scenes")
+    bars.legend(loc="lower right", fontsize=8)
+    grid = np.array([[by_scene.get(f"{name} {c} model", np.nan) for c in CONDITIONS] for name in names])
+    image = heat.imshow(grid, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    heat.set_xticks(range(len(CONDITIONS)), [c.replace("_", " ") for c in CONDITIONS], rotation=40, ha="right")
+    heat.set_yticks(range(len(names)), names)
+    heat.set_title("by scene")
+    figure.colorbar(image, ax=heat, shrink=0.6)
+    for end in ("first", "last"):
+        y = [summary.get(f"following_{name}") for name in ("none", *(f"{end}_{n}" for n in LENGTHS), "right")]
+        curve.plot(range(len(y)), [np.nan if v is None else v for v in y], "o-", label=f"{end} steps of it")
+    curve.set_xticks(range(len(LENGTHS) + 2), ["none", *map(str, LENGTHS), "whole"])
+    curve.set(ylim=(0, 1), xlabel="timesteps of the right demonstration", title="Prompt length and position")
+    curve.legend(fontsize=8)
+    figure.savefig(options.out / FIGURE, dpi=110)
+    rows = [
+        [c, *(summary.get(f"following_{c}{end}") for end in ("", "_low", "_high")), summary.get(f"return_{c}")]
+        + [summary.get(f"following_{c}_{agent}") for agent in ("expert", "nearest", "random")]
+        for c in (*CONDITIONS, *CURVES)
+    ]
+    header = ("prompt", "following", "low", "high", "return", "expert", "replay", "random")
+    cells = [
+        [world, prompt, cell["following"], cell.get("return"), cell["episodes"]]
+        for world, row in report["matrix"].items()
+        for prompt, cell in row.items()
+    ]
+    write_report(
+        options.out,
+        "Prompt swap",
+        f"playground experiment prompt-swap --out {options.out.name} --episodes {options.episodes}",
+        [
+            "*following*: how often the prompt's task was done, by that task's own test (with no prompt, the world's); "
+            "mean over scenes with its 95 % interval. *return*: of the world's task, 0 chance and 1 expert. *expert*: "
+            f"the prompt's expert in the same worlds. An agent gets {LIMIT} steps ({LIMITS}).",
+            table(header, rows),
+            "World's task, prompt's task:",
+            table(("world", "prompt", "following", "return", "episodes"), cells),
+        ],
+    )

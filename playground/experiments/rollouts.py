@@ -1,0 +1,212 @@
+"""Episodes of experiments: a prompt that is swapped on the way, and a witness that tells whether it was followed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from playground.domains.base import DomainEnv
+from playground.domains.scenes import Watch, Witness
+from playground.prompt import Prompt
+from playground.task import Action, Expert, Goal, Observation, Task
+from playground.training.trials import ModelActors, PolicyActors, Start
+
+LIMITS = {"metaworld": 250, "babyai": 30}
+"""Domain -> steps that the agent gets for each prompt. In a room of a few things, who wanders meets them all."""
+
+LIMIT = 300
+"""The same in other domains."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode.
+
+    Attributes:
+        start: the world's seed and goal, and the first prompt.
+        aim: goal of the witness, if there is one.
+        second: the prompt that the first is swapped for when the world's task is done, or half of the time is over.
+        swapped: whether there is a second phase.
+    """
+
+    start: Start
+    aim: Goal = None
+    second: Prompt | None = None
+    swapped: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one episode.
+
+    Attributes:
+        score: of the world's task: 1 or 0 where it defines success, else the return.
+        steps: actions executed.
+        did_world: whether the world's task was done (in the first phase, if there are two).
+        did_prompt: whether the witness's task was done (in the last phase); None without a witness.
+        swapped_at: step of the swap, if any.
+    """
+
+    score: float
+    steps: int
+    did_world: bool
+    did_prompt: bool | None
+    swapped_at: int | None
+
+
+class Actors(Protocol):
+    """Who acts in several worlds."""
+
+    def begin(self, rows: Sequence[int], starts: Sequence[Start]) -> None: ...
+
+    def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Action]: ...
+
+    def swap(self, row: int, prompt: Prompt | None) -> None:
+        """Gives a row another prompt in the middle of its episode."""
+
+
+class SwappableModel(ModelActors):
+    """The agent; what it has lived through stays when its prompt is swapped."""
+
+    def swap(self, row: int, prompt: Prompt | None) -> None:
+        self._agent.condition([prompt], [row])
+
+
+class SwappablePolicies(PolicyActors):
+    """A policy per world."""
+
+    def swap(self, row: int, prompt: Prompt | None) -> None:
+        self._policies[row].condition(prompt)
+
+
+class Experts:
+    """The expert of what the prompt shows: the ceiling of following.
+
+    Args:
+        worlds: experts of the worlds' task, one per row.
+        witnesses: the witnesses and experts of their task.
+        at_once: whether the witnesses' experts act from the start, rather than from the swap on.
+    """
+
+    def __init__(self, worlds: Sequence[Expert], witnesses: Sequence[tuple[Witness, Expert]], at_once: bool):
+        self._worlds, self._witnesses, self._at_once = worlds, witnesses, at_once
+        self._second = [at_once] * len(worlds)
+
+    def begin(self, rows: Sequence[int], starts: Sequence[Start]) -> None:
+        for row in rows:
+            self._second[row] = self._at_once
+            self._worlds[row].reset()
+            self._witnesses[row][1].reset()
+
+    def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Action]:
+        actions = []
+        for row, observation in zip(rows, observations, strict=True):
+            witness, expert = self._witnesses[row]
+            second = self._second[row]
+            actions.append(expert.act(witness.observation) if second else self._worlds[row].act(observation))
+        return actions
+
+    def swap(self, row: int, prompt: Prompt | None) -> None:
+        self._second[row] = True
+        self._witnesses[row][1].reset()
+
+
+@dataclass
+class _Running:
+    """A row's episode so far."""
+
+    number: int
+    observation: Observation
+    total: float = 0.0
+    steps: int = 0
+    swapped_at: int | None = None
+    did_world: bool = False
+    over: bool = False
+
+
+def play(
+    task: Task, trials: Sequence[Trial], worlds: Sequence[DomainEnv], witnesses: Sequence[Witness], actors: Actors
+) -> list[Record]:
+    """Plays every trial, as many at a time as there are worlds.
+
+    An episode goes on until the prompt's task is done, or the time is over: what else was done on the way is noted.
+
+    Args:
+        task: what the worlds are of.
+        trials: the episodes.
+        worlds: B worlds.
+        witnesses: one per world, or none.
+        actors: who acts.
+    """
+    limit = min(LIMITS.get(task.domain, LIMIT), task.max_steps)
+    watches = [Watch(task) for _ in worlds]
+    records: dict[int, Record] = {}
+    waiting = iter(range(len(trials)))
+    running: dict[int, _Running] = {}
+    while True:
+        fresh = list(zip((r for r in range(len(worlds)) if r not in running), waiting, strict=False))
+        for row, i in fresh:
+            start = trials[i].start
+            options = None if start.goal is None else {"goal": start.goal}
+            running[row] = _Running(i, worlds[row].reset(seed=start.seed, options=options)[0])
+            watches[row].restart(worlds[row])
+            if witnesses:
+                witnesses[row].enter(worlds[row], trials[i].aim)
+        if fresh:
+            actors.begin([row for row, _ in fresh], [trials[i].start for _, i in fresh])
+        if not running:
+            return [records[i] for i in range(len(trials))]
+        rows = sorted(running)
+        actions = actors.act([running[row].observation for row in rows], rows)
+        for row, action in zip(rows, actions, strict=True):
+            now, trial, env = running[row], trials[running[row].number], worlds[row]
+            _advance(now, env, watches[row], witnesses[row] if witnesses else None, action)
+            first_phase = trial.swapped and now.swapped_at is None
+            if first_phase and (watches[row].done or now.steps >= limit // 2 or now.over):
+                now.did_world, now.swapped_at = watches[row].done, now.steps
+                witnesses[row].watch.restart(witnesses[row].env)
+                actors.swap(row, trial.second)
+                continue
+            if not trial.swapped:
+                now.did_world = watches[row].done
+            if _finished(now, trial, watches[row], witnesses[row] if witnesses else None, limit):
+                del running[row]
+                score = float(env.success) if task.has_success else now.total
+                followed = _followed(watches[row], witnesses[row]) if witnesses else None
+                records[now.number] = Record(score, now.steps, now.did_world, followed, now.swapped_at)
+
+
+def _advance(now: _Running, env: DomainEnv, watch: Watch, witness: Witness | None, action: Action) -> None:
+    """One step of world and witness. A world that has ended leaves its witness going on."""
+    if not now.over:
+        now.observation, reward, terminated, truncated, _ = env.step(action)
+        now.total += float(reward)
+        watch.note(env, float(reward))
+        now.over = terminated or truncated
+    if witness is not None:
+        witness.step(action)
+        if now.over:
+            now.observation = witness.observation
+    now.steps += 1
+
+
+def _finished(now: _Running, trial: Trial, watch: Watch, witness: Witness | None, limit: int) -> bool:
+    if now.steps - (now.swapped_at or 0) >= limit:
+        return True
+    if witness is None:
+        return now.over or (watch.task.has_success and watch.done)
+    return witness.ended or (witness.watch.task.has_success and witness.watch.done)
+
+
+def _followed(watch: Watch, witness: Witness) -> bool:
+    """Whether the witness's task is what was done; where no success is defined, rather than the world's."""
+    if witness.watch.task.has_success or watch.task.has_success:
+        return witness.watch.done
+    return witness.watch.done and witness.watch.share > watch.share
+
+
+def still(env: DomainEnv) -> Action:
+    """The action of doing nothing: zeros, or the last choice (BabyAI's `done`)."""
+    space = env.action_space
+    return np.zeros(space.shape, np.float32) if space.shape else np.asarray(space.n - 1, np.int64)  # type: ignore[attr-defined]

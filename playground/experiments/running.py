@@ -1,0 +1,164 @@
+"""What all experiments share: jobs on all cores, progress, a result that grows and is never done twice, intervals."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from playground.demonstrations.pool import cores, run_jobs
+from playground.errors import BadFileError, PlaygroundError
+from playground.training.scoring import RESAMPLES, bootstrap_interval
+
+RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
+
+
+class Job(Protocol):
+    """A piece of an experiment that one process does; `key` names it in the result."""
+
+    @property
+    def key(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every experiment can be asked for.
+
+    Attributes:
+        out: folder of the result.
+        episodes: per condition.
+        seed: picks other worlds.
+        scenes: glob of what is taken part in: scenes, families' tasks, or tasks.
+        checkpoint: checkpoint folder; None takes the shipped one.
+        workers: processes; None takes all cores.
+    """
+
+    out: Path
+    episodes: int = 50
+    seed: int = 0
+    scenes: str = "*"
+    checkpoint: str | None = None
+    workers: int | None = None
+
+
+def run(
+    name: str,
+    options: Options,
+    weights: str,
+    jobs: Sequence[Any],
+    work: Callable[[Any], list[dict[str, Any]]],
+    conclude: Callable[[dict[str, list[dict[str, Any]]]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Does the jobs that `result.json` lacks, saving after each, and concludes.
+
+    Args:
+        name: of the experiment.
+        options: where and how much.
+        weights: tells one set of weights from another.
+        jobs: `Job`s; done in this order.
+        work: job -> one record per episode; must be importable by other processes.
+        conclude: records by key -> what else the result holds, "summary" among it.
+
+    Raises:
+        BadFileError: there is a `result.json` of something else.
+        PlaygroundError: some jobs failed; all others were done and saved.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    settings = {"episodes": options.episodes, "seed": options.seed, "weights": weights}
+    records = _finished(options.out / RESULT, name, settings)
+    left = [job for job in jobs if job.key not in records]
+    failures: dict[str, Exception] = {}
+    columns = (TextColumn("{task.description:60}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task(name, total=len(jobs), completed=len(jobs) - len(left))
+        for job, result in run_jobs(work, left, options.workers or cores()):
+            progress.update(bar, advance=1, description=job.key)
+            if isinstance(result, Exception):
+                failures[job.key] = result
+                continue
+            records[job.key] = result
+            _save(options.out, {"experiment": name, "settings": settings, "complete": False, "records": records})
+    wanted = {job.key: records[job.key] for job in jobs if job.key in records}
+    if not wanted:
+        raise PlaygroundError(f"{name}: all {len(jobs)} jobs failed; the first: {next(iter(failures.values()))}")
+    report = {
+        "experiment": name,
+        "settings": settings,
+        "complete": not failures,
+        **conclude(wanted),
+        "failures": {key: str(error) for key, error in failures.items()},
+        "records": records,
+    }
+    _save(options.out, report)
+    return report
+
+
+def _finished(file: Path, name: str, settings: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    if not file.exists():
+        return {}
+    try:
+        found = json.loads(file.read_text())
+        experiment, same, records = found["experiment"], found["settings"] == settings, dict(found["records"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadFileError(f"{file} is no result of an experiment ({error}); give another folder") from error
+    if experiment != name:
+        raise BadFileError(f"{file} is of the experiment {experiment!r}, not {name!r}; give another folder")
+    return records if same else {}
+
+
+def _save(out: Path, report: Mapping[str, Any]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    unfinished = out / f"{RESULT}.unfinished"
+    unfinished.write_text(json.dumps(report, indent=1) + "\n")
+    os.replace(unfinished, out / RESULT)
+
+
+def mean_of_groups(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Mean over groups of the groups' means, and its 95 % interval from resampled episodes; NaN without any."""
+    groups = [group for group in groups if len(group)]
+    if not groups:
+        return float("nan"), float("nan"), float("nan")
+    rng = np.random.default_rng(0)
+    resampled = np.stack(
+        [np.asarray(g, float)[rng.integers(len(g), size=(RESAMPLES, len(g)))].mean(axis=1) for g in groups]
+    )
+    low, high = bootstrap_interval(resampled.mean(axis=0))
+    return float(np.mean([np.mean(g) for g in groups])), low, high
+
+
+def flat(name: str, groups: Sequence[Sequence[float]]) -> dict[str, float | None]:
+    """`name`, `name_low` and `name_high` of `mean_of_groups`; None (JSON's null) where nothing was measured."""
+    values = mean_of_groups(groups)
+    return {
+        key: None if np.isnan(value) else round(value, 4)
+        for key, value in zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
+    }
+
+
+def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
+    """Area under the ROC curve: chance that a positive's score exceeds a negative's; None without both kinds."""
+    from scipy.stats import rankdata
+
+    flags = np.asarray(positive, bool)
+    if flags.all() or not flags.any():
+        return None
+    ranks = rankdata(scores)
+    count = int(flags.sum())
+    return float((ranks[flags].sum() - count * (count + 1) / 2) / (count * (len(flags) - count)))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; numbers with three significant digits."""
+    cells = [[f"{c:.3g}" if isinstance(c, float) else "–" if c is None else str(c) for c in row] for row in rows]
+    lines = [header, ["---"] * len(header), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_report(out: Path, title: str, command: str, parts: Sequence[str]) -> None:
+    """Writes the one-page report beside result and figure."""
+    text = "\n\n".join([f"# {title}", f"`{command}`", f"![{title}]({FIGURE})", *parts])
+    (out / REPORT).write_text(text + "\n")

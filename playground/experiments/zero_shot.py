@@ -1,0 +1,130 @@
+"""Zero-shot: tasks that the agent was never trained on, by a demonstration alone.
+
+Replaying the demonstration by nearest neighbour, chance, and the agent without a prompt stand beside it: only what
+exceeds them is a skill that the prompt has called up.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from playground import assets, domains
+from playground.agent import load_agent
+from playground.demonstrations import shipped_counts
+from playground.errors import UnknownNameError
+from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
+from playground.model import GeneralistModel, read_config
+from playground.training.evaluation import fingerprint
+from playground.training.scoring import normalise
+from playground.training.trials import Settings, evaluate_task
+
+WHO = {
+    "agent": ("model", "right"),
+    "no_prompt": ("model", "none"),
+    "replay": ("nearest", "right"),
+    "random": ("random", "none"),
+}
+"""Name -> agent and prompt."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One held-out task with one agent."""
+
+    task: str
+    who: str
+    episodes: int
+    seed: int
+    checkpoint: str | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.task} {self.who}"
+
+
+def zero_shot(options: Options) -> dict[str, Any]:
+    """Runs the experiment on every task that the checkpoint has not learnt; see `run` for what is written and raised.
+
+    Raises:
+        UnknownNameError: no task that was held out matches.
+    """
+    folder = options.checkpoint or assets.ASSETS / "checkpoint"
+    learnt = set(read_config(folder)[1].get("tasks", []))
+    held_out = [id for id in shipped_counts() if id not in learnt and id in {task.id for task in domains.tasks()}]
+    patterns = [part.strip() for part in options.scenes.split(",")]
+    chosen = [id for id in held_out if any(fnmatchcase(id, pattern) for pattern in patterns)]
+    if not chosen:
+        raise UnknownNameError("held-out task", options.scenes, held_out)
+    jobs = [Job(id, who, options.episodes, options.seed, options.checkpoint) for id in chosen for who in WHO]
+    report = run("zero-shot", options, fingerprint(options.checkpoint), jobs, _work, conclude)
+    _draw(report, options)
+    return report
+
+
+@lru_cache(maxsize=1)
+def _loaded(checkpoint: str | None) -> GeneralistModel:
+    return load_agent(checkpoint)
+
+
+def _work(job: Job) -> list[dict[str, Any]]:
+    """The job of one worker process: a record for each episode."""
+    agent, prompt = WHO[job.who]
+    model = _loaded(job.checkpoint) if agent == "model" else None
+    found = evaluate_task(domains.task(job.task), Settings(agent, prompt, job.episodes, job.seed), model)
+    known = assets.scores().get(job.task)
+    return [{"score": score, "normalised": normalise(score, known)} for score in found["scores"]]
+
+
+def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Normalised return (0 chance, 1 expert) over all held-out tasks and for each."""
+    summary: dict[str, Any] = {}
+    lines: dict[str, Any] = {}
+    for who in WHO:
+        groups = {key.rsplit(" ", 1)[0]: rows for key, rows in records.items() if key.rsplit(" ", 1)[1] == who}
+        known = {id: [r["normalised"] for r in rows if r["normalised"] is not None] for id, rows in groups.items()}
+        summary |= flat(f"return_{who}", list(known.values()))
+        for id, values in known.items():
+            lines.setdefault(id, {}).update(flat(f"return_{who}", [values]))
+    return {"summary": {"tasks": len(lines), **summary}, "tasks": lines}
+
+
+def _draw(report: dict[str, Any], options: Options) -> None:
+    """Figure and one-page report."""
+    from matplotlib.figure import Figure
+
+    lines = report["tasks"]
+    names = sorted(lines, key=lambda id: lines[id].get("return_agent") or 0.0)
+    figure = Figure(figsize=(9, 2 + 0.32 * len(names)), layout="constrained")
+    axis = figure.subplots()
+    for shift, (who, colour) in enumerate(zip(WHO, ("#2c7fb8", "#7fcdbb", "#d95f0e", "#999999"), strict=True)):
+        for y, id in enumerate(names):
+            value, low, high = (lines[id].get(f"return_{who}{end}") for end in ("", "_low", "_high"))
+            if value is not None:
+                axis.plot([low, high], [y + 0.15 * (1.5 - shift)] * 2, color=colour, lw=1)
+                label = who.replace("_", " ") if y == 0 else None
+                axis.plot(value, y + 0.15 * (1.5 - shift), "o", color=colour, ms=4, label=label)
+    axis.axvline(0, color="k", lw=0.6)
+    axis.axvline(1, color="k", lw=0.6, ls="--")
+    axis.set_yticks(np.arange(len(names)), names, fontsize=8)
+    axis.set(xlabel="return, 0 chance and 1 expert", title="Tasks never trained on")
+    axis.legend(fontsize=8)
+    figure.savefig(options.out / FIGURE, dpi=110)
+    everything = [("all", report["summary"]), *sorted(lines.items())]
+    rows = [[id, *(_cell(line, who) for who in WHO)] for id, line in everything]
+    write_report(
+        options.out,
+        "Zero-shot",
+        f"playground experiment zero-shot --out {options.out.name} --episodes {options.episodes}",
+        [
+            f"Normalised return with its 95 % interval on {len(lines)} tasks that the agent was never trained on.",
+            table(("task", "agent", "agent, no prompt", "replay", "random"), rows),
+        ],
+    )
+
+
+def _cell(line: dict[str, Any], who: str) -> str | None:
+    value, low, high = (line.get(f"return_{who}{end}") for end in ("", "_low", "_high"))
+    return None if value is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
