@@ -140,12 +140,13 @@ def continuations(
     out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Let experts take over in the middle of other episodes of their scene; adds to the episodes for training."""
     from playground.demonstrations.continuing import collect_continuations
+    from playground.demonstrations.pool import parse_workers
 
-    collect_continuations(tasks, episodes, seed, out, workers)
+    collect_continuations(tasks, episodes, seed, out, parse_workers(workers))
 
 
 @app.command()
@@ -267,14 +268,15 @@ def experiment(
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other worlds.")] = 0,
     scenes: Annotated[str, typer.Option(help="Globs of scenes or tasks that take part, separated by commas.")] = "*",
     checkpoint: CheckpointOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Run one of the article's experiments on an agent; an interrupted run goes on where it stopped."""
+    from playground.demonstrations.pool import parse_workers
     from playground.experiments import experiment as run
     from playground.experiments.running import Options
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    summary = run(name, Options(out, episodes, seed, scenes, checkpoint, workers))["summary"]
+    summary = run(name, Options(out, episodes, seed, scenes, checkpoint, parse_workers(workers)))["summary"]
     for key, value in summary.items():
         if not key.endswith(("_low", "_high")):
             low, high = (summary.get(f"{key}_{end}") for end in ("low", "high"))

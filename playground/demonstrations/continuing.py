@@ -12,7 +12,7 @@ import numpy as np
 
 from playground import domains
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks, write_shard
-from playground.demonstrations.pool import cores, run_jobs
+from playground.demonstrations.pool import Workers, cores, run_jobs
 from playground.demonstrations.rollouts import disturbed
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
@@ -74,7 +74,7 @@ def mates(task: Task) -> list[Task]:
 
 
 def collect_continuations(
-    tasks: str = "*", episodes: int = 200, seed: int = 0, root: Path | None = None, workers: int | None = None
+    tasks: str = "*", episodes: int = 200, seed: int = 0, root: Path | None = None, workers: Workers | None = None
 ) -> None:
     """Adds shards with continuations to tasks that have demonstrations and share their scene, and shows progress.
 
@@ -83,7 +83,7 @@ def collect_continuations(
         episodes: per task, rounded up to full shards. Shards that exist are not collected again.
         seed: of the first world, counted from `FIRST_SEED`; another one adds to what is there.
         root: where the demonstrations lie; a cache folder of the user's by default.
-        workers: processes; all cores by default.
+        workers: processes, or a cluster's address; all cores by default.
 
     Raises:
         BadFileError: none of the tasks has demonstrations and company.

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from playground import domains
+from playground import assets, domains
 from playground.agent import load_agent, strangeness
 from playground.demonstrations.rollouts import rollout
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
 from playground.errors import UnknownNameError
 from playground.experiments.running import FIGURE, Options, auroc, flat, run, table, write_report
 from playground.facade import make_policy
-from playground.model import GeneralistModel
+from playground.model import GeneralistModel, read_config
 from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS
 from playground.training.evaluation import fingerprint
@@ -73,6 +73,8 @@ def ood_goals(options: Options) -> dict[str, Any]:
         for agent in AGENTS
     ]
     report = run("ood-goals", options, fingerprint(options.checkpoint), jobs, _work, conclude)
+    held_out = read_config(options.checkpoint or assets.ASSETS / "checkpoint")[1].get("goals_held_out", [])
+    report["trained_on_held_out_goals"] = [id for id in chosen if id not in held_out]
     _draw(report, options)
     return report
 
@@ -237,10 +239,20 @@ def _draw(report: dict[str, Any], options: Options) -> None:
             f"Errors at the end of the episode, mean. *{INTERPOLATED}* goals lie in a gap of the trained ones. *met*: "
             "share of episodes within the family's tolerance. *AUROC*: how well the prompt's strangeness predicts that "
             "the goal is not met (0.5 is chance).",
+            _warning(report["trained_on_held_out_goals"]),
             table(header, cells),
             "Errors in tolerances, mean over families:",
             table(("who", *PARTS), every),
         ],
+    )
+
+
+def _warning(spoilt: list[str]) -> str:
+    if not spoilt:
+        return "No held-out goal was in the training data of these families."
+    return (
+        f"The training data of this checkpoint were not split by goal, or not noted to be, for {', '.join(spoilt)}: "
+        "there the held-out parts are held out in name only."
     )
 
 

@@ -162,11 +162,11 @@ def play(
         for row, action in zip(rows, actions, strict=True):
             now, trial, env = running[row], trials[running[row].number], worlds[row]
             _advance(now, env, watches[row], witnesses[row] if witnesses else None, action)
-            first_phase = trial.swapped and now.swapped_at is None
-            if first_phase and (watches[row].done or now.steps >= limit // 2 or now.over):
-                now.did_world, now.swapped_at = watches[row].done, now.steps
-                witnesses[row].watch.restart(witnesses[row].env)
-                actors.swap(row, trial.second)
+            if trial.swapped and now.swapped_at is None:
+                if watches[row].done or now.steps >= limit // 2 or now.over:
+                    now.did_world, now.swapped_at = watches[row].done, now.steps
+                    witnesses[row].watch.restart(witnesses[row].env)
+                    actors.swap(row, trial.second)
                 continue
             if not trial.swapped:
                 now.did_world = watches[row].done

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from playground.demonstrations.pool import cores, run_jobs
+from playground.demonstrations.pool import Workers, cores, run_jobs
 from playground.errors import BadFileError, PlaygroundError
 from playground.training.scoring import RESAMPLES, bootstrap_interval
 
@@ -33,7 +33,7 @@ class Options:
         seed: picks other worlds.
         scenes: glob of what is taken part in: scenes, families' tasks, or tasks.
         checkpoint: checkpoint folder; None takes the shipped one.
-        workers: processes; None takes all cores.
+        workers: processes, or a cluster's address; None takes all cores.
     """
 
     out: Path
@@ -41,7 +41,7 @@ class Options:
     seed: int = 0
     scenes: str = "*"
     checkpoint: str | None = None
-    workers: int | None = None
+    workers: Workers | None = None
 
 
 def run(

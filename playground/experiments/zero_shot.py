@@ -29,6 +29,8 @@ WHO = {
 }
 """Name -> agent and prompt."""
 
+COLOURS = {"agent": "#2c7fb8", "no_prompt": "#7fcdbb", "replay": "#d95f0e", "random": "#999999"}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -99,7 +101,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     names = sorted(lines, key=lambda id: lines[id].get("return_agent") or 0.0)
     figure = Figure(figsize=(9, 2 + 0.32 * len(names)), layout="constrained")
     axis = figure.subplots()
-    for shift, (who, colour) in enumerate(zip(WHO, ("#2c7fb8", "#7fcdbb", "#d95f0e", "#999999"), strict=True)):
+    for shift, (who, colour) in enumerate(COLOURS.items()):
         for y, id in enumerate(names):
             value, low, high = (lines[id].get(f"return_{who}{end}") for end in ("", "_low", "_high"))
             if value is not None:

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from playground import domains
 from playground.demonstrations.packed import PackedTask
+from playground.domains.goals import TRAINED
 from playground.model import ModelConfig, Steps
 from playground.tokens.text import encode_text
 from playground.tokens.timestep import Form, encode_actions, encode_tensors
@@ -43,6 +45,7 @@ class TaskData:
         start, length: int [E].
         history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
         prompts: int [E] -> the demonstrations of the same goal, each goal's list shared.
+        goals_held_out: whether the task is a goal family and none of its held-out goals is among these.
     """
 
     id: str
@@ -57,6 +60,7 @@ class TaskData:
     length: np.ndarray
     history: np.ndarray
     prompts: list[np.ndarray]
+    goals_held_out: bool
 
     @property
     def modality(self) -> str:
@@ -82,6 +86,7 @@ class TaskData:
         for i in np.flatnonzero(packed.promptable).tolist():
             groups[int(episodes["goal"][i])].append(i)
         shared = {goal: np.array(members) for goal, members in groups.items()}
+        family = domains.families().get(packed.task)
         return cls(
             id=packed.task,
             form=form,
@@ -95,6 +100,7 @@ class TaskData:
             length=episodes["length"].astype(np.int64),
             history=packed.histories,
             prompts=[shared[goal] for goal in episodes["goal"].tolist()],
+            goals_held_out=family is not None and all(family.part(goal) == TRAINED for goal in packed.goals.values()),
         )
 
 

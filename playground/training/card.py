@@ -14,6 +14,8 @@ from playground.model import from_pretrained, read_config
 
 FILE = "README.md"
 EVALUATION = "evaluation.json"
+_APART = ("recipe", "tasks", "goals_held_out")
+
 WEAK = 0.5
 """Normalised score below which a task counts as a limit of the agent."""
 
@@ -41,21 +43,20 @@ def write_card(folder: Path) -> Path:
     learnt = training.get("tasks", [])
     parts = [
         "# Model card",
-        f"A generalist agent of {model.parameter_count() / 1e6:.2f} million parameters that acts in {len(learnt)} tasks of "
-        f"{len({id.partition('/')[0] for id in learnt})} domains, told by a demonstration what to do. Weights: "
-        f"{(folder / 'model.safetensors').stat().st_size / 1e6:.1f} MB, `safetensors`, MIT licence.",
+        f"A generalist agent of {model.parameter_count() / 1e6:.2f} million parameters that acts in {len(learnt)} "
+        f"tasks of {len({id.partition('/')[0] for id in learnt})} domains, told by a demonstration what to do. "
+        f"Weights: {(folder / 'model.safetensors').stat().st_size / 1e6:.1f} MB, `safetensors`, MIT licence.",
         "## Model",
         _lines(config.to_json()),
         "## Data",
-        "Behavioural cloning of each task's expert (scripts, planners, controllers and policies trained for one task) in "
-        "worlds with seeds below 1,000,000; demonstrations and evaluation use other seeds. Of these tasks the goal is "
-        "hidden from the observation, and only goals of the first column were trained:",
-        _families(learnt),
+        "Behavioural cloning of each task's expert (a script, a planner, a controller, or a policy trained for one "
+        "task) in worlds with seeds below 1,000,000; demonstrations and evaluation use other seeds.",
+        _families(training.get("goals_held_out", [])),
         "## Recipe",
-        _lines({**training.get("recipe", {}), **{k: v for k, v in training.items() if k not in ("recipe", "tasks")}}),
+        _lines({**training.get("recipe", {}), **{k: v for k, v in training.items() if k not in _APART}}),
         "## Scores",
-        f"{settings['episodes']} episodes a task in worlds never trained on, prompts `{settings['prompt']}`. Scores are "
-        "success rates where a task defines success, else returns; *normalised*: 0 is chance, 1 the expert.",
+        f"{settings['episodes']} episodes a task in worlds never trained on, prompts `{settings['prompt']}`. Scores "
+        "are success rates where a task defines success, else returns; *normalised*: 0 is chance, 1 the expert.",
         _summary(summary),
         _domains(tasks),
         _tasks(tasks),
@@ -79,10 +80,10 @@ def _lines(values: Mapping[str, Any]) -> str:
     return "\n".join(f"* {name.replace('_', ' ')}: {text(value)}" for name, value in values.items())
 
 
-def _families(learnt: list[str]) -> str:
+def _families(held_out: list[str]) -> str:
     rows = []
     for id, family in domains.families().items():
-        if id in learnt:
+        if id in held_out:
             spans = getattr(family, "intervals", None)
             told = (
                 [" or ".join(f"{low:g} to {high:g}" for low, high in spans[part]) for part in spans]
@@ -90,7 +91,10 @@ def _families(learnt: list[str]) -> str:
                 else ["colours and kinds", "pairs of them never named together", "a colour never named"]
             )
             rows.append([f"`{id}`", f"{family.parameter} {family.unit}".strip(), *told])
-    return _table(("family", "goal", "trained", "held out between", "held out beyond"), rows) if rows else ""
+    if not rows:
+        return ""
+    header = ("family", "goal", "trained", "held out between", "held out beyond")
+    return "Goals that the observation hides, and which of them were not trained on:\n\n" + _table(header, rows)
 
 
 def _summary(summary: Mapping[str, Any]) -> str:

@@ -224,6 +224,7 @@ class _Loop:
             "steps": self.step,
             "minutes": round(self.elapsed / 60, 1),
             "tasks": self.tasks,
+            "goals_held_out": sorted(d.id for group in self.sampler.tasks.values() for d in group if d.goals_held_out),
         }
         save_pretrained(averaged, self.out, training)
 

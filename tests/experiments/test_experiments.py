@@ -1,0 +1,114 @@
+"""Experiments: a small run each of the shipped agent, and what is concluded from known records."""
+
+import json
+
+import numpy as np
+import pytest
+
+from playground import domains
+from playground.domains.scenes import Witness, scenes
+from playground.errors import BadFileError, BadValueError, UnknownNameError
+from playground.experiments import NAMES, experiment, ood_goals, prompt_swap, zero_shot
+from playground.experiments.rollouts import Experts, Trial, play
+from playground.experiments.running import Options, auroc, flat, mean_of_groups
+from playground.training.trials import Start
+
+SEED = 1_500_000
+
+
+def written(out):
+    assert (out / "figure.png").stat().st_size > 5000
+    assert (out / "report.md").read_text().startswith("# ")
+    return json.loads((out / "result.json").read_text())
+
+
+def test_prompt_swap(tmp_path, monkeypatch):
+    agents = {"model": ("right", "wrong", "swapped_midway"), "nearest": ("first_8",), "expert": ("wrong",)}
+    monkeypatch.setattr(prompt_swap, "AGENTS", agents)
+    options = Options(tmp_path, 2, 0, "classic/CartPole", workers=1)
+    report = experiment("prompt-swap", options)
+    assert written(tmp_path)["summary"] == report["summary"] and report["complete"]
+    assert len(report["records"]) == 5 and all(len(rows) == 2 for rows in report["records"].values())
+    for name in ("following_right", "following_wrong", "following_swapped_midway", "return_right", "return_wrong"):
+        low, value, high = (report["summary"][f"{name}{end}"] for end in ("_low", "", "_high"))
+        assert low <= value <= high
+    swapped = report["records"]["classic/CartPole swapped_midway model"]
+    assert all(0 < r["swapped_at"] < r["steps"] for r in swapped)
+
+    def never(job):
+        raise AssertionError("done before")
+
+    monkeypatch.setattr(prompt_swap, "_work", never)
+    assert experiment("prompt-swap", options)["summary"] == report["summary"]
+    with pytest.raises(BadFileError, match="prompt-swap"):
+        experiment("ood-goals", Options(tmp_path, 2, 0, "classic/*", workers=1))
+
+
+def test_ood_goals(tmp_path):
+    report = experiment("ood-goals", Options(tmp_path, 2, 0, "babyai/GoToLocal-hidden,classic/*", workers=1))
+    summary = written(tmp_path)["summary"]
+    assert summary == report["summary"] and report["complete"]
+    for part in ("trained", "interpolated", "extrapolated"):
+        assert summary[f"classic/CartPole-hidden error_{part}"] >= 0
+        assert summary[f"error_{part}_expert"] < min(1, summary[f"error_{part}_random"])  # in tolerances
+    assert "ood_auroc" in summary and all(
+        r["strangeness"] is not None for k, rows in report["records"].items() if k.endswith("model") for r in rows
+    )
+
+
+def test_zero_shot(tmp_path, monkeypatch):
+    monkeypatch.setattr(zero_shot, "WHO", {who: zero_shot.WHO[who] for who in ("agent", "replay", "random")})
+    monkeypatch.setattr(zero_shot, "read_config", lambda folder: (None, {"tasks": ["classic/Pendulum"]}))
+    with pytest.raises(UnknownNameError, match="held-out"):
+        experiment("zero-shot", Options(tmp_path, 2, 0, "classic/Pendulum", workers=1))
+    report = experiment("zero-shot", Options(tmp_path, 2, 0, "classic/Acrobot", workers=1))
+    assert written(tmp_path)["summary"] == report["summary"]
+    for who in ("agent", "replay", "random"):
+        low, value, high = (report["summary"][f"return_{who}{end}"] for end in ("_low", "", "_high"))
+        assert low <= value <= high
+
+
+def test_what_does_not_exist_is_told(tmp_path):
+    with pytest.raises(UnknownNameError, match="prompt-swap"):
+        experiment("prompt-swapp", Options(tmp_path))
+    for name in NAMES:
+        with pytest.raises(UnknownNameError):
+            experiment(name, Options(tmp_path, scenes="nowhere/*"))
+    with pytest.raises(BadValueError, match="seed"):
+        experiment(NAMES[0], Options(tmp_path, seed=-1))
+
+
+def test_experts_of_the_prompt_are_seen_to_follow_it():
+    """In a world that asks for an open window, the expert of closing it takes over."""
+    task, other = domains.task("metaworld/window-open"), domains.task("metaworld/window-close")
+    world, watched = task.make(64), other.make(64)
+    witness = Witness(other, watched)
+    actors = Experts([task.make_expert(world)], [(witness, other.make_expert(watched))], at_once=False)
+    (record,) = play(task, [Trial(Start(SEED, None, None), swapped=True)], [world], [witness], actors)
+    assert record.did_world and record.did_prompt and 0 < record.swapped_at < record.steps
+    world.reset(seed=SEED)
+    assert witness.would_be_idle(world, None, np.zeros(4, np.float32))  # it is closed at the start
+    world.close()
+    watched.close()
+
+
+def test_scenes_are_those_with_several_aims():
+    found = scenes(domains.tasks())
+    assert {t.name for t in found["metaworld/window"]} == {"window-open", "window-close"}
+    assert "metaworld/hammer" not in found and "babyai" not in found and "dm_control/reacher-hidden" in found
+
+
+def test_failure_is_predicted_by_strangeness_in_known_records():
+    rows = [{"error": 0.01 * k, "met": k < 5, "strangeness": float(k)} for k in range(10)]
+    found = ood_goals.conclude({"metaworld/reach trained model": rows})
+    assert found["summary"]["ood_auroc"] == 1.0
+    assert found["families"]["metaworld/reach"]["met_trained"] == 0.5
+
+
+def test_statistics():
+    assert auroc([1, 2, 3, 4], [False, False, True, True]) == 1.0
+    assert auroc([1, 1, 1], [True, False, True]) == 0.5
+    assert auroc([1, 2], [True, True]) is None
+    value, low, high = mean_of_groups([[0, 1] * 50, [1] * 100])
+    assert value == 0.75 and 0.68 < low < 0.75 < high < 0.82
+    assert flat("x", [[]]) == {"x": None, "x_low": None, "x_high": None}
