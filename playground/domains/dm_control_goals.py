@@ -51,9 +51,9 @@ FAMILIES = (
     _speed_family(
         "cheetah-speed",
         {
-            TRAINED: ((-4.0, -2.0), (-1.0, 2.5), (3.5, 6.0)),
-            INTERPOLATED: ((-2.0, -1.0), (2.5, 3.5)),
-            EXTRAPOLATED: ((-5.0, -4.0), (6.0, 7.0)),
+            TRAINED: ((-4.0, -2.0), (-1.0, 2.0), (2.8, 4.0)),
+            INTERPOLATED: ((-2.0, -1.0), (2.0, 2.8)),
+            EXTRAPOLATED: ((-5.0, -4.0), (4.0, 5.0)),
         },
     ),
     _speed_family(
