@@ -25,10 +25,18 @@ def _registry() -> dict[str, Task]:
 
 
 @lru_cache(maxsize=1)
-def families() -> dict[str, GoalFamily]:
-    """Task id -> goal family, of the tasks whose goals are split into trained and held-out ones (`FAMILIES`)."""
+def known_families() -> dict[str, GoalFamily]:
+    """Task id -> goal family, of the tasks whose goals are split into trained and held-out ones (`FAMILIES`).
+
+    Among them are target speeds whose expert is not shipped, which are no tasks then.
+    """
     found = (family for module in _modules() for family in getattr(module, "FAMILIES", ()))
-    return {family.task: family for family in found if family.task in _registry()}
+    return {family.task: family for family in found}
+
+
+def families() -> dict[str, GoalFamily]:
+    """The known families of which there is a task."""
+    return {id: family for id, family in known_families().items() if id in _registry()}
 
 
 def tasks(pattern: str = "*") -> list[Task]:

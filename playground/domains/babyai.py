@@ -134,6 +134,8 @@ class BabyAIEnv(DomainEnv):
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
         wanted = wanted_goal(options)
+        if not isinstance(wanted, str | None):
+            raise BadValueError(f"goal of babyai/{self.level} is {wanted!r}; give a mission, 'go to the red ball'")
         observation, _ = self.upstream.reset(seed=seed)
         for _ in range(LAYOUT_TRIES):
             if self._suits(wanted):

@@ -284,25 +284,30 @@ def _draw(report: dict[str, Any], options: Options) -> None:
 
     summary, by_scene = report["summary"], report["following"]
     names = sorted({key.rsplit(" ", 2)[0] for key in by_scene})
-    figure = Figure(figsize=(13, 4 + 0.28 * len(names)), layout="constrained")
-    bars, heat, curve = figure.subplot_mosaic([["bars", "heat"], ["curve", "heat"]], width_ratios=[1, 1.2]).values()
+    figure = Figure(figsize=(14, 5 + 0.25 * len(names)), layout="constrained")
+    panels = figure.subplot_mosaic([["bars", "heat"], ["curve", "heat"]], width_ratios=[1, 1.2], height_ratios=[1.6, 1])
+    bars, heat, curve = panels["bars"], panels["heat"], panels["curve"]
     shown = [c for c in CONDITIONS if summary.get(f"following_{c}") is not None]
     values = np.array([summary[f"following_{c}"] for c in shown])
     reach = np.array([[summary[f"following_{c}_low"], summary[f"following_{c}_high"]] for c in shown]).reshape(-1, 2)
     bars.barh(shown, values, xerr=np.abs(reach.T - values), color="#2c7fb8", capsize=2)
-    for agent, mark in (("expert", "k|"), ("nearest", "rx"), ("random", "g.")):
+    for agent, mark in (("expert", "kD"), ("nearest", "rx"), ("random", "g.")):
         at = [
             (summary[f"following_{c}_{agent}"], c) for c in shown if summary.get(f"following_{c}_{agent}") is not None
         ]
-        bars.plot([x for x, _ in at], [c for _, c in at], mark, label=agent, markersize=9)
+        bars.plot([x for x, _ in at], [c for _, c in at], mark, label=agent, markersize=5)
     bars.invert_yaxis()
     bars.set(xlim=(0, 1), xlabel="prompt's task done", title="Following, mean over scenes")
-    bars.legend(loc="lower right", fontsize=8)
+    bars.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncol=3, fontsize=8)
     grid = np.array([[by_scene.get(f"{name} {c} model", np.nan) for c in CONDITIONS] for name in names])
     image = heat.imshow(grid, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     heat.set_xticks(range(len(CONDITIONS)), [c.replace("_", " ") for c in CONDITIONS], rotation=40, ha="right")
     heat.set_yticks(range(len(names)), names)
-    heat.set_title("by scene")
+    heat.set_title("by scene (white: nothing to be done there)")
+    for y, x in zip(*np.nonzero(~np.isnan(grid)), strict=True):
+        heat.text(
+            x, y, f"{grid[y, x]:.2f}", ha="center", va="center", fontsize=7, color="w" if grid[y, x] < 0.6 else "k"
+        )
     figure.colorbar(image, ax=heat, shrink=0.6)
     for end in ("first", "last"):
         y = [summary.get(f"following_{name}") for name in ("none", *(f"{end}_{n}" for n in LENGTHS), "right")]
@@ -329,7 +334,9 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         [
             "*following*: how often the prompt's task was done, by that task's own test (with no prompt, the world's); "
             "mean over scenes with its 95 % interval. *return*: of the world's task, 0 chance and 1 expert. *expert*: "
-            f"the prompt's expert in the same worlds. An agent gets {LIMIT} steps ({LIMITS}).",
+            "the prompt's expert in the same worlds. An agent gets "
+            + ", ".join(f"{steps} steps in {domain}" for domain, steps in LIMITS.items())
+            + f" and {LIMIT} elsewhere; twice that, at most, with a swap.",
             table(header, rows),
             "World's task, prompt's task:",
             table(("world", "prompt", "following", "return", "episodes"), cells),

@@ -12,7 +12,7 @@ from playground.prompt import Prompt
 from playground.task import Action, Expert, Goal, Observation, Task
 from playground.training.trials import ModelActors, PolicyActors, Start
 
-LIMITS = {"metaworld": 250, "babyai": 30}
+LIMITS = {"metaworld": 250, "babyai": 30, "classic": 500}
 """Domain -> steps that the agent gets for each prompt. In a room of a few things, who wanders meets them all."""
 
 LIMIT = 300
