@@ -75,19 +75,17 @@ class Reach:
     Attributes:
         turn: rotation of the positions.
         cache: what was read before; None reads without memory.
-        rows: int64 [B, 1], the cache's rows.
-        positions: int64 [B, S].
+        rows: int64 [B], the cache's rows; None: all of them, in order.
+        slots: int64 [B * H * S], where the new keys and values go in a layer's, seen as [rows * H * C, D/H].
         mask: [B, 1, S, C'], -inf where a position must not look and else 0; C' positions of the cache are in use.
-        all_rows: whether `rows` are all of the cache's, in order.
         blocked: [B, H, S, S] for `_attention`, without a cache.
     """
 
     turn: tuple[Tensor, Tensor]
     cache: Cache | None = None
     rows: Tensor | None = None
-    positions: Tensor | None = None
+    slots: Tensor | None = None
     mask: Tensor | None = None
-    all_rows: bool = False
     blocked: Tensor | None = None
 
     @classmethod
@@ -110,19 +108,20 @@ class Reach:
         seen = torch.arange(int(length.max()) + x.shape[1], device=x.device) <= positions[:, None, :, None]
         mask = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~seen, float("-inf"))
         index = torch.arange(len(x), device=x.device) if rows is None else rows
-        turn = rotation(positions, head_size, x.dtype)
-        return cls(turn, cache, index[:, None], positions, mask, rows is None)
+        heads = torch.arange(x.shape[-1] // head_size, device=x.device)
+        slots = (index[:, None, None] * len(heads) + heads[:, None]) * cache.capacity + positions[:, None]
+        return cls(rotation(positions, head_size, x.dtype), cache, rows, slots.flatten(), mask)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, layer: int) -> Tensor:
         """Causal attention, [B, H, S, D/H]; the cache takes the new keys and values."""
         q, k = rotate(q, self.turn), rotate(k, self.turn)
         if self.cache is None:
             return _attention(q, k, v, self.blocked)
-        assert self.rows is not None and self.mask is not None
+        assert self.slots is not None and self.mask is not None
         keys, values = self.cache.keys[layer], self.cache.values[layer]
-        keys[self.rows, :, self.positions] = k.transpose(1, 2)
-        values[self.rows, :, self.positions] = v.transpose(1, 2)
-        rows = slice(None) if self.all_rows else self.rows[:, 0]
+        for held, new in ((keys, k), (values, v)):
+            held.view(-1, held.shape[-1]).index_copy_(0, self.slots, new.reshape(-1, held.shape[-1]))
+        rows = slice(None) if self.rows is None else self.rows
         stop = self.mask.shape[-1]
         return F.scaled_dot_product_attention(q, keys[rows, :, :stop], values[rows, :, :stop], attn_mask=self.mask)
 
