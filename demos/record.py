@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from playground.facade import open_session
-from playground.filming import film
+from playground import domains
+from playground.facade import find_prompt, open_session
+from playground.filming import film, shared_goal
 
 
 def main(
@@ -21,11 +22,10 @@ def main(
     checkpoint: str | None = None,
     seed: int = 0,
 ) -> None:
+    found = [find_prompt(name) for name in prompts or ["metaworld/reach#0", "metaworld/push#0", "none"]]
+    goal = shared_goal(domains.task(task), found)  # the same world for all
     with ExitStack() as stack:
-        sessions = [
-            stack.enter_context(open_session(task, agent, prompt, seed, checkpoint=checkpoint))
-            for prompt in prompts or ["metaworld/reach#0", "metaworld/push#0", "none"]
-        ]
+        sessions = [stack.enter_context(open_session(task, agent, prompt, seed, goal, checkpoint)) for prompt in found]
         results = film(sessions, out)
     for prompt, returns in zip(results["prompts"], results["returns"], strict=True):
         print(f"{prompt or 'no prompt':24} return {returns[0]:.2f}")

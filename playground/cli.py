@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -69,54 +71,84 @@ def tasks(
 
 @app.command()
 def record(
-    task: Annotated[str, typer.Option(help="Task id, such as classic/CartPole.")],
+    task: Annotated[
+        list[str], typer.Option(help="Task id or glob, such as classic/CartPole; several are filmed as a grid.")
+    ],
     out: Annotated[Path, typer.Option(help="Video to write: .mp4, .gif or .webp; a .json of results lies beside it.")],
     prompt: Annotated[
         list[str] | None,
-        typer.Option(help="Demonstration, such as classic/CartPole#0, or none; several are filmed side by side."),
+        typer.Option(help="Demonstration, such as classic/CartPole#0, none, or own; several are filmed side by side."),
+    ] = None,
+    swap: Annotated[
+        list[str] | None, typer.Option(help="Another prompt in mid-film, as in 4s=classic/CartPole#1; several.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Start of the first episode; the next ones take the next seeds.")] = 0,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per prompt.")] = 1,
     agent: AgentOption = "model",
     checkpoint: CheckpointOption = None,
     size: Annotated[int, typer.Option(min=64, max=1024, help="Width of one panel in pixels.")] = 320,
+    seconds: Annotated[float, typer.Option(help="End every episode after that long.")] = float("inf"),
+    overlay: Annotated[bool, typer.Option(help="Write task, prompt and return above the pictures.")] = True,
 ) -> None:
-    """Film an agent, once per prompt and side by side; the same command gives the same events."""
+    """Film an agent, once per prompt and task and side by side; the same command gives the same events.
+
+    Several prompts are tried in the same world from the same start. Several tasks stand in a grid, each under its own
+    first demonstration, or under the prompt that is given.
+    """
     _one_core_per_session()
     from contextlib import ExitStack
 
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
-    from playground import domains
+    from playground import __version__, domains
     from playground.facade import find_prompt, open_session
-    from playground.filming import film
+    from playground.filming import Swap, film, panels_for, shared_goal
     from playground.video import check_target
 
     check_target(out)
-    found = domains.task(task)
-    prompts = [find_prompt(name) for name in prompt or ["none"]]
+    panels = [(domains.task(t), find_prompt(p)) for t, p in panels_for(task, prompt or [])]
+    swaps = [Swap.parse(text, find_prompt) for text in swap or []]
+    prompts = [found for _, found in panels]
+    asked = {"task": task, "prompt": prompt, "swap": swap, "seed": seed, "episodes": episodes, "seconds": str(seconds)}
+    asked |= {"agent": agent, "checkpoint": checkpoint, "size": size, "overlay": overlay}
+    about = {"asked": asked, "versions": {"prompt-playground": __version__, **_versions()}}
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill leaves a playable file too
     with ExitStack() as stack:
         sessions = [
-            stack.enter_context(open_session(task, agent, p, seed, checkpoint=checkpoint, size=size)) for p in prompts
+            stack.enter_context(
+                open_session(t.id, agent, p, seed, shared_goal(t, prompts), checkpoint=checkpoint, size=size)
+            )
+            for t, p in panels
         ]
-        bar = stack.enter_context(
-            Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True, disable=not sys.stderr.isatty())
-        )
-        row = bar.add_task(task)
-        results = film(
-            sessions,
-            out,
-            episodes,
-            {"agent": agent, "checkpoint": checkpoint},
-            lambda e: bar.update(
-                row, description=f"{task}  episode {e.episode + 1}/{episodes}  t {e.t}/{found.max_steps}"
-            ),
-        )
-    for name, returns, success in zip(results["prompts"], results["returns"], results["success"], strict=True):
-        solved = "" if success[0] is None else f"   solved {sum(map(bool, success))} of {len(success)}"
-        print(f"{name or 'no prompt'}: return {sum(returns) / len(returns):.2f}{solved}")
-    print(f"wrote {out} and {out.with_suffix('.json').name}")
+        results = film(sessions, out, episodes, about, stack.enter_context(_filming(episodes)), swaps, seconds, overlay)
+    late = swaps[len(results["swaps"]) :]
+    if late:
+        print(f"{len(late)} swaps were later than the film's end, at {results['frames'] / results['fps']:.1f} s")
+    _tell_film(results, out)
+
+
+@app.command()
+def replay(
+    recording: Annotated[str, typer.Argument(help="A recording's name or folder, or a shipped demonstration.")],
+    out: Annotated[Path | None, typer.Option(help="Video to write; a window opens if left out.")] = None,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Width of the drawn pictures in pixels.")] = 480,
+) -> None:
+    """Play an episode again, in the window or to a video."""
+    from playground.demonstrations import find_demonstration
+
+    found = find_demonstration(recording)
+    if out is None:
+        _open_window(found.episode.task, None, "model", None, 0, size, found)
+        return
+    from playground.filming import film
+    from playground.video import check_target
+    from playground.viewing.replaying import replay_session
+
+    check_target(out)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with replay_session(found.episode, size) as session, _filming(1) as show:
+        assert session.task is not None
+        about = {"recording": found.name, "size": size}
+        results = film([session], out, 1, about, show, seconds=len(found.episode) / session.task.fps)
+    _tell_film(results, out)
 
 
 @app.command()
@@ -315,16 +347,7 @@ def window(
     size: Annotated[int, typer.Option(min=64, max=1024, help="Width of the drawn pictures in pixels.")] = 480,
 ) -> None:
     """Open the playground in a window of its own, under keys: watch, swap prompts, take over, record."""
-    _one_core_per_session()
-    os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
-    if sys.platform.startswith("linux"):
-        os.environ.setdefault("MUJOCO_GL", "egl")  # beside a window of another library, and in the painter's thread
-    from playground import domains
-    from playground.window.app import run
-    from playground.window.player import Player
-
-    domains.task(task)
-    run(Player(task, prompt, agent, checkpoint, seed, size))
+    _open_window(task, prompt, agent, checkpoint, seed, size)
 
 
 @app.command()
@@ -377,6 +400,48 @@ def main() -> NoReturn:
 def _one_core_per_session() -> None:
     """Keeps a decision's small products on one core: quicker beside others, and the same sums on every machine."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _open_window(
+    task: str, prompt: str | None, agent: str, checkpoint: str | None, seed: int, size: int, replayed: Any = None
+) -> None:
+    _one_core_per_session()
+    os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+    from playground import domains
+    from playground.window.app import run
+    from playground.window.player import Player
+
+    domains.task(task)
+    run(Player(task, prompt, agent, checkpoint, seed, size, replayed=replayed))
+
+
+@contextmanager
+def _filming(episodes: int) -> Iterator[Callable[[Any], None]]:
+    """Progress on the terminal while a film is made: a function that is told every event."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+        row = bar.add_task("")
+        yield lambda event: bar.update(row, description=f"episode {event.episode + 1}/{episodes}  t {event.t}")
+
+
+def _tell_film(results: dict[str, Any], out: Path) -> None:
+    rows = zip(results["tasks"], results["prompts"], results["returns"], results["success"], strict=True)
+    for task, prompt, returns, success in rows:
+        solved = "" if success[0] is None else f"   solved {sum(map(bool, success))} of {len(success)}"
+        where = f"{task} under " if len(set(results["tasks"])) > 1 else ""
+        print(f"{where}{prompt or 'no prompt'}: return {sum(returns) / len(returns):.2f}{solved}")
+    print(f"wrote {out} and {out.with_suffix('.json').name}")
+
+
+def _versions() -> dict[str, str]:
+    """Of what decides how a rollout goes."""
+    from importlib.metadata import version
+
+    names = ("numpy", "torch", "gymnasium", "mujoco", "dm_control", "metaworld", "minigrid", "ale-py")
+    return {name: version(name) for name in names}
 
 
 def _complain(message: str, code: int) -> NoReturn:

@@ -63,6 +63,11 @@ class ReplayPolicy(_Promptless):
         self._actions = actions
         self._t = 0
 
+    @property
+    def over(self) -> bool:
+        """Whether every action has been played."""
+        return self._t >= len(self._actions)
+
     def reset(self) -> None:
         self._t = 0
 

@@ -1,17 +1,17 @@
-"""Video files at true speed, playable even after an interrupt; and pictures with a line of text above them."""
+"""Video files at true speed, playable at any moment of their growth; and pictures with lines of text, side by side."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from playground.errors import BadValueError
+from playground.animation import AnimationFile, GifFile, WebpFile
+from playground.errors import BadFileError, BadValueError
 
 SUFFIXES = (".mp4", ".gif", ".webp")
 MAX_FPS = 30.0
@@ -40,7 +40,7 @@ def check_target(path: Path) -> None:
 
 
 class VideoWriter:
-    """Writes pictures of one size to an mp4, gif or webp file; a context manager that always finishes the file.
+    """Writes pictures to an mp4, gif or webp file; a context manager that always leaves a playable file.
 
     Args:
         path: where to; the suffix says the format.
@@ -51,39 +51,57 @@ class VideoWriter:
         self.path, self.fps, self.count = Path(path), fps, 0
         check_target(self.path)
         self._film: Any = None
-        self._hand = ThreadPoolExecutor(1)
-        self._pictures: list[Image.Image] = []
+        self._size: tuple[int, int] | None = None
 
     def append(self, picture: np.ndarray) -> None:
-        """Adds one picture, uint8 [H, W, 3]."""
-        self.count += 1
-        if self.path.suffix.lower() == ".mp4":
+        """Adds one picture, uint8 [H, W, 3]; one of another size than the first is fitted into it.
+
+        Raises:
+            BadFileError: it cannot be written; the file holds the pictures before it.
+        """
+        if self._size is None:
             height, width = (n - n % 2 for n in picture.shape[:2])
-            if self._film is None:
-                options = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]  # playable while it grows
-                self._film = imageio.get_writer(
-                    self.path, fps=self.fps, codec="libx264", quality=8, macro_block_size=2, output_params=options
-                )
-            # In a thread of its own, a write ends whole even if an interrupt comes in the middle of it.
-            self._hand.submit(self._film.append_data, picture[:height, :width]).result()
-        elif self.path.suffix.lower() == ".gif":
-            self._pictures.append(Image.fromarray(picture).quantize(128, dither=Image.Dither.NONE))
-        else:
-            self._pictures.append(Image.fromarray(picture))
+            self._size = (width, height)
+        fitted = _fitted(picture, self._size)
+        try:
+            self._write(fitted)
+        except OSError as error:
+            why = " ".join(str(error).partition("FFMPEG COMMAND")[0].split())
+            raise BadFileError(
+                f"{self.path}: cannot be written after {self.count} pictures ({why}); make room on the disk"
+            ) from error
 
     def close(self) -> None:
         """Finishes the file; without a single picture, none is left behind."""
-        self._hand.shutdown()
         if self._film is not None:
             self._film.close()
-        elif self._pictures:
-            # GIF counts in hundredths of a second: round the moments, not the gaps, to keep the speed true.
-            tick = 10 if self.path.suffix.lower() == ".gif" else 1
-            moments = [round(1e3 / tick * n / self.fps) * tick for n in range(len(self._pictures) + 1)]
-            gaps = [after - before for before, after in pairwise(moments)]
-            first, *rest = self._pictures
-            first.save(self.path, save_all=True, append_images=rest, duration=gaps, loop=0)
-        self._film, self._pictures = None, []
+        self._film = None
+
+    def _write(self, picture: np.ndarray) -> None:
+        if self._film is None:
+            self._film = self._open()
+        if isinstance(self._film, AnimationFile):
+            # Round the moments, not the gaps, to keep the speed true.
+            tick = self._film.tick_ms
+            now, then = (round(1e3 / tick * n / self.fps) * tick for n in (self.count, self.count + 1))
+            self._film.append(picture, then - now)
+        else:
+            self._film.append_data(picture)
+        self.count += 1
+
+    def _open(self) -> Any:
+        assert self._size is not None
+        match self.path.suffix.lower():
+            case ".gif":
+                return GifFile(self.path, self._size)
+            case ".webp":
+                return WebpFile(self.path, self._size)
+            case _:  # in fragments of a second, each playable by itself
+                options = ["-g", str(max(1, round(self.fps)))]
+                options += ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
+                return imageio.get_writer(
+                    self.path, fps=self.fps, codec="libx264", quality=8, macro_block_size=2, output_params=options
+                )
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -92,6 +110,14 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture at a size (width, height): an odd row or column is cut off, another size is fitted in."""
+    width, height = size
+    if picture.shape[0] // 2 * 2 == height and picture.shape[1] // 2 * 2 == width:
+        return picture[:height, :width]
+    return np.asarray(ImageOps.pad(Image.fromarray(picture), size, color=_PAPER))
 
 
 def captioned(picture: np.ndarray, lines: tuple[str, ...]) -> np.ndarray:
@@ -109,12 +135,13 @@ def captioned(picture: np.ndarray, lines: tuple[str, ...]) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def side_by_side(pictures: list[np.ndarray], gap: int = 4) -> np.ndarray:
-    """Pictures of any heights in a row, top aligned, uint8 [H, W, 3]."""
-    height = max(p.shape[0] for p in pictures)
-    row = []
-    for picture in pictures:
-        padded = np.full((height, picture.shape[1] + gap, 3), _PAPER, np.uint8)
-        padded[: picture.shape[0], : picture.shape[1]] = picture
-        row.append(padded)
-    return np.concatenate(row, axis=1)[:, :-gap]
+def tiled(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
+    """Pictures of any sizes, uint8 [H, W, 3]: up to three in a row, more in a grid that is about as wide as high."""
+    columns = len(pictures) if len(pictures) < 4 else int(np.ceil(np.sqrt(len(pictures))))
+    height, width = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
+    rows = -(-len(pictures) // columns)
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), _PAPER, np.uint8)
+    for n, picture in enumerate(pictures):
+        top, left = n // columns * (height + gap), n % columns * (width + gap)
+        canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return canvas

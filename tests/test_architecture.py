@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "playground"
 
 ROWS = {
     **dict.fromkeys(("__init__", "errors", "task", "episode", "prompt", "events", "assets"), 0),
-    **dict.fromkeys(("domains", "tokens", "video", "session", "policies", "recorder"), 1),
+    **dict.fromkeys(("domains", "tokens", "animation", "video", "session", "policies", "recorder"), 1),
     **dict.fromkeys(("model", "demonstrations"), 2),
     "agent": 3,
     **dict.fromkeys(("training", "facade", "filming", "viewing"), 4),
@@ -20,7 +20,7 @@ ROWS = {
 }
 
 # The words, the environment's interface and drawn text serve everybody of the same row.
-SHARED = {"playground.domains.base", "playground.video"} | {
+SHARED = {"playground.domains.base", "playground.animation", "playground.video"} | {
     f"playground.{name}" for name, row in ROWS.items() if row in (0, 4)
 }
 

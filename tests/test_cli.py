@@ -19,7 +19,7 @@ def test_help_is_quick_and_names_the_commands():
     began = time.perf_counter()
     shown = playground("--help")
     assert shown.returncode == 0 and time.perf_counter() - began < 3
-    for command in ("tasks", "record", "collect", "train", "evaluate", "web", "doctor"):
+    for command in ("tasks", "record", "collect", "train", "evaluate", "web", "window", "replay", "doctor"):
         assert command in shown.stdout
 
 
@@ -36,6 +36,10 @@ def test_help_imports_nothing_heavy():
         ("record", "--task", "metaworld/reach", "--out", "x.avi", "--agent", "random"),
         ("record", "--task", "metaworld/reach", "--out", "/nowhere/x.mp4", "--agent", "random"),
         ("record", "--task", "metaworld/reach", "--out", "x.mp4", "--agent", "rnadom"),
+        ("record", "--task", "metaworld/reach", "--out", "x.mp4", "--swap", "soon=none"),
+        ("record", "--task", "metaworld/*", "--out", "x.mp4", "--prompt", "none", "--prompt", "none"),
+        ("replay", "metaworld/raech#0"),
+        ("replay", "metaworld/reach#0", "--out", "x.avi"),
     ],
 )
 def test_errors_are_one_line_and_exit_code_2(arguments):
@@ -78,3 +82,20 @@ def test_record_stopped_politely_leaves_a_playable_file(tmp_path):
     assert running.wait(timeout=60) == 130
     assert len(iio.imread(out)) > 0
     assert json.loads(out.with_suffix(".json").read_text())["interrupted"]
+
+
+def test_record_twice_is_equal_and_replay_films_what_was_recorded(tmp_path):
+    digests = []
+    for n in range(2):
+        out = tmp_path / f"run{n}.gif"
+        command = ("record", "--task", "classic/CartPole,classic/Pendulum", "--agent", "random", "--seconds", "1")
+        shown = playground(*command, "--size", "64", "--swap", "0.5s=none", "--out", str(out))
+        assert shown.returncode == 0, shown.stderr
+        sidecar = json.loads(out.with_suffix(".json").read_text())
+        digests.append(sidecar["digests"])
+        assert sidecar["asked"]["swap"] == ["0.5s=none"] and sidecar["versions"]["mujoco"]
+    assert digests[0] == digests[1] and (tmp_path / "run0.gif").read_bytes() == (tmp_path / "run1.gif").read_bytes()
+    out = tmp_path / "again.mp4"
+    shown = playground("replay", "classic/Pendulum#0", "--out", str(out), "--size", "64")
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(out.with_suffix(".json").read_text())["steps"] == [[200]] and len(iio.imread(out)) == 201 + 15

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from playground.episode import Episode
 from playground.errors import BadValueError
-from playground.filming import film
+from playground.filming import Swap, film, shared_goal
 from playground.policies import ExpertPolicy, RandomPolicy, ReplayPolicy
+from playground.prompt import Prompt
 from playground.recorder import EpisodeRecorder, EventDigest, VideoRecorder
 from playground.session import Session
 from playground.task import Task
-from playground.video import VideoWriter, captioned, side_by_side, stride
+from playground.video import captioned, stride, tiled
 from tests.loop_toy import LINE, LineEnv, LineExpert
 
 
@@ -83,29 +85,6 @@ def test_video_has_the_speed_of_the_world(tmp_path):
     assert len(iio.imread(path)) == 51 and about["duration"] == pytest.approx(2.04, abs=0.05)
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_animations_have_the_speed_of_the_world(tmp_path, suffix):
-    path = tmp_path / f"run{suffix}"
-    with VideoWriter(path, fps=80 / 3) as video:
-        for n in range(40):
-            video.append(np.full((16, 16, 3), n * 6, np.uint8))
-    seconds = 0
-    with Image.open(path) as film_:
-        assert film_.n_frames == 40
-        for n in range(film_.n_frames):
-            film_.seek(n)
-            film_.load()
-            seconds += film_.info["duration"] / 1e3
-    assert seconds == pytest.approx(40 / (80 / 3), abs=0.011)
-
-
-def test_odd_pictures_fit_into_mp4(tmp_path):
-    with VideoWriter(tmp_path / "odd.mp4", 10) as video:
-        for _ in range(3):
-            video.append(np.zeros((211, 161, 3), np.uint8))
-    assert iio.imread(tmp_path / "odd.mp4").shape[1:] == (210, 160, 3)
-
-
 def test_unwritable_targets_are_refused_first(tmp_path):
     for path in (tmp_path / "run.avi", tmp_path / "no" / "run.mp4", tmp_path / "run"):
         with pytest.raises(BadValueError):
@@ -121,7 +100,7 @@ def test_film_side_by_side_with_a_sidecar(tmp_path):
     results = film([session(0, 6), expert], tmp_path / "run.mp4", episodes=2, about={"agent": "both"})
     assert json.loads((tmp_path / "run.json").read_text()) == json.loads(json.dumps(results))
     assert results["steps"] == [[6, 6], [12, 12]] and results["seeds"] == [[0, 1], [0, 1]]
-    assert results["task"] == LINE.id and results["agent"] == "both" and not results["interrupted"]
+    assert results["tasks"] == [LINE.id] * 2 and results["agent"] == "both" and not results["interrupted"]
     pictures = iio.imread(tmp_path / "run.mp4")
     assert pictures.shape[2] == 2 * 32 + 4 and len(pictures) == results["frames"] == 2 * (7 + 10)
 
@@ -146,11 +125,51 @@ def test_interrupt_leaves_a_playable_file_and_its_sidecar(tmp_path):
     assert sidecar["interrupted"] and sidecar["steps"] == [[39]]
 
 
-def test_filming_needs_tasks_of_one_rate(tmp_path):
-    slow = Task("toy/slow", "toy-line", 10, 8, LineEnv, LineExpert)
-    for sessions in ([session(task=None)], [session(), session(task=slow)]):
-        with pytest.raises(BadValueError, match="rate"):
+def test_filming_needs_tasks(tmp_path):
+    for sessions in ([session(task=None)], []):
+        with pytest.raises(BadValueError, match="task"):
             film(sessions, tmp_path / "run.mp4")
+
+
+def test_worlds_of_different_rates_go_together_in_a_grid(tmp_path):
+    slow = Task("toy/slow", "toy-line", 10, 8, LineEnv, LineExpert)
+    sessions = [session(steps=40), *(session(steps=12, task=slow) for _ in range(3))]
+    results = film(sessions, tmp_path / "run.gif", seconds=1.0, overlay=False)
+    assert results["fps"] == 20 and results["frames"] == 21 + 10
+    assert results["steps"] == [[40], [10], [10], [10]]
+    with Image.open(tmp_path / "run.gif") as picture:
+        assert picture.size == (2 * 32 + 4, 2 * 32 + 4)
+
+
+def test_swaps_happen_in_all_panels_at_their_moment_and_stand_in_the_sidecar(tmp_path):
+    names = [[], []]
+    sessions = [session(steps=60), session(steps=60)]
+    for running, seen in zip(sessions, names, strict=True):
+        running.consumers.append(lambda event, seen=seen: seen.append(event.prompt))
+    episode = Episode(LINE.id, {"state": np.zeros((3, 2), np.float32)}, np.ones((2, 1), np.float32), np.zeros(2))
+    swaps = [Swap(1.0, None), Swap(0.5, Prompt.from_episode(episode, "up")), Swap(99, None)]
+    results = film(sessions, tmp_path / "run.gif", swaps=swaps)
+    assert names[0] == names[1] == [None] * 21 + ["up"] * 20 + [None] * 20
+    assert results["swaps"] == [
+        {"seconds": 0.5, "prompt": "up", "steps": [20, 20]},
+        {"seconds": 1.0, "prompt": None, "steps": [40, 40]},
+    ]
+
+
+@pytest.mark.parametrize("text", ["4s", "x=toy/line#0", "-1s=none", "nan=none", "inf=none"])
+def test_swaps_are_seconds_and_a_prompt(text):
+    with pytest.raises(BadValueError, match="4s="):
+        Swap.parse(text, lambda name: None)
+    assert Swap.parse("4.5s=none", lambda name: None) == Swap(4.5, None)
+
+
+def test_prompts_in_one_world_share_its_goal():
+    def prompt(task, goal):
+        zeros = np.zeros(2, np.float32)
+        return Prompt.from_episode(Episode(task, {"s": np.zeros((3, 1))}, np.ones((2, 1)), zeros, goal=goal))
+
+    prompts = [None, prompt("other/task", (0.9,)), prompt(LINE.id, (0.1,)), prompt(LINE.id, (0.2,))]
+    assert shared_goal(LINE, prompts) == (0.1,) and shared_goal(LINE, prompts[:2]) is None
 
 
 def test_captions_stay_inside_and_pictures_stand_in_a_row():
@@ -158,4 +177,5 @@ def test_captions_stay_inside_and_pictures_stand_in_a_row():
     captioned_ = captioned(picture, ("a title that is much too long for this", "b"))
     assert captioned_.shape[1] == 64 and captioned_.shape[0] > 40
     np.testing.assert_array_equal(captioned_[-40:], picture)
-    assert side_by_side([picture, captioned_]).shape == (captioned_.shape[0], 2 * 64 + 4, 3)
+    assert tiled([picture, captioned_]).shape == (captioned_.shape[0], 2 * 64 + 4, 3)
+    assert tiled([picture] * 5).shape == (2 * 40 + 4, 3 * 64 + 8, 3)

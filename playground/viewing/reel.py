@@ -20,11 +20,9 @@ from PIL import Image
 from playground import domains
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
-from playground.errors import BadValueError, PlaygroundError
+from playground.errors import PlaygroundError
 from playground.events import StepEvent
-from playground.policies import ReplayPolicy
-from playground.session import Session
-from playground.task import Observation
+from playground.viewing.replaying import as_recorded, replay_session
 
 REEL_FPS = 15.0
 MAX_PICTURES = 240
@@ -170,7 +168,7 @@ class Painter:
 
     def _paint(self, reel: Reel) -> None:
         for event in self._replay(reel.episode):
-            if not reel.note and not _same(event.observation, reel.episode, event.t):
+            if not reel.note and not as_recorded(event.observation, reel.episode, event.t):
                 self._tell(reel, f"drawn by replaying; the replay leaves the recording at step {event.t}")
             if event.t % reel.stride == 0:
                 reel.pictures.append(jpeg(self._picture()))
@@ -199,21 +197,11 @@ class Painter:
         Raises:
             BadValueError: its start is not known.
         """
-        if episode.seed is None:
-            raise BadValueError("its start was not recorded, so it cannot be shown")
-        session = self._start(episode)
+        session = replay_session(episode, env=self._world(episode.task))
         for _ in range(len(episode) + 1):
             if self._closed or (session.last is not None and session.last.done):
                 return
             yield session.step()
-
-    def _start(self, episode: Episode) -> Session:
-        """A session about to replay from the recorded start; a goal is asked for only if it was when recording."""
-        env = self._world(episode.task)
-        replay = ReplayPolicy(episode.actions)
-        drawn, _ = env.reset(seed=episode.seed)
-        goal = None if _same(drawn, episode, 0) and env.goal == episode.goal else episode.goal
-        return Session(env, replay, seed=episode.seed or 0, goal=goal)
 
     def _world(self, task: str) -> DomainEnv:
         if self._env is None or self._env[0] != task:
@@ -233,13 +221,3 @@ class Painter:
             wish.note = note
         for watcher in tuple(wish.watchers):
             watcher()
-
-
-def _same(observation: Observation, episode: Episode, t: int) -> bool:
-    """Whether an observation is the recorded one; floats to within 1e-5."""
-    for key, recorded in episode.observations.items():
-        here, there = np.asarray(observation[key]), recorded[t]
-        equal = np.allclose(here, there, atol=1e-5) if here.dtype.kind == "f" else np.array_equal(here, there)
-        if not equal:
-            return False
-    return True

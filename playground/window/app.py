@@ -1,6 +1,7 @@
 """The window itself: pygame's events become the player's requests, and the screen is drawn, sixty times a second."""
 
 import os
+import sys
 from collections.abc import Callable
 
 import pygame
@@ -182,6 +183,8 @@ def run(player: Player) -> None:
     Raises:
         PlaygroundError: there is no display.
     """
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault("MUJOCO_GL", "egl")  # beside another library's window, and in the painter's thread
     try:
         app = App(player)
     except BaseException:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from time import perf_counter
 
 from playground import domains
+from playground.demonstrations import Demonstration
 from playground.errors import PlaygroundError
 from playground.facade import open_session, world_seed
+from playground.policies import ReplayPolicy
 from playground.recorder import VideoRecorder
 from playground.task import EVALUATION_SEEDS, Goal
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter, Reel
+from playground.viewing.replaying import replay_session
 from playground.window.shelf import Shelf, free_video, recording_name, trimmed
 from playground.window.view import SHUFFLED, View
 
@@ -35,6 +38,7 @@ class Player:
         seed: start of the first episode.
         size: width of pictures.
         clock: seconds.
+        replayed: what to play again at first, in place of an agent.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Player:
         seed: int = 0,
         size: int = 480,
         clock: Callable[[], float] = perf_counter,
+        replayed: Demonstration | None = None,
     ):
         self.clock = clock
         self.playing, self.speed, self.drawing = True, 1.0, True
@@ -54,6 +59,7 @@ class Player:
         self._agent, self._checkpoint, self._seed, self._size = agent, checkpoint, seed, size
         self._painter = Painter(160)
         self._due = 0.0
+        self._replayed = replayed
         self._next: tuple[str, str | None] | None = (task, prompt)
         self._video: VideoRecorder | None = None
         self.held: int | None = None
@@ -138,8 +144,15 @@ class Player:
                 self._due = self.clock() + END_PAUSE_SECONDS
                 return
             self._due += pace
-            if self.drawing:
+            if self._replay_ends():
+                self.playing, self.message = False, "the recording ends here; r and space play it again"
+            if self.drawing or not self.playing:
                 return
+
+    def _replay_ends(self) -> bool:
+        """Whether what is played again has no more actions."""
+        policy = self.view.session.policy
+        return isinstance(policy, ReplayPolicy) and not self.view.drive.active and policy.over
 
     @property
     def fps(self) -> float:
@@ -208,12 +221,14 @@ class Player:
     def reset(self, new: bool = False) -> None:
         """The same start again, or a new one."""
         assert self.view.event is not None
-        seed = self.view.event.seed - EVALUATION_SEEDS.start
-        self._seed = (seed + 1) % len(EVALUATION_SEEDS) if new else seed
+        seed = self.view.event.seed
+        if new:
+            self._seed = (seed - EVALUATION_SEEDS.start + 1) % len(EVALUATION_SEEDS)
+            seed = world_seed(self._seed)
         for view in self.views:
-            view.session.reset(world_seed(self._seed))
+            view.session.reset(seed)
         self._show()
-        self.message = f"seed {self._seed}"
+        self.message = "another start" if new else "the same start"
 
     def open(self, task: str, prompt: str | None = None) -> None:
         """Asks for another world, which the next `advance` builds."""
@@ -371,7 +386,10 @@ class Player:
         self._show()
 
     def _view(self, task: str, prompt: str, goal: Goal = None) -> View:
-        session = open_session(task, self._agent, None, self._seed, goal, self._checkpoint, self._size)
+        if self._replayed is not None and self._replayed.episode.task == task:
+            session = replay_session(self._replayed.episode, self._size)
+        else:
+            session = open_session(task, self._agent, None, self._seed, goal, self._checkpoint, self._size)
         try:
             return View(session, prompt, self.clock, lambda: self.drawing)
         except BaseException:
