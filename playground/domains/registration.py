@@ -1,5 +1,7 @@
 """Tasks by `gymnasium.make`: after `register()`, "playground/reacher-hidden" is a world, at any goal one asks for."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -56,8 +58,8 @@ def register() -> list[str]:
     Returns:
         The ids, for `gymnasium.make(id, goal=...)`.
     """
-    makers = {task.name: (task.id, task.make) for task in domains.tasks()}
-    makers |= {name: (f"dm_control/{name}", lambda size, name=name: ControlEnv(name, size)) for name in SPECS}
+    makers: dict[str, tuple[str, Callable[[int], DomainEnv]]] = {t.name: (t.id, t.make) for t in domains.tasks()}
+    makers |= {name: (f"dm_control/{name}", partial(ControlEnv, name)) for name in SPECS}
     known = domains.known_families()
     ids = []
     for name, (task, make) in makers.items():
@@ -68,7 +70,7 @@ def register() -> list[str]:
     return ids
 
 
-def _entry(make: Any, family: GoalFamily | None) -> Any:
+def _entry(make: Callable[[int], DomainEnv], family: GoalFamily | None) -> Callable[..., GoalWorld]:
     def build(goal: Goal = None, size: int = 320, render_mode: str | None = None) -> GoalWorld:
         return GoalWorld(make(size), goal, family)
 
