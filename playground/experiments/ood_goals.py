@@ -37,6 +37,9 @@ LIMITS = {"metaworld": 200}
 """Domain -> the same, where experts take 50."""
 
 AGENTS = ("model", "nearest", "expert", "random")
+COLUMNS = (("error", ""), ("error_shown", ""), ("error", "_expert"))
+"""Of the report: which error, and whose."""
+
 COLOURS = {"model": "#2c7fb8", "nearest": "#d95f0e", "expert": "#333333", "random": "#999999"}
 
 
@@ -95,9 +98,11 @@ def _work(job: Job) -> list[dict[str, Any]]:
         limit = min(LIMITS.get(task.domain, LIMIT), task.max_steps)
         expert = task.make_expert(envs[0])
         prompts: list[Prompt | None] = [None] * job.episodes
+        shown: list[Any] = [None] * job.episodes
         if job.agent in ("model", "nearest"):
-            shown = [rollout(task, envs[0], expert, PROMPT_SEEDS[first + i], goals[i]) for i in range(job.episodes)]
-            prompts = [Prompt.from_episode(episode, f"{task.id} {job.part}") for episode in shown]
+            for i, goal in enumerate(goals):
+                episode = rollout(task, envs[0], expert, PROMPT_SEEDS[first + i], goal)
+                prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {job.part}"), envs[0].achieved
         model = _loaded(job.checkpoint) if job.agent == "model" else None
         actors: ModelActors | PolicyActors = (
             PolicyActors([make_policy(job.agent, task, env, row) for row, env in enumerate(envs)])
@@ -127,23 +132,27 @@ def _work(job: Job) -> list[dict[str, Any]]:
                     break
             for row, i in enumerate(numbers):
                 strange = None if model is None else strangeness(model, prompts[i], job.checkpoint)
-                records.append(
-                    _record(family, goals[i], envs[row].achieved, None if strange is None else strange.score)
-                )
+                score = None if strange is None else strange.score
+                records.append(_record(family, goals[i], shown[i], envs[row].achieved, score))
         return records
     finally:
         for env in envs:
             env.close()
 
 
-def _record(family: GoalFamily, goal: Any, achieved: Any, strange: float | None) -> dict[str, Any]:
-    """One episode; where nothing was achieved, the error is that of standing still in the middle."""
+def _record(family: GoalFamily, goal: Any, shown: Any, achieved: Any, strange: float | None) -> dict[str, Any]:
+    """One episode; where nothing was achieved, the error is that of standing still in the middle.
+
+    The demonstration's expert misses a goal too: `error_shown` is the distance from what it achieved.
+    """
     nothing = tuple(0.0 for _ in goal) if achieved is None and not isinstance(goal, str) else achieved
     error = family.error(goal, nothing)
     return {
         "goal": goal,
+        "shown": shown,
         "achieved": achieved,
         "error": round(error, 5),
+        "error_shown": None if shown is None else round(family.error(shown, nothing), 5),
         "met": error <= family.tolerance,
         "strangeness": None if strange is None else round(strange, 4),
     }
@@ -164,7 +173,11 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
                 if rows:
                     lines.setdefault(id, {}).update(flat(name, [[r["error"] for r in rows]]))
                     lines[id] |= flat(name.replace("error", "met"), [[float(r["met"]) for r in rows]])
-                    summary |= flat(f"{id} {name}", [[r["error"] for r in rows]]) if agent == "model" else {}
+                    if agent == "model":
+                        from_shown = [r["error_shown"] for r in rows if r["error_shown"] is not None]
+                        lines[id] |= flat(f"error_shown_{part}", [from_shown])
+                        summary |= flat(f"{id} {name}", [[r["error"] for r in rows]])
+                        summary |= flat(f"{id} error_shown_{part}", [from_shown])
     judged = [
         (r["strangeness"], not r["met"], part != TRAINED, id)
         for id in families
@@ -221,12 +234,20 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     figure.savefig(options.out / FIGURE, dpi=110)
     cells = [
         [id, families[id].unit or "0 or 1"]
-        + [line.get(f"{what}_{part}{agent}") for agent in ("", "_expert") for what in ("error",) for part in PARTS]
+        + [line.get(f"{what}_{part}{agent}") for what, agent in COLUMNS for part in PARTS]
         + [line.get(f"met_{part}") for part in PARTS]
         + [line["ood_auroc"]]
         for id, line in report["families"].items()
     ]
-    header = ("family", "unit", *PARTS, *(f"expert {p}" for p in PARTS), *(f"met {p}" for p in PARTS), "AUROC")
+    header = (
+        "family",
+        "unit",
+        *PARTS,
+        *(f"from shown, {p}" for p in PARTS),
+        *(f"expert {p}" for p in PARTS),
+        *(f"met {p}" for p in PARTS),
+        "AUROC",
+    )
     every = [
         [agent or "agent"] + [report["summary"].get(f"error_{part}{'_' if agent else ''}{agent}") for part in PARTS]
         for agent in ("", "nearest", "expert", "random")
@@ -236,7 +257,9 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         "Out-of-distribution goals",
         f"playground experiment ood-goals --out {options.out.name} --episodes {options.episodes}",
         [
-            f"Errors at the end of the episode, mean. *{INTERPOLATED}* goals lie in a gap of the trained ones. *met*: "
+            "Errors at the end of the episode, mean: of the agent from the goal, of the agent from what its "
+            "demonstration achieved, of the expert from the goal. "
+            f"*{INTERPOLATED}* goals lie in a gap of the trained ones. *met*: "
             "share of episodes within the family's tolerance. *AUROC*: how well the prompt's strangeness predicts that "
             "the goal is not met (0.5 is chance).",
             _warning(report["trained_on_held_out_goals"]),

@@ -40,7 +40,7 @@ from playground.training.evaluation import fingerprint
 from playground.training.scoring import normalise
 from playground.training.trials import SEEDS_PER_RUN, Start
 
-WORLDS = 8
+WORLDS = 12
 """Worlds of one task that are stepped together."""
 
 TRIES = 30

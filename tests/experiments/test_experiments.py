@@ -99,10 +99,12 @@ def test_scenes_are_those_with_several_aims():
 
 
 def test_failure_is_predicted_by_strangeness_in_known_records():
-    rows = [{"error": 0.01 * k, "met": k < 5, "strangeness": float(k)} for k in range(10)]
+    rows = [{"error": 0.01 * k, "error_shown": 0.0, "met": k < 5, "strangeness": float(k)} for k in range(10)]
     found = ood_goals.conclude({"metaworld/reach trained model": rows})
     assert found["summary"]["ood_auroc"] == 1.0
     assert found["families"]["metaworld/reach"]["met_trained"] == 0.5
+    assert found["summary"]["metaworld/reach error_trained"] == pytest.approx(0.045)
+    assert found["summary"]["metaworld/reach error_shown_trained"] == 0
 
 
 def test_statistics():
