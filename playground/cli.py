@@ -353,7 +353,7 @@ def window(
 @app.command()
 def bench(
     what: Annotated[
-        list[str] | None, typer.Argument(help="act, batch, train, render, peers, start; all if left out.")
+        list[str] | None, typer.Argument(help="act, batch, train, render, peers, web, start; all if left out.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there.")] = None,
     checkpoint: CheckpointOption = None,

@@ -53,12 +53,19 @@ def _peers(checkpoint: str | None) -> Iterator[Case]:
     yield from measure_peers()
 
 
+def _web(checkpoint: str | None) -> Iterator[Case]:
+    from playground.bench.start import measure_web
+
+    yield from measure_web(checkpoint)
+
+
 BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "act": ("One world at a time, one thread, warm", _act),
     "batch": ("Evaluation without pictures, one thread per process", _batch),
     "train": ("Forward, backward and optimiser in bfloat16", _train),
     "render": ("Software or hardware OpenGL, whichever there is", _render),
     "peers": ("One decision behind 128 timesteps, walker's numbers, one thread, random weights", _peers),
+    "web": ("A fresh server, files in the page cache", _web),
     "start": ("Fresh processes, files in the page cache", _start),
 }
 """Name -> title of its table, and what measures."""

@@ -1,10 +1,12 @@
-"""`playground bench start`: how long a fresh process takes to answer, held against the imports it cannot avoid."""
+"""`playground bench start` and `web`: how long a fresh process takes to answer, against imports it cannot avoid."""
 
-import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from time import perf_counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from time import perf_counter, sleep
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -15,6 +17,8 @@ ROUNDS = 3
 
 ALONE = 0.8
 """Share of the time that a starting process runs at least if nothing else wants its core."""
+
+PATIENCE_SECONDS = 120.0
 
 TASK = "metaworld/reach"
 """What is drawn first: the domain that takes longest to build."""
@@ -47,30 +51,84 @@ STARTS = {
 """What is measured -> arguments of Python, those of its floor, and what that is."""
 
 
-def measure_start(checkpoint: str | None, rounds: int = ROUNDS) -> Iterator[Case]:
-    """Starts processes, in turns with their floors, after one of each that is not counted.
-
-    Where other processes want the cores, processor time stands in for the time on the clock.
-    """
+def measure_start(checkpoint: str | None) -> Iterator[Case]:
+    """Starts processes, in turns with their floors."""
     for name, (arguments, bare, floor_is) in STARTS.items():
         if arguments[1] == FIRST_FRAME:
             arguments = [*arguments, checkpoint or ""]
-        clocked, ran = np.array(
-            [[_seconds(command) for command in (arguments, bare)] for _ in range(rounds + 1)][1:]
-        ).transpose(2, 1, 0)  # each [2, rounds]
-        share = float(ran.sum() / clocked.sum())
-        ours, floor = np.sort(clocked if share >= ALONE else ran)
-        value, known = float(np.median(ours)), float(np.median(floor))
-        ran_share = 1.0 if share >= ALONE else share
-        yield Case(name, value, "s", known, value / known, float(ours[0]), float(ours[-1]), floor_is, ran_share)
+        yield _case(name, partial(_run, arguments), partial(_run, bare), floor_is)
 
 
-def _seconds(arguments: list[str]) -> tuple[float, float]:
-    """How long Python runs with these arguments, on the clock and on processors."""
-    began, before = perf_counter(), os.times()
+def measure_web(checkpoint: str | None) -> Iterator[Case]:
+    """Starts the server and asks for the page until it answers."""
+    options = [] if checkpoint is None else ["--checkpoint", checkpoint]
+    bare = partial(_run, ["-c", "import torch, gradio"])
+    yield _case("page answers", partial(_serve, options), bare, "importing torch and gradio alone")
+
+
+def _case(name: str, ours: Callable[[], None], bare: Callable[[], None], floor_is: str) -> Case:
+    """`ROUNDS` of both in turns, after one that is not counted.
+
+    Where other processes want the cores, processor time stands in for the time on the clock.
+    """
+    rounds = [[_seconds(call) for call in (ours, bare)] for _ in range(ROUNDS + 1)][1:]
+    clocked, ran = np.array(rounds).transpose(2, 1, 0)  # each [2, ROUNDS]
+    share = float(ran.sum() / clocked.sum())
+    times, floors = clocked if share >= ALONE else ran
+    value, floor = float(np.median(times)), float(np.median(floors))
+    return Case(
+        name=name,
+        value=value,
+        unit="s",
+        floor=floor,
+        ratio=value / floor,
+        low=float(times.min()),
+        high=float(times.max()),
+        floor_is=floor_is,
+        ran=1.0 if share >= ALONE else share,
+    )
+
+
+def _seconds(call: Callable[[], None]) -> tuple[float, float]:
+    """How long a call takes, on the clock and on the processors of the processes that it waits for."""
+    began, before = perf_counter(), _processor_seconds()
+    call()
+    clocked = perf_counter() - began
+    return clocked, clocked if before is None else (_processor_seconds() or 0.0) - before
+
+
+def _processor_seconds() -> float | None:
+    """Of all ended child processes; None on systems that do not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _run(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
     if done.returncode:
         raise PlaygroundError(f"python {' '.join(arguments)[:60]} failed: {done.stderr.strip()[-300:]}")
-    after = os.times()
-    ran = after.children_user - before.children_user + after.children_system - before.children_system
-    return perf_counter() - began, ran
+
+
+def _serve(options: list[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "playground", "web", "--port", str(port), *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = perf_counter() + PATIENCE_SECONDS
+        while perf_counter() < deadline and server.poll() is None:
+            try:
+                with urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE_SECONDS) as page:
+                    page.read()
+                return
+            except OSError:
+                sleep(0.02)
+        raise PlaygroundError(f"`{' '.join(command[1:])}` does not answer; start it by hand to see why")
+    finally:
+        server.kill()
+        server.wait()

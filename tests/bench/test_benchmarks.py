@@ -1,0 +1,102 @@
+"""Each benchmark measures what it says, in short; how fast this machine is does not matter here."""
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from playground.agent import load_agent
+from playground.bench import act, batch, measure, render, run, start, train
+from playground.bench.measure import Case
+from playground.bench.products import bare_products
+from playground.errors import PlaygroundError
+from playground.model import GeneralistModel, Stepper, preset
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch):
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(measure, "WARM_UP_SECONDS", 0.0)
+    monkeypatch.setattr(measure, "BLOCK_SECONDS", 0.05)
+    yield
+    torch.set_num_threads(threads)
+
+
+def complete(cases: list[Case]) -> None:
+    for case in cases:
+        assert case.value > 0 and case.low <= case.value <= case.high
+        assert case.floor is None or (case.floor > 0 and case.ratio > 0 and case.floor_is)
+
+
+def test_acting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(act, "TASKS", ("classic/CartPole",))
+    cases = list(act.measure_act(load_agent(), seconds=0.05))
+    complete(cases)
+    decision, swap, loop = cases
+    assert swap.value > decision.value  # reads the prompt again
+    assert loop.unit == "x real time" and loop.ratio > 1
+
+
+def test_products_are_those_of_the_decision():
+    """Of one decision: the trunk's matrices once, the decoder's as often as there are action tokens."""
+    torch.manual_seed(0)
+    model = GeneralistModel(preset("tiny")).eval().requires_grad_(False)
+    stepper, cache = Stepper(model), model.new_cache(1, 4)
+    calls: list[str] = []
+
+    def decide() -> None:
+        calls.append("watched" if stepper.watched else "alone")
+        model.decode(model.trunk(torch.zeros(1, 1, 32), cache), False, 3)
+
+    counted = []
+    with pytest.MonkeyPatch.context() as patch:
+        bare = bare_products(model, decide)
+        patch.setattr(torch, "mv", lambda weight, vector: counted.append(tuple(weight.shape)))
+        bare()
+    assert calls == ["watched"] and not stepper.watched
+    assert counted.count((96, 32)) == 2 and counted.count((64, 32)) == 2 + 3 and len(counted) == 4 * 2 + 1 + 3 * 3
+
+
+def test_evaluation(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(batch, "TASKS", "dm_control/point_mass-easy,dm_control/cartpole-balance")
+    monkeypatch.setattr(batch, "SECONDS", 0.05)
+    monkeypatch.setattr(batch, "cores", lambda: 1)
+    (case,) = batch.measure_batch(None)
+    complete([case])
+    assert "2 tasks" in case.name and case.floor > case.value
+
+
+def test_training(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(train, "SIZES", {"cpu": "tiny", "cuda": "tiny"})
+    monkeypatch.setattr(train, "ROWS", {"cpu": 2, "cuda": 2})
+    (case,) = train.measure_train(seconds=0.05)
+    complete([case])
+    assert "2 rows of 16 timesteps" in case.name and "% of the peak" in case.floor_is
+
+
+def test_drawing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(render, "TASKS", ("classic/CartPole",))
+    complete(list(render.measure_render(seconds=0.05)))
+
+
+def test_starting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(start, "ROUNDS", 1)
+    case = start._case("x", partial(start._run, ["-c", "sum(range(10**7))"]), partial(start._run, ["-c", "pass"]), "-")
+    complete([case])
+    assert case.ratio > 1
+    with pytest.raises(PlaygroundError, match="ZeroDivisionError: division by zero"):
+        start._run(["-c", "1/0"])
+
+
+def test_figures_are_kept_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def slept(checkpoint: str | None):
+        time.sleep(0.01)
+        yield Case.of_rate(f"of {checkpoint}", 3.0, "steps/s", 6.0, "the peak")
+
+    monkeypatch.setattr(run, "BENCHMARKS", {"one": ("title", slept), "two": ("title", slept)})
+    run.run([], tmp_path / "all.json", "folder")
+    cases = json.loads((tmp_path / "all.json").read_text())["cases"]
+    assert [(c["name"], c["value"], c["floor"], c["ratio"]) for c in cases] == [("of folder", 3, 6, 2)] * 2
