@@ -44,7 +44,7 @@ WORLDS = 12
 """Worlds of one task that are stepped together."""
 
 TRIES = 30
-"""Worlds and prompts drawn for a trial until there is something to do in it."""
+"""Worlds and prompts drawn for a trial until the prompt's aim can be set in the world."""
 
 CONDITIONS = (
     "right",
@@ -167,7 +167,7 @@ def _dealt(count: int, pairs: Sequence[tuple[Task, Task]]) -> list[tuple[tuple[T
 
 
 def _trials(job: Job, world: Task, other: Task, count: int, first: int) -> list[Trial]:
-    """Episodes in which there is something to do; fewer than asked for where that is hard to find."""
+    """Episodes in whose worlds the prompt's aim can be set; fewer than asked for where that is hard to find."""
     rng = np.random.default_rng([first, 5])
     right, wrong = shipped(world.id), shipped(other.id)
     if job.condition not in TWO_AIMS:
@@ -190,11 +190,10 @@ def _trials(job: Job, world: Task, other: Task, count: int, first: int) -> list[
                 witness.enter(env, aim)
             except BadValueError:
                 continue
-            if job.condition == "wrong" and witness.would_be_idle(env, aim, still(env)):
-                continue
+            idle = job.condition == "wrong" and witness.would_be_idle(env, aim, still(env))
             shown, swapped = Prompt.from_episode(b), job.condition == "swapped_midway"
             start = Start(seed, goal, Prompt.from_episode(a) if swapped else shown)
-            trials.append(Trial(start, aim, shown if swapped else None, swapped))
+            trials.append(Trial(start, aim, shown if swapped else None, swapped, not idle))
             break
     return trials
 
@@ -241,7 +240,7 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     for (condition, agent), scenes_of in groups.items():
         name = condition if agent == "model" else f"{condition}_{agent}"
-        summary |= flat(f"following_{name}", [[_followed(r, condition) for r in scene] for scene in scenes_of])
+        summary |= flat(f"following_{name}", [_followed(scene, condition) for scene in scenes_of])
         known = [[r["normalised"] for r in scene if r["normalised"] is not None] for scene in scenes_of]
         summary |= flat(f"return_{name}", known)
         if condition in TWO_AIMS:
@@ -255,27 +254,33 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
             cell = matrix.setdefault(record["world"], {}).setdefault(
                 record["prompt"] if condition == "wrong" or record["world"] != record["prompt"] else "right", {}
             )
-            cell.setdefault("following", []).append(_followed(record, condition))
+            cell.setdefault("episodes", []).append(1.0)
+            cell.setdefault("following", []).extend(_followed([record], condition))
+            cell.setdefault("world done", []).append(float(record["did_world"]))
             if record["normalised"] is not None:
                 cell.setdefault("return", []).append(record["normalised"])
     means = {
         world: {
-            prompt: {"episodes": len(cell["following"]), **{n: round(float(np.mean(v)), 4) for n, v in cell.items()}}
+            prompt: {n: len(v) if n == "episodes" else round(float(np.mean(v)), 4) for n, v in cell.items() if v}
             for prompt, cell in row.items()
         }
         for world, row in matrix.items()
     }
     by_scene = {
-        key: round(float(np.mean([_followed(r, key.rsplit(" ", 2)[1]) for r in episodes])), 4)
+        key: round(float(np.mean(followed)), 4)
         for key, episodes in records.items()
-        if episodes
+        if (followed := _followed(episodes, key.rsplit(" ", 2)[1]))
     }
     return {"summary": summary, "following": by_scene, "matrix": means}
 
 
-def _followed(record: dict[str, Any], condition: str) -> float:
-    """Whether the prompt's task was done; with no prompt of another task, the world's."""
-    return float(record["did_prompt"] if condition in TWO_AIMS else record["did_world"])
+def _followed(records: Sequence[dict[str, Any]], condition: str) -> list[float]:
+    """For each episode, whether the prompt's task was done; the world's, where the prompt shows no other.
+
+    Those in which the prompt's task was done from the start are left out.
+    """
+    asked = "did_prompt" if condition in TWO_AIMS else "did_world"
+    return [float(record[asked]) for record in records if record[asked] is not None]
 
 
 def _draw(report: dict[str, Any], options: Options) -> None:
@@ -317,13 +322,14 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     curve.legend(fontsize=8)
     figure.savefig(options.out / FIGURE, dpi=110)
     rows = [
-        [c, *(summary.get(f"following_{c}{end}") for end in ("", "_low", "_high")), summary.get(f"return_{c}")]
+        [c, *(summary.get(f"following_{c}{end}") for end in ("", "_low", "_high"))]
+        + [summary.get(f"world_done_{c}"), summary.get(f"return_{c}")]
         + [summary.get(f"following_{c}_{agent}") for agent in ("expert", "nearest", "random")]
         for c in (*CONDITIONS, *CURVES)
     ]
-    header = ("prompt", "following", "low", "high", "return", "expert", "replay", "random")
+    header = ("prompt", "following", "low", "high", "world done", "return", "expert", "replay", "random")
     cells = [
-        [world, prompt, cell["following"], cell.get("return"), cell["episodes"]]
+        [world, prompt, *(cell.get(name) for name in ("following", "world done", "return", "episodes"))]
         for world, row in report["matrix"].items()
         for prompt, cell in row.items()
     ]
@@ -333,12 +339,14 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         f"playground experiment prompt-swap --out {options.out.name} --episodes {options.episodes}",
         [
             "*following*: how often the prompt's task was done, by that task's own test (with no prompt, the world's); "
-            "mean over scenes with its 95 % interval. *return*: of the world's task, 0 chance and 1 expert. *expert*: "
+            "mean over scenes with its 95 % interval. *world done*: how often the world's task was done though the "
+            "prompt showed another (also where the prompt's was done from the start, so that it cannot be followed). "
+            "*return*: of the world's task, 0 chance and 1 expert. *expert*: "
             "the prompt's expert in the same worlds. An agent gets "
             + ", ".join(f"{steps} steps in {domain}" for domain, steps in LIMITS.items())
             + f" and {LIMIT} elsewhere; twice that, at most, with a swap.",
             table(header, rows),
             "World's task, prompt's task:",
-            table(("world", "prompt", "following", "return", "episodes"), cells),
+            table(("world", "prompt", "following", "world done", "return", "episodes"), cells),
         ],
     )

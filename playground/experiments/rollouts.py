@@ -28,12 +28,15 @@ class Trial:
         aim: goal of the witness, if there is one.
         second: the prompt that the first is swapped for when the world's task is done, or half of the time is over.
         swapped: whether there is a second phase.
+        judged: whether the witness counts. It does not where the prompt's task is done from the start: then only
+            whether the world's is done all the same is worth knowing.
     """
 
     start: Start
     aim: Goal = None
     second: Prompt | None = None
     swapped: bool = False
+    judged: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Record:
         score: of the world's task: 1 or 0 where it defines success, else the return.
         steps: actions executed.
         did_world: whether the world's task was done (in the first phase, if there are two).
-        did_prompt: whether the witness's task was done (in the last phase); None without a witness.
+        did_prompt: whether the witness's task was done (in the last phase); None without a witness that
+            counts.
         swapped_at: step of the swap, if any.
     """
 
@@ -170,10 +174,11 @@ def play(
                 continue
             if not trial.swapped:
                 now.did_world = watches[row].done
-            if _finished(now, trial, watches[row], witnesses[row] if witnesses else None, limit):
+            judge = witnesses[row] if witnesses and trial.judged else None
+            if _finished(now, watches[row], judge, limit):
                 del running[row]
                 score = float(env.success) if task.has_success else now.total
-                followed = _followed(watches[row], witnesses[row]) if witnesses else None
+                followed = None if judge is None else _followed(watches[row], judge)
                 records[now.number] = Record(score, now.steps, now.did_world, followed, now.swapped_at)
 
 
@@ -191,7 +196,7 @@ def _advance(now: _Running, env: DomainEnv, watch: Watch, witness: Witness | Non
     now.steps += 1
 
 
-def _finished(now: _Running, trial: Trial, watch: Watch, witness: Witness | None, limit: int) -> bool:
+def _finished(now: _Running, watch: Watch, witness: Witness | None, limit: int) -> bool:
     if now.steps - (now.swapped_at or 0) >= limit:
         return True
     if witness is None:

@@ -44,6 +44,15 @@ def test_prompt_swap(tmp_path, monkeypatch):
         experiment("ood-goals", Options(tmp_path, 2, 0, "classic/*", workers=1))
 
 
+def test_prompt_of_what_is_done_already_cannot_be_followed():
+    """A window that is to be opened is closed at the start: whoever is told to close it has nothing to do."""
+    job = prompt_swap.Job("metaworld/window", "wrong", "random", 2, 0, None)
+    records = prompt_swap._work(job)
+    assert [(r["did_prompt"], r["did_world"]) for r in records] == [(None, False)] * 2
+    found = prompt_swap.conclude({job.key: records})["summary"]
+    assert found["following_wrong_random"] is None and found["world_done_wrong_random"] == 0
+
+
 def test_ood_goals(tmp_path):
     report = experiment("ood-goals", Options(tmp_path, 2, 0, "babyai/GoToLocal-hidden,classic/*", workers=1))
     summary = written(tmp_path)["summary"]
