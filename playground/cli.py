@@ -136,7 +136,7 @@ def replay(
 
     found = find_demonstration(recording)
     if out is None:
-        _open_window(found.episode.task, None, "model", None, 0, size, found)
+        _open_window(found.episode.task, found.name, "model", None, 0, size, found)
         return
     from playground.filming import film
     from playground.video import check_target

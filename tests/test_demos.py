@@ -48,6 +48,16 @@ def test_record(demonstrations, checkpoint, tmp_path, capsys):
     assert "no prompt" in capsys.readouterr().out
 
 
+def test_window(demonstrations, checkpoint, monkeypatch, capsys):
+    import pygame
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pygame.display.init()
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    demo("window").main(TASK, f"{TASK}#1", checkpoint=str(checkpoint))
+    assert "pause" in capsys.readouterr().out and not pygame.display.get_init()
+
+
 def test_web():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

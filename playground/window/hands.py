@@ -198,6 +198,8 @@ class StickHand(Hand):
         for n, (less, more) in zip(numbers, pairs, strict=False):
             self._pairs |= {less: (n, -1), more: (n, 1)}
         self.keys = {code: f"{names[n]} {'+' if sign > 0 else '–'}" for code, (n, sign) in self._pairs.items()}
+        if heading():  # the arrows go by the picture
+            self.keys |= dict(zip(sum(_ARROWS[:2], ()), ("left", "right", "nearer", "farther"), strict=True))
         if self._grip is not None:
             self.keys[pygame.K_SPACE] = "open or close the grip"
         self._held: set[int] = set()

@@ -48,7 +48,7 @@ KEYS = (
     Key("F2", "name the prompt's recording", (pygame.K_F2,)),
     Key("+", "faster", (pygame.K_PLUS, pygame.K_KP_PLUS, pygame.K_EQUALS), lambda p: p.change_speed(1)),
     Key("-", "slower", (pygame.K_MINUS, pygame.K_KP_MINUS), lambda p: p.change_speed(-1)),
-    Key("o", "readouts over the picture", (pygame.K_o,)),
+    Key("o", "hide or show the readouts", (pygame.K_o,)),
     Key("F1", "this list", (pygame.K_F1,)),
     Key("Esc", "quit", (pygame.K_ESCAPE,)),
 )

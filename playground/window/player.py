@@ -17,6 +17,7 @@ from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter, Reel
 from playground.viewing.replaying import replay_session
 from playground.window.shelf import Shelf, free_video, recording_name, trimmed
+from playground.window.thoughts import Thoughts
 from playground.window.view import SHUFFLED, View
 
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -57,6 +58,7 @@ class Player:
         self.message = self.error = ""
         self.views: list[View] = []
         self._agent, self._checkpoint, self._seed, self._size = agent, checkpoint, seed, size
+        self.thoughts = Thoughts(checkpoint, clock)
         self._painter = Painter(160)
         self._due = 0.0
         self._replayed = replayed

@@ -87,7 +87,7 @@ class Screen:
         """A frame around the world that a person drives, and the keys for it."""
         drive = self.player.view.drive
         pygame.draw.rect(surface, WARM, live, self._px(3))
-        lines = [f"{key}: {meaning}" for key, meaning in drive.hand.help()]
+        lines = [f"[{key}] {meaning}" for key, meaning in drive.hand.help()]
         if drive.waits:
             lines.insert(0, "waiting for your key")
         for n, line in enumerate(["you drive", *lines]):
@@ -149,7 +149,25 @@ class Screen:
             left, right = (self.track.left + self.track.width * n // steps for n in (start, stop))
             height = self._px(4)
             pygame.draw.rect(surface, colour, (left, self.track.centery - height // 2, max(right - left, 1), height))
-        return self.track.bottom + self._px(6)
+        return self._attention(surface, steps)
+
+    def _attention(self, surface: pygame.Surface, steps: int) -> int:
+        """Bars under the track: where in the demonstration the agent looks; returns where they end."""
+        looked = self.player.thoughts.attention(self.player.view)
+        if looked is None:
+            return self.track.bottom + self._px(6)
+        bottom = self.track.bottom + self._px(20)
+        for step, weight in zip(*looked, strict=True):
+            left = self.track.left + self.track.width * int(step) // steps
+            height = max(1, round(self._px(20) * min(1.0, float(weight) / float(looked[1].max()))))
+            pygame.draw.rect(surface, WARM, (left, bottom - height, max(1, self.track.width // steps), height))
+        return self._fitted(
+            surface,
+            pygame.Rect(self.track.left, bottom, self.track.width, 1),
+            f"looks at the prompt: {looked[1].sum():.0%}",
+            11,
+            FAINT,
+        )
 
     def step_at(self, at: tuple[int, int]) -> int:
         """The demonstration's timestep at a place on its track."""
@@ -166,11 +184,18 @@ class Screen:
     def _readouts(self, surface: pygame.Surface, area: pygame.Rect) -> int:
         """Rows of numbers; two columns of them when two prompts are compared. Returns where they end."""
         columns = [_rows(readouts(view.session, view.ticks), self.player.speed) for view in self.player.views]
+        strange = self.player.thoughts.strangeness(self.player.view)
+        if strange:
+            columns[0].append(("strangeness", strange))
+            for column in columns[1:]:
+                column.append(("strangeness", ""))
         top = area.top
         for rows in zip(*columns, strict=False):
             self._text(surface, rows[0][0], (area.left, top), 13, FAINT)
+            if len({value for _, value in rows}) == 1:
+                rows = rows[:1]
             for n, (_, value) in enumerate(rows):
-                right = area.left + area.width * (n + 2) // (len(columns) + 1)
+                right = area.right if len(rows) == 1 else area.left + area.width * (n + 2) // (len(rows) + 1)
                 self._text(surface, value, (right, top), 13, INK, "topright")
             top += self._px(19)
         return top + self._px(8)
@@ -292,7 +317,7 @@ def _rows(shown: dict[str, Any], speed: float) -> list[tuple[str, str]]:
     rows = [
         ("step", f"{shown['t']} of {shown['max_steps']}"),
         ("return", number(shown["return"], ".2f")),
-        ("score (0 chance, 1 expert)", number(shown["score"], ".2f")),
+        ("normalised score", number(shown["score"], ".2f")),
         ("seed", str(shown["seed"])),
         ("real time", f"{number(shown['ratio'], '.2f')} of {speed:g}"),
         ("pictures a second", number(shown["fps"], "d")),

@@ -7,6 +7,7 @@ import numpy as np
 
 from playground.demonstrations import Demonstration, find_demonstration
 from playground.events import StepEvent
+from playground.policies import ReplayPolicy
 from playground.session import Session
 from playground.viewing.catalogue import NO_PROMPT
 from playground.window.drive import Drive
@@ -63,5 +64,6 @@ class View:
         plain = name.removesuffix(SHUFFLED)
         found: Demonstration | None = None if plain == NO_PROMPT else find_demonstration(plain)
         prompt = None if found is None else found.prompt
-        self.session.prompt = prompt.shuffled() if prompt is not None and name.endswith(SHUFFLED) else prompt
+        if not isinstance(self.session.policy, ReplayPolicy):  # it reads none, and its world keeps its goal
+            self.session.prompt = prompt.shuffled() if prompt is not None and name.endswith(SHUFFLED) else prompt
         self.prompt, self.demonstration = name, found

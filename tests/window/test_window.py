@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pygame
 
+from playground.demonstrations import find_demonstration
 from tests.conftest import TASK
 
 
@@ -58,3 +60,51 @@ def test_without_a_display_other_ways_are_named():
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert shown.returncode == 2 and "Traceback" not in shown.stderr, shown.stderr
     assert "playground web" in shown.stderr and "playground record" in shown.stderr
+
+
+def test_the_strip_shows_where_in_the_prompt_the_agent_looks(open_window, checkpoint):
+    person = open_window(TASK, "model", checkpoint=str(checkpoint))
+    person.wait(0.5)
+    read, weights = person.player.thoughts.attention(person.player.view)
+    length = len(person.player.view.demonstration.episode)
+    assert len(read) == len(weights) == person.event.decision.prompt_steps and read.max() == length - 1
+    assert (weights >= 0).all() and 0 < weights.sum() < 1
+    person.press(pygame.K_s)
+    person.wait(0.3)
+    shuffled, _ = person.player.thoughts.attention(person.player.view)
+    assert sorted(shuffled) == sorted(read) and list(shuffled) != list(read)
+    person.press(pygame.K_0)
+    person.wait(0.3)
+    assert person.player.thoughts.attention(person.player.view) is None
+
+
+def test_a_recording_is_played_again_and_can_be_taken_over(open_window):
+    found = find_demonstration(f"{TASK}#1")
+    person = open_window(TASK, prompt=found.name, replayed=found)
+    person.wait(0.1 * len(found.episode) + 1.0)
+    assert (person.event.t == len(found.episode) and "ends here" in person.player.message) or person.event.done
+    person.press(pygame.K_r)
+    assert person.event.t == 0 and person.event.seed == found.episode.seed
+    np.testing.assert_array_equal(person.event.observation["grid"], found.episode.observations["grid"][0])
+    person.press(pygame.K_h, pygame.K_RIGHT)
+    person.wait(0.1)
+    assert person.event.action == 1
+
+
+def test_the_mouse_pulls_a_body_and_such_an_episode_cannot_be_taken_back(open_window):
+    person = open_window("dm_control/point_mass-easy")
+    person.press(pygame.K_SPACE)
+    env, live = person.player.view.session.env, person.app.screen.live[0]
+    x, y = env.physics.named.data.geom_xpos["pointmass", :2] / (2 * 0.8 * np.tan(np.pi / 8))
+    at = (live.left + round((0.5 + x) * live.width), live.top + round((0.5 - y) * live.height))
+    person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=at)
+    assert person.player.view.touched
+    person.post(pygame.MOUSEMOTION, pos=live.center, rel=(1, 1), buttons=(1, 0, 0))
+    person.press(pygame.K_PERIOD)
+    assert env.physics.data.xfrc_applied.any()
+    person.post(pygame.MOUSEBUTTONUP, button=1, pos=live.center)
+    assert not env.physics.data.xfrc_applied.any()
+    person.press(pygame.K_b)
+    assert person.event.t == 1 and "cannot be taken back" in person.player.message
+    person.press(pygame.K_r)
+    assert not person.player.view.touched

@@ -1,0 +1,66 @@
+"""What the agent makes of its prompt: which moments of it it looks at, and how strange it is to it."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from playground.facade import load_model
+from playground.prompt import Prompt, Segment
+from playground.window.view import SHUFFLED, View
+
+LOOK_SECONDS = 0.2
+"""Between two looks at the attention; one costs about as much as a decision."""
+
+
+class Thoughts:
+    """Of the model; other agents have none.
+
+    Args:
+        checkpoint: the agent's; None: the shipped one.
+        clock: seconds.
+    """
+
+    def __init__(self, checkpoint: str | None, clock: Callable[[], float]):
+        self._checkpoint, self._clock = checkpoint, clock
+        self._looked_at = -1.0
+        self._attention: tuple[np.ndarray, np.ndarray] | None = None
+        self._judged: tuple[str, str] = ("", "")
+
+    def attention(self, view: View) -> tuple[np.ndarray, np.ndarray] | None:
+        """Timesteps of the demonstration that the agent read, and how much its latest decision looked at each, [P].
+
+        None where there is nothing to tell.
+        """
+        if self._clock() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = self._clock()
+            self._attention = self._look(view)
+        return self._attention
+
+    def strangeness(self, view: View) -> str:
+        """How strange the prompt is to the agent, in words; empty where nobody knows."""
+        if self._judged[0] != view.prompt:
+            self._judged = (view.prompt, self._judge(view))
+        return self._judged[1]
+
+    def _look(self, view: View) -> tuple[np.ndarray, np.ndarray] | None:
+        from playground.agent import Agent, fit_prompt
+        from playground.agent.attention import prompt_attention
+
+        found = view.demonstration
+        if found is None or not isinstance(view.session.policy, Agent):
+            return None
+        weights = prompt_attention(view.session.policy)
+        numbers = Prompt("", (Segment("", {}, np.arange(found.start, found.stop)),))
+        if view.prompt.endswith(SHUFFLED):
+            numbers = numbers.shuffled()
+        read = fit_prompt(numbers, load_model(self._checkpoint).config.max_prompt).segments[0].actions
+        return None if weights is None or len(weights) != len(read) else (read, weights)
+
+    def _judge(self, view: View) -> str:
+        from playground.agent import Agent
+        from playground.agent.strangeness import strangeness
+
+        if not isinstance(view.session.policy, Agent):
+            return ""
+        found = strangeness(load_model(self._checkpoint), view.session.prompt, self._checkpoint)
+        return "" if found is None else f"{found.score:.1f}" + (" · out of distribution" if found.strange else "")
