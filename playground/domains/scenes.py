@@ -22,18 +22,19 @@ ENOUGH = 0.6
 """Share of the expert's reward per step that counts as doing a task where it defines no success."""
 
 
-def scenes(tasks: Iterable[Task]) -> dict[str, tuple[Task, ...]]:
-    """Scene -> its tasks, of those scenes in which there is more than one aim and any aim can be set in any world.
+TOLD = frozenset({"babyai"})
+"""Scenes whose observations tell the aim: there is no doubt that a prompt could settle."""
 
-    Where the mission is observed, as in most of BabyAI, there is no doubt about the aim that a prompt could settle.
-    """
+
+def scenes(tasks: Iterable[Task]) -> dict[str, tuple[Task, ...]]:
+    """Scene -> its tasks, of those scenes in which there is more than one aim, and only a prompt can tell which."""
     found: dict[str, list[Task]] = {}
     for task in tasks:
         found.setdefault(task.scene, []).append(task)
     return {
         scene: tuple(members)
         for scene, members in found.items()
-        if (len(members) > 1 or members[0].hidden_goal) and not (scene == "babyai" or scene.startswith("atari/"))
+        if (len(members) > 1 or members[0].hidden_goal) and scene not in TOLD
     }
 
 

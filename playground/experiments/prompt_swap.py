@@ -35,7 +35,7 @@ from playground.experiments.running import FIGURE, Options, flat, run, table, wr
 from playground.facade import make_policy
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
-from playground.task import EVALUATION_SEEDS, Task
+from playground.task import EVALUATION_SEEDS, Goal, Task
 from playground.training.evaluation import fingerprint
 from playground.training.scoring import normalise
 from playground.training.trials import SEEDS_PER_RUN, Start
@@ -45,6 +45,9 @@ WORLDS = 12
 
 TRIES = 30
 """Worlds and prompts drawn for a trial until the prompt's aim can be set in the world."""
+
+APART = 0.1
+"""Metres, or metres per second, between the world's goal and the prompt's, at least: many tests allow for 0.05."""
 
 CONDITIONS = (
     "right",
@@ -68,6 +71,10 @@ AGENTS = {
     "random": ("none", "wrong"),
 }
 """Who acts -> under which prompts. The expert is that of the prompt's task: what could be followed at best."""
+
+POSSIBLE = 0.5
+"""Share of episodes in which the prompt's expert does the prompt's task, below which a scene says nothing of following:
+a ball that lies in the goal cannot be had back."""
 
 TWO_AIMS = ("wrong", "swapped_midway")
 """Conditions in which the prompt shows something else than the world asks for."""
@@ -183,7 +190,7 @@ def _trials(job: Job, world: Task, other: Task, count: int, first: int) -> list[
         for seed in range(first + i * TRIES, first + (i + 1) * TRIES):
             a, b = right[rng.integers(len(right))], wrong[rng.integers(len(wrong))]
             goal, aim = (a.goal if world.hidden_goal else None), (b.goal if other.hidden_goal else None)
-            if world == other and goal == aim:
+            if world == other and not _apart(goal, aim):
                 continue
             try:
                 env.reset(seed=seed, options=None if goal is None else {"goal": goal})
@@ -196,6 +203,13 @@ def _trials(job: Job, world: Task, other: Task, count: int, first: int) -> list[
             trials.append(Trial(start, aim, shown if swapped else None, swapped, not idle))
             break
     return trials
+
+
+def _apart(goal: Goal, aim: Goal) -> bool:
+    """Whether meeting one of two goals of a task does not nearly meet the other."""
+    if isinstance(goal, tuple) and isinstance(aim, tuple):
+        return float(np.linalg.norm(np.subtract(goal, aim))) >= APART
+    return goal != aim
 
 
 def _corrupted(prompt: Prompt, condition: str, rng: np.random.Generator) -> Prompt | None:
@@ -234,13 +248,21 @@ def _actors(job: Job, world: Task, other: Task, envs: Sequence[DomainEnv], witne
 def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Summary, a line per scene, and the matrix of world and prompt."""
     groups: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
+    possible: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
     for key, episodes in records.items():
-        _, condition, agent = key.rsplit(" ", 2)
+        scene, condition, agent = key.rsplit(" ", 2)
         groups.setdefault((condition, agent), []).append(episodes)
+        by_expert = _followed(records.get(f"{scene} {condition} expert", []), condition)
+        if not by_expert or np.mean(by_expert) >= POSSIBLE:
+            possible.setdefault((condition, agent), []).append(episodes)
     summary: dict[str, Any] = {}
     for (condition, agent), scenes_of in groups.items():
         name = condition if agent == "model" else f"{condition}_{agent}"
-        summary |= flat(f"following_{name}", [_followed(scene, condition) for scene in scenes_of])
+        following = [_followed(episodes, condition) for episodes in possible.get((condition, agent), [])]
+        summary |= flat(f"following_{name}", following)
+        if condition in TWO_AIMS:
+            everywhere = [_followed(episodes, condition) for episodes in scenes_of]
+            summary |= flat(f"following_{name}_all_scenes", everywhere)
         known = [[r["normalised"] for r in scene if r["normalised"] is not None] for scene in scenes_of]
         summary |= flat(f"return_{name}", known)
         if condition in TWO_AIMS:
@@ -341,7 +363,9 @@ def _draw(report: dict[str, Any], options: Options) -> None:
             "*following*: how often the prompt's task was done, by that task's own test (with no prompt, the world's); "
             "mean over scenes with its 95 % interval. *world done*: how often the world's task was done though the "
             "prompt showed another (also where the prompt's was done from the start, so that it cannot be followed). "
-            "*return*: of the world's task, 0 chance and 1 expert. *expert*: "
+            f"Scenes in which the expert follows in less than {POSSIBLE:.0%} of the episodes do not count for "
+            "*following*; `result.json` has the figures over all scenes too. *return*: of the world's task, 0 chance "
+            "and 1 expert. *expert*: "
             "the prompt's expert in the same worlds. An agent gets "
             + ", ".join(f"{steps} steps in {domain}" for domain, steps in LIMITS.items())
             + f" and {LIMIT} elsewhere; twice that, at most, with a swap.",

@@ -53,6 +53,17 @@ def test_prompt_of_what_is_done_already_cannot_be_followed():
     assert found["following_wrong_random"] is None and found["world_done_wrong_random"] == 0
 
 
+def test_what_no_expert_can_do_does_not_count():
+    def rows(did):
+        return [{"world": "a", "prompt": "b", "did_world": False, "did_prompt": did, "normalised": 0.0}] * 4
+
+    records = {"easy wrong model": rows(True), "easy wrong expert": rows(True)}
+    records |= {"hard wrong model": rows(False), "hard wrong expert": rows(False)}
+    summary = prompt_swap.conclude(records)["summary"]
+    assert summary["following_wrong"] == 1.0 and summary["following_wrong_all_scenes"] == 0.5
+    assert summary["following_wrong_expert_all_scenes"] == 0.5
+
+
 def test_ood_goals(tmp_path):
     report = experiment("ood-goals", Options(tmp_path, 2, 0, "babyai/GoToLocal-hidden,classic/*", workers=1))
     summary = written(tmp_path)["summary"]
