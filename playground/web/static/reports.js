@@ -5,8 +5,10 @@ export async function openReports(app) {
   sheet.innerHTML = '<div class="pg-row"><h2>Experiments</h2><button class="pg-quiet" aria-label="close">×</button></div><div class="pg-reports"><nav></nav><article></article></div>';
   const [nav, article] = [sheet.querySelector('nav'), sheet.querySelector('article')];
   sheet.querySelector('button').onclick = () => sheet.close();
+  article.textContent = 'loading …';
   sheet.showModal();
   const found = await (await fetch(app.base + 'pg/experiments')).json();
+  article.textContent = '';
   if (!found.length) article.textContent = 'No experiment is shipped with this version yet. `playground experiment` runs them.';
   for (const { title, html, complete } of found) {
     const item = document.createElement('button');

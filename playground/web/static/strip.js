@@ -169,12 +169,12 @@ export class Strip {
       pen.globalAlpha = 1;
     }
     const first = this.read.length ? this.read[0] : 0;
-    if (first > 0) {
+    if ((width * first) / count > 40) {
       pen.fillStyle = 'rgb(0 0 0 / 0.62)';
       pen.fillRect(0, 0, (width * first) / count, film);
       pen.fillStyle = 'white';
       pen.textAlign = 'left';
-      pen.fillText('too long: this part is not read', 8, film / 2 + 4);
+      if ((width * first) / count > 200) pen.fillText('too long: this part is not read', 8, film / 2 + 4);
     }
     for (let k = 1; k < count; k++)
       if (this.steps[k].name !== this.steps[k - 1].name) {
