@@ -39,6 +39,7 @@ class Reception:
         self._visitors: dict[str, Visitor] = {}
         self._left: dict[str, float] = {}
         self._queue: list[asyncio.Event] = []
+        self._dismissed = False
         self._spare: Visitor | None = self._new()  # so that the first page opens at once
 
     def _new(self) -> Visitor:
@@ -103,6 +104,11 @@ class Reception:
             if monotonic() - since > GONE_SECONDS:
                 self._dismiss(id)
 
+    def tidy(self) -> bool:
+        """Whether somebody has been dismissed since the last call, so that there is memory to give back."""
+        dismissed, self._dismissed = self._dismissed, False
+        return dismissed
+
     def counts(self) -> dict[str, int]:
         """How many are here and how many wait."""
         return {"visitors": len(self._visitors), "waiting": len(self._queue), "limit": self.limit}
@@ -114,6 +120,7 @@ class Reception:
     def _dismiss(self, id: str) -> None:
         self._left.pop(id, None)
         self._visitors.pop(id).close()
+        self._dismissed = True
         self._call_queue()
 
     def dismiss_sleeper(self, id: str) -> None:

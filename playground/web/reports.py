@@ -13,7 +13,12 @@ RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
 def experiments() -> list[dict[str, Any]]:
     """Every shipped experiment: its name, title, report as HTML, and whether it was finished."""
     folders = sorted(path.parent for path in (assets.ASSETS / "experiments").glob(f"*/{REPORT}"))
-    return [_report(folder, folder.joinpath(REPORT).stat().st_mtime_ns) for folder in folders]
+    return [report(folder) for folder in folders]
+
+
+def report(folder: Path) -> dict[str, Any]:
+    """One experiment's report, read anew whenever its file has changed."""
+    return _report(folder, (folder / REPORT).stat().st_mtime_ns)
 
 
 def figure(name: str) -> Path | None:

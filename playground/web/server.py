@@ -19,8 +19,9 @@ from fastapi.staticfiles import StaticFiles
 from playground import domains
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.facade import AGENTS
-from playground.web import keeping, reports
+from playground.web import keeping, memory, reports
 from playground.web.catalogue import FAVOURITES, catalogue, gallery
+from playground.web.laboratory import Laboratory
 from playground.web.reception import Full, Reception
 from playground.web.visitor import Visitor
 
@@ -44,15 +45,18 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
 
     reception = Reception(agent, checkpoint, domains.task(task).id, limit)
 
+    laboratory = Laboratory(checkpoint)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sweeper = asyncio.create_task(_sweep(reception))
         yield
         sweeper.cancel()
         await asyncio.to_thread(reception.close)
+        await asyncio.to_thread(laboratory.close)
 
     app = FastAPI(lifespan=lifespan)
-    _add_routes(app, reception)
+    _add_routes(app, reception, laboratory)
 
     @app.websocket("/pg/stage")
     async def stage(socket: WebSocket) -> None:
@@ -78,7 +82,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
     )
 
 
-def _add_routes(app: FastAPI, reception: Reception) -> None:
+def _add_routes(app: FastAPI, reception: Reception, laboratory: Laboratory) -> None:
     """What the page fetches; everything under /pg/."""
 
     @app.exception_handler(PlaygroundError)
@@ -107,9 +111,18 @@ def _add_routes(app: FastAPI, reception: Reception) -> None:
     def get_experiments() -> list[dict[str, Any]]:
         return reports.experiments()
 
+    @app.get("/pg/laboratory")
+    def get_laboratory() -> dict[str, Any]:
+        return laboratory.status()
+
+    @app.post("/pg/laboratory/{name}")
+    def start_experiment(name: str) -> dict[str, Any]:
+        laboratory.start(name)
+        return laboratory.status()
+
     @app.get("/pg/figure/{name}")
-    def get_figure(name: str) -> FileResponse:
-        path = reports.figure(name)
+    def get_figure(name: str, live: bool = False) -> FileResponse:
+        path = laboratory.figure() if live else reports.figure(name)
         if path is None:
             raise HTTPException(404, "there is no such experiment")
         return FileResponse(path, media_type="image/png")
@@ -153,6 +166,8 @@ async def _sweep(reception: Reception) -> None:
         reception.sweep()
         if (id := reception.sleeper()) is not None:
             reception.dismiss_sleeper(id)
+        if reception.tidy():
+            await asyncio.to_thread(memory.give_back)
 
 
 async def _queue(socket: WebSocket, reception: Reception) -> tuple[str, Visitor] | None:
@@ -271,6 +286,7 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
 
         load_model(checkpoint)
     app = build_app(agent, checkpoint, first, limit)
+    memory.settle()
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     print(
         f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; on the page, ? shows the keys)",

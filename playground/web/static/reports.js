@@ -1,24 +1,55 @@
-// The shipped experiments: a list, and the report that was chosen.
+// The shipped experiments: a list, and the report that was chosen; and small ones that run live.
 
 export async function openReports(app) {
   const { sheet } = app.out;
-  sheet.innerHTML = '<div class="pg-row"><h2>Experiments</h2><button class="pg-quiet" aria-label="close">×</button></div><div class="pg-reports"><nav></nav><article></article></div>';
+  sheet.innerHTML = '<div class="pg-row"><h2>Experiments</h2><button class="pg-quiet" aria-label="close">×</button></div><div class="pg-reports"><nav></nav><article>loading …</article></div>';
   const [nav, article] = [sheet.querySelector('nav'), sheet.querySelector('article')];
   sheet.querySelector('button').onclick = () => sheet.close();
-  article.textContent = 'loading …';
   sheet.showModal();
-  const found = await (await fetch(app.base + 'pg/experiments')).json();
-  article.textContent = '';
-  if (!found.length) article.textContent = 'No experiment is shipped with this version yet. `playground experiment` runs them.';
-  for (const { title, html, complete } of found) {
+  const get = async (path, options) => (await fetch(app.base + 'pg/' + path, options)).json();
+  const [shipped, laboratory] = await Promise.all([get('experiments'), get('laboratory')]);
+
+  function choose(item, show) {
+    nav.querySelectorAll('button').forEach((other) => other.setAttribute('aria-current', other === item));
+    show();
+  }
+
+  function add(text, show) {
     const item = document.createElement('button');
-    item.textContent = title + (complete ? '' : ' (unfinished)');
-    item.onclick = () => {
-      article.innerHTML = html;
-      article.querySelectorAll('img').forEach((image) => (image.src = app.base + image.getAttribute('src')));
-      nav.querySelectorAll('button').forEach((other) => other.setAttribute('aria-current', other === item));
-    };
+    item.textContent = text;
+    item.onclick = () => choose(item, show);
     nav.append(item);
   }
-  if (nav.firstChild) nav.firstChild.click();
+
+  function showReport(box, html, query) {
+    box.innerHTML = html;
+    box.querySelectorAll('img').forEach((image) => (image.src = app.base + image.getAttribute('src') + query));
+  }
+
+  function showLive(name, status) {
+    article.innerHTML = '<h2></h2><p></p><button class="pg-button"></button><p role="status" aria-live="polite"></p><div></div>';
+    const [title, about, button, progress, report] = article.children;
+    title.textContent = name + ', run now';
+    about.textContent = `${status.episodes} episodes a condition in ${status.small[name]}: enough to see how it works, too few to believe. It shares the machine with everybody who is watching.`;
+    button.textContent = 'Run it';
+    button.onclick = async () => follow(await get('laboratory/' + name, { method: 'POST' }));
+    function follow(now) {
+      button.disabled = Boolean(now.running);
+      if (now.error && now.name === undefined) progress.textContent = now.error;
+      else if (now.name !== name) progress.textContent = now.running ? now.name + ' is running at the moment' : '';
+      else if (now.running) progress.textContent = `running: ${now.parts} parts done, ${now.seconds} s`;
+      else if (now.error) progress.textContent = 'failed: ' + now.error;
+      else if (now.report) {
+        progress.textContent = `done in ${now.seconds} s`;
+        showReport(report, now.report.html, '?live=true');
+      }
+      if (now.running) setTimeout(async () => title.isConnected && follow(await get('laboratory')), 1500);
+    }
+    follow(status);
+  }
+
+  article.textContent = '';
+  for (const { title, html, complete } of shipped) add(title + (complete ? '' : ' (unfinished)'), () => showReport(article, html, ''));
+  for (const name of Object.keys(laboratory.small)) add('▶ ' + name, async () => showLive(name, await get('laboratory')));
+  nav.firstChild.click();
 }

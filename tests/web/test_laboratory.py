@@ -1,0 +1,28 @@
+"""Experiments that visitors start: one at a time, known ones only, and what fails says so."""
+
+import time
+
+import pytest
+
+from playground.errors import BadValueError, UnknownNameError
+from playground.experiments import NAMES
+from playground.web.laboratory import SMALL, Laboratory
+
+
+def test_it_offers_what_there_is():
+    assert set(SMALL) == set(NAMES)
+
+
+def test_one_at_a_time_and_failures_are_told(tmp_path):
+    laboratory = Laboratory(str(tmp_path / "no-checkpoint"))
+    with pytest.raises(UnknownNameError):
+        laboratory.start("../evil")
+    laboratory.start("zero-shot")
+    with pytest.raises(BadValueError, match="running already"):
+        laboratory.start("zero-shot")
+    deadline = time.monotonic() + 600
+    while laboratory.status()["running"] and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert "no checkpoint" in laboratory.status()["error"] and laboratory.figure() is None
+    laboratory.close()
+    assert "running" not in laboratory.status()
