@@ -159,16 +159,15 @@ def test_prompts_of_other_tasks_and_edits_and_no_prompt(page: Page):
 
 
 def test_a_drag_over_the_film_strip_cuts(page: Page):
-    page.wait_for_function(
-        "window.playground.made().length && window.playground.made()[0].segments[0].steps.length > 4"
-    )
+    card(page, f"{TASK}#2").click()
+    until(page, f"s.prompt == '{TASK}#2' && window.playground.made()[0].prompt == s.prompt")
     steps = page.evaluate("window.playground.made()[0].segments[0].steps.length")
     box = page.locator("[data-view=strip]").bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 3.5 / steps, box["y"] + 20, steps=4)
     page.mouse.up()
-    until(page, f"s.prompt == '{TASK}#0[0:4]'")
+    until(page, f"s.prompt == '{TASK}#2[0:4]'")
 
 
 def test_compare_side_by_side_and_drop(page: Page):
