@@ -45,6 +45,7 @@ class Screen:
         """Where the live views were drawn, for the mouse."""
         self._fonts: dict[int, pygame.font.Font] = {}
         self._font_file = _font_file()
+        self._scaled: list[tuple[np.ndarray, pygame.Surface]] = []  # live pictures as they were drawn last
         self._still: tuple[object, pygame.Surface] | None = None
 
     def draw(self, surface: pygame.Surface) -> None:
@@ -100,9 +101,13 @@ class Screen:
         scale = min(area.width / width, area.height / height)
         place = pygame.Rect(0, 0, round(width * scale), round(height * scale))
         place.center = area.center
-        image = pygame.image.frombuffer(np.ascontiguousarray(picture).data, (width, height), "RGB")
-        scaled = pygame.transform.scale if min(width, height) * 3 < place.width else pygame.transform.smoothscale
-        surface.blit(scaled(image, place.size), place)
+        drawn = next((kept for of, kept in self._scaled if of is picture and kept.get_size() == place.size), None)
+        if drawn is None:
+            image = pygame.image.frombuffer(np.ascontiguousarray(picture).data, (width, height), "RGB")
+            scale_by = pygame.transform.scale if min(width, height) * 3 < place.width else pygame.transform.smoothscale
+            drawn = scale_by(image, place.size)
+            self._scaled = [*self._scaled, (picture, drawn)][-2:]
+        surface.blit(drawn, place)
         return place
 
     def _ending(self, surface: pygame.Surface, view: View, place: pygame.Rect) -> None:
