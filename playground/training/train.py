@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
 from playground.errors import BadFileError, BadValueError
-from playground.model import GeneralistModel, preset, save_pretrained
+from playground.model import GeneralistModel, preset, read_config, save_pretrained
 from playground.training.batches import Sampler, TaskData
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import Recipe
@@ -98,9 +98,10 @@ def train(
     # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
     model = model.to(fabric.device)
     masters = MasterWeights(model, recipe.weight_decay, recipe.ema)
-    step, elapsed = 0, 0.0
+    step, elapsed, spoilt = 0, 0.0, set[str]()
     if resume:
         step, elapsed = _load_state(out / STATE, masters)
+        spoilt = _spoilt(out)
     if recipe.compile:
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
     sampler = Sampler(
@@ -114,7 +115,7 @@ def train(
         recipe.from_end,
     )
     out.mkdir(parents=True, exist_ok=True)
-    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, [d.id for d in loaded]).run()
+    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, loaded, spoilt).run()
     return out
 
 
@@ -132,10 +133,13 @@ class _Loop:
         seed: int,
         step: int,
         elapsed: float,
-        tasks: list[str],
+        data: list[TaskData],
+        spoilt: set[str],
     ):
         self.fabric, self.model, self.masters, self.sampler = fabric, model, masters, sampler
-        self.recipe, self.out, self.seed, self.tasks = recipe, out, seed, tasks
+        self.recipe, self.out, self.seed = recipe, out, seed
+        self.tasks = [d.id for d in data]
+        self.goals_held_out = sorted(d.id for d in data if d.goals_held_out and d.id not in spoilt)
         self.step, self.before = step, elapsed
         self.shares = {m: s for m, s in recipe.shares if m in sampler.rows}
         self.started = self.saved = self.reported = time.monotonic()
@@ -224,9 +228,17 @@ class _Loop:
             "steps": self.step,
             "minutes": round(self.elapsed / 60, 1),
             "tasks": self.tasks,
-            "goals_held_out": sorted(d.id for group in self.sampler.tasks.values() for d in group if d.goals_held_out),
+            "goals_held_out": self.goals_held_out,
         }
         save_pretrained(averaged, self.out, training)
+
+
+def _spoilt(out: Path) -> set[str]:
+    """The tasks whose held-out goals, if they have any, an earlier part of this run was trained on."""
+    if not (out / "config.json").is_file():
+        return set()
+    earlier = read_config(out)[1]
+    return set(earlier.get("tasks", ())) - set(earlier.get("goals_held_out", ()))
 
 
 def _load_state(path: Path, masters: MasterWeights) -> tuple[int, float]:

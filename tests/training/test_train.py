@@ -11,11 +11,11 @@ import torch
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError, BadValueError, UnknownNameError
-from playground.model import GeneralistModel, from_pretrained, preset, read_config
+from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
 from playground.training.batches import Sampler, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
-from playground.training.train import STATE, learning_rate, train
+from playground.training.train import STATE, _spoilt, learning_rate, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
 TINY = Recipe(preset="tiny", minutes=0.05, rows=(("grid", 4),), shares=(("grid", 1.0),), warmup=5)
@@ -169,6 +169,13 @@ def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path) -> No
     train(TINY, out, root, "toy/*", minutes=0.1, resume=True, accelerator="cpu")
     assert read_config(out)[1]["steps"] > training["steps"]
     assert not list(out.glob("*.unfinished"))
+
+
+def test_goals_that_an_earlier_part_saw_stay_seen(tmp_path: Path) -> None:
+    assert _spoilt(tmp_path) == set()
+    training = {"tasks": ["toy/point", "toy/walk"], "goals_held_out": ["toy/walk"]}
+    save_pretrained(GeneralistModel(preset("tiny")), tmp_path, training)
+    assert _spoilt(tmp_path) == {"toy/point"}
 
 
 def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tmp_path: Path) -> None:
