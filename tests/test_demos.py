@@ -52,6 +52,7 @@ def test_window(demonstrations, checkpoint, monkeypatch, capsys):
     import pygame
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pygame.display.quit()  # which an environment of an earlier test may have begun with another driver
     pygame.display.init()
     pygame.event.post(pygame.event.Event(pygame.QUIT))
     demo("window").main(TASK, f"{TASK}#1", checkpoint=str(checkpoint))

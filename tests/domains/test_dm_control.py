@@ -6,7 +6,7 @@ import pytest
 from playground.domains import dm_control
 from playground.domains.dm_control import EXPERTS, SPECS, ControlEnv
 from playground.domains.dm_control_batch import Batch
-from playground.domains.dm_control_bodies import BODIES
+from playground.domains.dm_control_bodies import BODIES, COMMANDED
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS, Task
 
@@ -177,7 +177,7 @@ def test_trained_experts_earn_far_more_than_nothing(task: Task) -> None:
 
 def test_expert_files_are_small_and_belong_to_tasks() -> None:
     for path in EXPERTS.glob("*.safetensors"):
-        assert path.stem in BODIES
+        assert path.stem in BODIES | COMMANDED
         assert path.stat().st_size < 300_000
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.demonstrations.rollouts import rollout
@@ -39,6 +40,7 @@ def test_the_agent_drives_and_the_expert_labels(packed: PackedTask, monkeypatch:
     monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
     envs = [ToyEnv() for _ in range(4)]
     prompts = [packed.prompt(e) for e in (0, 1, 2, 3)]
+    torch.manual_seed(0)
     episodes = drive(toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000)
     for episode, prompt in zip(episodes, prompts, strict=True):
         assert episode.goal == prompt.goal
@@ -51,11 +53,13 @@ def test_the_agent_drives_and_the_expert_labels(packed: PackedTask, monkeypatch:
 def test_the_expert_takes_over(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EXPERT_DRIVES", 1.0)
     monkeypatch.setattr(module, "STRETCH", (3, 6))
-    envs = [ToyEnv() for _ in range(4)]
-    prompts = [packed.prompt(0)] * 4
+    envs = [ToyEnv() for _ in range(8)]
+    prompts = [packed.prompt(0)] * 8
+    torch.manual_seed(0)
     episodes = drive(toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000)
     moves = [np.diff(e.observations["state"], axis=0) - STEP * e.actions for e in episodes]
-    assert all(np.abs(move[:3]).max() > 1e-3 and np.abs(move[6:]).max() < 1e-5 for move in moves)
+    assert all(np.abs(move[:3]).max() > 1e-3 for move in moves)
+    assert np.abs(np.concatenate([move[6:] for move in moves])).max() < 1e-5
     assert all(e.success for e in episodes)
 
 

@@ -56,6 +56,7 @@ class Person:
 def open_window(demonstrations, monkeypatch, tmp_path) -> Iterator[Callable[..., Person]]:
     """Opens windows; they are closed after the test."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pygame.display.quit()  # which an environment of an earlier test may have begun with another driver
     monkeypatch.setenv("PLAYGROUND_RECORDINGS", str(tmp_path / "recordings"))
     people: list[Person] = []
 
