@@ -149,6 +149,10 @@ class _Loop:
         """Seconds trained, earlier runs included."""
         return self.before + time.monotonic() - self.started
 
+    def _agreed_elapsed(self) -> float:
+        """The first device's clock, so that all take the same steps at the same learning rate."""
+        return self.elapsed if self.fabric.world_size == 1 else self.fabric.broadcast(self.elapsed)
+
     def run(self) -> None:
         from tqdm import tqdm
 
@@ -158,8 +162,8 @@ class _Loop:
         positions = 0
         self.model.train()
         try:
-            while self.elapsed < total:
-                losses, count, padded = self._update(min(1.0, self.elapsed / total))
+            while (elapsed := self._agreed_elapsed()) < total:
+                losses, count, padded = self._update(elapsed / total)
                 positions += count
                 for modality, loss in losses.items():
                     window.setdefault(modality, []).append(loss)
