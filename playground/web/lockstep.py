@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 from playground.facade import world_seed
 from playground.viewing.reel import Painter, jpeg
 from playground.web.driving import Controls
-from playground.web.library import Library
 from playground.web.made import made
 from playground.web.outbox import Outbox
 from playground.web.panel import Panel
 from playground.web.prompts import Recipe
 from playground.web.readouts import distribution, divergence_bits, rates, readouts
+from playground.web.shelf import Shelf
 from playground.web.videos import Videos
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Lockstep:
         painter: draws demonstrations.
         size: width of pictures.
         outbox: where news go.
-        library: where demonstrations are found.
+        shelf: where demonstrations are found.
         folder: makes, when first called, a folder for the visitor's files.
     """
 
@@ -48,11 +48,11 @@ class Lockstep:
         painter: Painter,
         size: int,
         outbox: Outbox,
-        library: Library,
+        shelf: Shelf,
         folder: Callable[[], Path],
     ):
         self._agent, self._checkpoint, self._painter, self._size = agent, checkpoint, painter, size
-        self._outbox, self._library = outbox, library
+        self._outbox, self._shelf = outbox, shelf
         self.panels: list[Panel] = []
         self.playing, self.due = True, 0.0
         self.error = self.busy = ""
@@ -201,8 +201,8 @@ class Lockstep:
         """Sends the demonstrations of the prompts, and what these are made of."""
         recipes = [Recipe.parse(panel.prompt) for panel in self.panels]
         names = dict.fromkeys(cut.name for recipe in recipes for cut in recipe.cuts)
-        self._outbox.watch([self._painter.reel(name, self._library.find(name)) for name in names])
-        parts = [made(panel.prompt, self._library, self._agent, self._checkpoint) for panel in self.panels]
+        self._outbox.watch([self._painter.reel(name, self._shelf.find(name)) for name in names])
+        parts = [made(panel.prompt, self._shelf, self._agent, self._checkpoint) for panel in self.panels]
         self._outbox.tell({"made": parts})
 
     def close(self) -> None:

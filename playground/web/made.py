@@ -7,14 +7,14 @@ import numpy as np
 
 from playground.facade import load_model
 from playground.prompt import Prompt, Segment
-from playground.web.library import Library
 from playground.web.prompts import Recipe
+from playground.web.shelf import Shelf
 
 
-def made(text: str, library: Library, agent: str, checkpoint: str | None) -> dict[str, Any]:
+def made(text: str, shelf: Shelf, agent: str, checkpoint: str | None) -> dict[str, Any]:
     """The prompt of that text in JSON's terms."""
     recipe = Recipe.parse(text)
-    steps = recipe.steps(library.find)
+    steps = recipe.steps(shelf.find)
     segments = () if steps is None else steps.segments
     return {
         "prompt": text,
@@ -27,7 +27,7 @@ def made(text: str, library: Library, agent: str, checkpoint: str | None) -> dic
             }
             for segment in segments
         ],
-        **(_as_read(recipe.build(library.find), len(steps), checkpoint) if steps and agent == "model" else {}),
+        **(_as_read(recipe.build(shelf.find), len(steps), checkpoint) if steps and agent == "model" else {}),
     }
 
 

@@ -12,9 +12,9 @@ from playground.events import StepEvent
 from playground.facade import make_policy, open_session
 from playground.recorder import EpisodeRecorder
 from playground.task import Action, Goal, Task
-from playground.web.library import MAX_OWN_STEPS, MIN_OWN_STEPS, Library
 from playground.web.prompts import Recipe
 from playground.web.senses import Blindfold
+from playground.web.shelf import MAX_OWN_STEPS, MIN_OWN_STEPS, Shelf
 
 PUSH_STEPS = 8
 """How long a push lasts: a pull at the body, or random actions where there is none to pull at."""
@@ -36,7 +36,7 @@ class Panel:
         seed: start of the first episode, as a person gives it.
         checkpoint: checkpoint folder; None takes the shipped one.
         size: width of pictures.
-        library: where demonstrations are found.
+        shelf: where demonstrations are found.
 
     Attributes:
         prompt: text of the prompt that counts from the next step on.
@@ -45,11 +45,9 @@ class Panel:
             reproduce it.
     """
 
-    def __init__(
-        self, task: str, agent: str, prompt: str, seed: int, checkpoint: str | None, size: int, library: Library
-    ):
-        self.prompt, self._library, self._checkpoint = prompt, library, checkpoint
-        built = Recipe.parse(prompt).build(library.find)
+    def __init__(self, task: str, agent: str, prompt: str, seed: int, checkpoint: str | None, size: int, shelf: Shelf):
+        self.prompt, self._shelf, self._checkpoint = prompt, shelf, checkpoint
+        built = Recipe.parse(prompt).build(shelf.find)
         self.session = open_session(task, agent, built, seed, None, checkpoint, size, consumers=[self])
         self.eyes = Blindfold(self.session.policy)
         self.session.policy = self.eyes
@@ -86,7 +84,7 @@ class Panel:
         Raises:
             PlaygroundError: there is no such prompt; the old one stays.
         """
-        self.session.prompt = Recipe.parse(prompt).build(self._library.find)
+        self.session.prompt = Recipe.parse(prompt).build(self._shelf.find)
         self.prompt = prompt
         t = 0 if self.last is None else self.last.t
         if self.history:

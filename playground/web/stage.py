@@ -91,7 +91,7 @@ class Stage(Lockstep):
                 case "take", True:
                     self.add_own([self.recording()])
                 case "strips", list():
-                    wanted = {str(name): self._library.find(str(name)) for name in value[:MAX_STRIPS]}
+                    wanted = {str(name): self._shelf.find(str(name)) for name in value[:MAX_STRIPS]}
                     self._outbox.want(self._painter.strips(wanted))
                 case _:
                     raise BadValueError(f"the page asked for {key} = {value!r:.80}, which there is not; reload it")
@@ -108,8 +108,8 @@ class Stage(Lockstep):
 
     def add_own(self, episodes: Sequence[Episode]) -> None:
         """Adds demonstrations of the visitor's own to the gallery."""
-        names = self._library.add(episodes)
-        self._outbox.tell({"own": list(self._library.own), "new": names})
+        names = self._shelf.add(episodes)
+        self._outbox.tell({"own": list(self._shelf.own), "new": names})
 
     def _open(self, wish: dict[str, Any]) -> None:
         """Another world, perhaps with its story; built before the old one goes, so that a failure changes nothing."""
@@ -122,13 +122,13 @@ class Stage(Lockstep):
         except (TypeError, ValueError) as error:
             raise BadValueError(f"the link asks for {str(wish)[:120]}, which there is not ({error})") from error
         for _, text in swaps:
-            Recipe.parse(text).build(self._library.find)
+            Recipe.parse(text).build(self._shelf.find)
         self.busy = f"building {task} …"
         self.publish()
         panels: list[Panel] = []
         try:
             for prompt in prompts:
-                panels.append(Panel(task, agent, prompt, seed, self._checkpoint, self._size, self._library))
+                panels.append(Panel(task, agent, prompt, seed, self._checkpoint, self._size, self._shelf))
         except BaseException:
             for panel in panels:
                 panel.close()
@@ -153,7 +153,7 @@ class Stage(Lockstep):
         """Tells a page what it has not seen."""
         if self._controls is not None:
             notice = {"controls": self._controls.to_json(), "cameras": self.panels[0].env.cameras}
-            self._outbox.tell(notice | {"own": list(self._library.own)})
+            self._outbox.tell(notice | {"own": list(self._shelf.own)})
             self._watch()
 
     def _compare(self, prompt: str) -> None:
@@ -165,7 +165,7 @@ class Stage(Lockstep):
         self.busy = "building another world …"
         self.publish()
         try:
-            panel = Panel(main.task.id, self._agent, prompt, self._seed, self._checkpoint, self._size, self._library)
+            panel = Panel(main.task.id, self._agent, prompt, self._seed, self._checkpoint, self._size, self._shelf)
         finally:
             self.busy = ""
         self.panels.append(panel)

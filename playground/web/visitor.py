@@ -14,8 +14,8 @@ from typing import Any
 from playground.episode import Episode
 from playground.errors import PlaygroundError
 from playground.viewing.reel import Painter
-from playground.web.library import Library
 from playground.web.outbox import Outbox
+from playground.web.shelf import Shelf
 from playground.web.stage import Stage
 
 END_PAUSE_SECONDS = 1.2
@@ -40,11 +40,11 @@ class Visitor:
     """
 
     def __init__(self, wish: dict[str, Any], agent: str, checkpoint: str | None, painter: Painter, size: int):
-        self.outbox, self.library = Outbox(), Library()
+        self.outbox, self.shelf = Outbox(), Shelf()
         self.asked_at = monotonic()
         """When the page last asked for something."""
         self._folder: Path | None = None
-        self._stage = Stage(agent, checkpoint, painter, size, self.outbox, self.library, self._files_folder)
+        self._stage = Stage(agent, checkpoint, painter, size, self.outbox, self.shelf, self._files_folder)
         self._inbox: deque[dict[str, Any]] = deque([{"open": wish}], maxlen=MAX_INBOX)
         self._arrivals: deque[Sequence[Episode]] = deque()
         self._requests: deque[Future[Episode]] = deque()

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from playground.demonstrations import shipped
 from playground.errors import BadValueError
-from playground.web.library import Library
 from playground.web.prompts import EDITS, Cut, Recipe
+from playground.web.shelf import Shelf
 from tests.conftest import OTHER, TASK
 
 CUTS = st.builds(
@@ -35,7 +35,7 @@ def test_nonsense_is_refused(text):
 @pytest.mark.parametrize("edits", ["", "~reversed", "~shuffled", "~reversed~actions"])
 def test_the_steps_are_those_of_the_prompt(demonstrations, edits):
     recipe = Recipe.parse(f"{TASK}#0[1::2]+{OTHER}#1{edits}")
-    prompt, steps = recipe.build(Library().find), recipe.steps(Library().find)
+    prompt, steps = recipe.build(Shelf().find), recipe.steps(Shelf().find)
     episodes = {f"{TASK}#0": shipped(TASK)[0], f"{OTHER}#1": shipped(OTHER)[1]}
     assert prompt.name == steps.name == str(recipe) and len(prompt) == len(steps)
     for built, shown in zip(prompt.segments, steps.segments, strict=True):
@@ -44,5 +44,5 @@ def test_the_steps_are_those_of_the_prompt(demonstrations, edits):
 
 
 def test_no_prompt_is_none():
-    assert Recipe.parse("none").build(Library().find) is None
+    assert Recipe.parse("none").build(Shelf().find) is None
     assert str(Recipe()) == "none"

@@ -1,4 +1,4 @@
-"""A visitor's library: the shipped demonstrations, which all share, and those that the visitor drove or uploaded."""
+"""A visitor's shelf: the shipped demonstrations, which all share, and those that the visitor drove or uploaded."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ MIN_OWN_STEPS = 3
 
 
 @dataclass
-class Library:
+class Shelf:
     """Finds demonstrations by name: `domain/task#K` for shipped ones, `yours/TOKEN#K` for the visitor's own.
 
     The token is drawn anew, so that nobody can name another visitor's.
