@@ -188,12 +188,13 @@ def dagger(
     out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 48,
     seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Let the agent play and the experts say what they would have done; adds to the episodes for training."""
+    from playground.demonstrations.pool import parse_workers
     from playground.training.dagger import dagger as run
 
-    run(tasks, checkpoint, episodes, seed, out, workers)
+    run(tasks, checkpoint, episodes, seed, out, parse_workers(workers))
 
 
 @app.command(hidden=True)

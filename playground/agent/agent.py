@@ -1,6 +1,7 @@
 """The agent as a policy: reads what it observes, keeps it in a Context, decides. Many agents share one model."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 
@@ -153,6 +154,12 @@ def load_agent(checkpoint: str | Path | None = None) -> GeneralistModel:
         BadFileError: the folder is missing or damaged.
     """
     return from_pretrained(assets.ASSETS / "checkpoint" if checkpoint is None else checkpoint)
+
+
+@lru_cache(maxsize=1)
+def loaded_agent(checkpoint: str | None) -> GeneralistModel:
+    """`load_agent`, kept until another checkpoint is asked for: what worker processes go from job to job with."""
+    return load_agent(checkpoint)
 
 
 def agent_for(model: GeneralistModel, env: DomainEnv) -> Agent:

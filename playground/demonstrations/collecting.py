@@ -12,7 +12,7 @@ import numpy as np
 
 from playground import domains
 from playground.demonstrations.packed import default_root, goal_id, planned_episodes, write_shard
-from playground.demonstrations.pool import Workers, cores, run_jobs, world
+from playground.demonstrations.pool import Workers, run_shards, world
 from playground.demonstrations.rollouts import RandomExpert, rollout, score
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
@@ -148,8 +148,6 @@ def collect(
         UnknownNameError: the pattern matches nothing.
         PlaygroundError: some tasks failed; all others were collected before this is raised.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     root = root or default_root()
     jobs: list[ShardJob] = []
     for task in domains.tasks(pattern):
@@ -160,27 +158,13 @@ def collect(
 
     left = Counter(job.task for job in jobs)
     done: dict[str, Collected] = dict.fromkeys(left, Collected())
-    failures: dict[str, Exception] = {}
-    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("shards", total=len(jobs))
-        for job, result in run_jobs(collect_shard, jobs, workers or cores()):
-            progress.update(bar, advance=1, description=job.task)
-            left[job.task] -= 1
-            if isinstance(result, Exception):
-                failures[job.task] = result
-                progress.console.print(
-                    f"{job.task} {job.folder.name}: {type(result).__name__}: {result}", style="red", soft_wrap=True
-                )
-                continue
-            done[job.task] += result
-            if not left[job.task]:
-                progress.console.print(_line(job.task, done[job.task]), highlight=False, soft_wrap=True)
-    if failures:
-        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
-        raise PlaygroundError(
-            f"{len(failures)} of {len(done)} tasks failed ({lines}); run it again for what is missing"
-        )
+
+    def add(job: ShardJob, result: Collected) -> str:
+        left[job.task] -= 1
+        done[job.task] += result
+        return "" if left[job.task] else _line(job.task, done[job.task])
+
+    run_shards(collect_shard, jobs, workers, add)
     return done
 
 

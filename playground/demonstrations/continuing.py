@@ -5,14 +5,13 @@ The first expert's part is history; the second's part is what is learnt, under t
 """
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from playground import domains
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks, write_shard
-from playground.demonstrations.pool import Workers, cores, run_jobs
+from playground.demonstrations.pool import Workers, run_shards
 from playground.demonstrations.rollouts import disturbed
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
@@ -93,15 +92,8 @@ def collect_continuations(
         BadValueError: there are not as many seeds.
         PlaygroundError: some tasks failed; all others were collected before this is raised.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     root = root or default_root()
-    patterns = [part.strip() for part in tasks.split(",")]
-    found = [
-        id
-        for id in packed_tasks(root)
-        if any(fnmatchcase(id, pattern) for pattern in patterns) and mates(domains.task(id))
-    ]
+    found = [id for id in domains.matching(packed_tasks(root), tasks) if mates(domains.task(id))]
     if not found:
         raise BadFileError(f"{root}: no demonstrations of {tasks} that share a scene; collect them first")
     most = (LAST_SEED - FIRST_SEED - seed) // SEEDS_EACH
@@ -110,19 +102,7 @@ def collect_continuations(
     seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + episodes * SEEDS_EACH, SHARD * SEEDS_EACH)
     jobs = [_Job(id, root, first) for first in seeds for id in found]
     jobs = [job for job in jobs if not _place(job).exists()]
-    failures: dict[str, Exception] = {}
-    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("shards", total=len(jobs))
-        for job, result in run_jobs(_work, jobs, workers or cores()):
-            progress.update(bar, advance=1, description=job.task)
-            if isinstance(result, Exception):
-                failures[job.task] = result
-            else:
-                progress.console.print(f"{job.task}: {result} of {SHARD} kept", highlight=False)
-    if failures:
-        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
-        raise PlaygroundError(f"{len(failures)} of {len(found)} tasks failed ({lines}); the others are written")
+    run_shards(_work, jobs, workers, lambda job, kept: f"{job.task}: {kept} of {SHARD} kept")
 
 
 def _place(job: _Job) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from playground import domains
 from playground.domains.base import DomainEnv
@@ -79,6 +79,53 @@ def run_jobs(
             yield job, _outcome(lambda job=job: function(job))  # type: ignore[misc]
     else:
         yield from _in_processes(function, jobs, workers)
+
+
+class OfTask(Protocol):
+    """A job that belongs to a task."""
+
+    @property
+    def task(self) -> str: ...
+
+
+Part = TypeVar("Part", bound=OfTask)
+
+
+def run_shards(
+    function: Callable[[Part], Result],
+    jobs: Sequence[Part],
+    workers: Workers | None,
+    say: Callable[[Part, Result], str],
+) -> None:
+    """Runs `function` on every shard to be made, under a progress bar.
+
+    Args:
+        function: makes one shard.
+        jobs: all of them.
+        workers: all cores if left out.
+        say: what to print of a shard that is done; nothing if empty.
+
+    Raises:
+        PlaygroundError: some failed; all others were made before this is raised.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    failures: dict[str, Exception] = {}
+    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("shards", total=len(jobs))
+        for job, result in run_jobs(function, jobs, workers or cores()):
+            progress.update(bar, advance=1, description=job.task)
+            if isinstance(result, Exception):
+                failures[job.task] = result
+                line = f"{job.task}: {type(result).__name__}: {result}"
+                progress.console.print(line, style="red", soft_wrap=True)
+            elif line := say(job, result):
+                progress.console.print(line, highlight=False, soft_wrap=True)
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        count = len({job.task for job in jobs})
+        raise PlaygroundError(f"{len(failures)} of {count} tasks failed ({lines}); run it again for what is missing")
 
 
 def _in_processes(

@@ -3,6 +3,7 @@
 `FAMILIES` beside it are those of its tasks whose goals are split into trained and held-out ones.
 """
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
@@ -37,6 +38,12 @@ def known_families() -> dict[str, GoalFamily]:
 def families() -> dict[str, GoalFamily]:
     """The known families of which there is a task."""
     return {id: family for id, family in known_families().items() if id in _registry()}
+
+
+def matching(names: Iterable[str], globs: str) -> list[str]:
+    """The names that match a glob or one of several separated by commas, in their order."""
+    patterns = [part.strip() for part in globs.split(",")]
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def tasks(pattern: str = "*") -> list[Task]:

@@ -20,7 +20,7 @@ from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.dm_control_bodies import BODIES, COMMANDED, Readings, read, sensor_columns, speed
 from playground.domains.dm_control_goals import FAMILIES
 from playground.domains.goals import TRAINED, NumericFamily
-from playground.domains.mujoco_views import CAMERAS, Pull, moved
+from playground.domains.mujoco_views import CAMERAS, Pullable, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Goal, Observation, Task
@@ -168,7 +168,7 @@ class _Spec:
         return _FPS.get(self.domain, 50.0)
 
 
-class ControlEnv(DomainEnv):
+class ControlEnv(Pullable):
     """One Control Suite task; `state` is described at the task's `observe` function.
 
     Args:
@@ -202,7 +202,6 @@ class ControlEnv(DomainEnv):
         self._camera: Any = None
         view = _CAMERAS[self._spec.domain]
         self._home = (view.azimuth, view.elevation, view.distance)
-        self._pull: Pull | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -256,8 +255,7 @@ class ControlEnv(DomainEnv):
         return self._observe()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        if self._pull is not None:
-            self._pull.apply()
+        self.apply_pull()
         self._task.before_step(np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), self.physics)
         self.physics.step(self._substeps)
         self._task.after_step(self.physics)
@@ -269,22 +267,8 @@ class ControlEnv(DomainEnv):
         self._steps += 1
         return self._observe(), float(reward), False, self._steps >= self._spec.max_steps, {}
 
-    def grab(self, x: float, y: float) -> bool:
-        self.release()
-        if self._renderer is None:
-            return False
-        pull = Pull(self.physics.model.ptr, self.physics.data.ptr, self._renderer.scene)
-        self._pull = pull if pull.take(x, y) else None
-        return self._pull is not None
-
-    def drag(self, x: float, y: float) -> None:
-        if self._pull is not None:
-            self._pull.move(x, y)
-
-    def release(self) -> None:
-        if self._pull is not None:
-            self._pull.release()
-        self._pull = None
+    def _picture(self) -> tuple[Any, Any, Any] | None:
+        return None if self._renderer is None else (self.physics.model.ptr, self.physics.data.ptr, self._renderer.scene)
 
     def render(self) -> np.ndarray:
         if self._renderer is None:

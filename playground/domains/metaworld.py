@@ -15,7 +15,7 @@ import numpy as np
 
 from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, Interval, NumericFamily, numbers
-from playground.domains.mujoco_views import CAMERAS, Pull, azimuth, moved
+from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation, Task
@@ -118,7 +118,7 @@ _SPLIT = {f"{family.task.partition('/')[2]}{wall}": family for family in FAMILIE
 """Name -> the family by which its goals are held out. Behind a wall they are as well: the wall is not observed."""
 
 
-class MetaWorldEnv(DomainEnv):
+class MetaWorldEnv(Pullable):
     """One Meta-World task.
 
     `state`, float32 [24]: hand position (3), gripper opening, object 1 position (3) and quaternion (4), object 2
@@ -148,7 +148,6 @@ class MetaWorldEnv(DomainEnv):
         self._size = size
         self._renderer: Any = None
         self._camera: Any = None
-        self._pull: Pull | None = None
         known: dict[str, Any] = env_dict.ENV_CLS_MAP
         self._upstream = known[f"{name}-v3"]()
         self._upstream._set_task_called = True
@@ -204,8 +203,7 @@ class MetaWorldEnv(DomainEnv):
         return self._observe()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        if self._pull is not None:
-            self._pull.apply()
+        self.apply_pull()
         observation, reward, _, _, info = self._upstream.step(np.asarray(action, dtype=np.float32))
         self.full_observation = self._with_goal(observation)
         self.steps += 1
@@ -225,22 +223,8 @@ class MetaWorldEnv(DomainEnv):
     def heading(self) -> float:  # type: ignore[override]
         return azimuth(_HOME, self.camera) - 90.0
 
-    def grab(self, x: float, y: float) -> bool:
-        self.release()
-        if self._renderer is None:
-            return False
-        pull = Pull(self._upstream.model, self._upstream.data, self._renderer.scene)
-        self._pull = pull if pull.take(x, y) else None
-        return self._pull is not None
-
-    def drag(self, x: float, y: float) -> None:
-        if self._pull is not None:
-            self._pull.move(x, y)
-
-    def release(self) -> None:
-        if self._pull is not None:
-            self._pull.release()
-        self._pull = None
+    def _picture(self) -> tuple[Any, Any, Any] | None:
+        return None if self._renderer is None else (self._upstream.model, self._upstream.data, self._renderer.scene)
 
     def render(self) -> np.ndarray:
         import mujoco

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from playground.domains.base import DomainEnv
+
 CAMERAS = ("standard", "left", "behind", "right", "above", "near")
 """Names of the places from which every MuJoCo world can be seen."""
 
@@ -23,6 +25,38 @@ def moved(camera: Any, home: tuple[float, float, float], name: str) -> Any:
     camera.elevation = _ABOVE if name == "above" else elevation
     camera.distance = distance * (_NEAR if name == "near" else 1.0)
     return camera
+
+
+class Pullable(DomainEnv):
+    """A MuJoCo world whose bodies can be pulled at in its picture; `step` has to call `apply_pull` before it moves."""
+
+    _pull: "Pull | None" = None
+
+    def _picture(self) -> tuple[Any, Any, Any] | None:
+        """MuJoCo's model, data and the scene of the last picture; None before the first."""
+        raise NotImplementedError
+
+    def apply_pull(self) -> None:
+        """Sets the force of a pull that is going on."""
+        if self._pull is not None:
+            self._pull.apply()
+
+    def grab(self, x: float, y: float) -> bool:
+        self.release()
+        if (picture := self._picture()) is None:
+            return False
+        pull = Pull(*picture)
+        self._pull = pull if pull.take(x, y) else None
+        return self._pull is not None
+
+    def drag(self, x: float, y: float) -> None:
+        if self._pull is not None:
+            self._pull.move(x, y)
+
+    def release(self) -> None:
+        if self._pull is not None:
+            self._pull.release()
+        self._pull = None
 
 
 class Pull:

@@ -5,20 +5,18 @@ any training (`playground.domains.goals`); what was achieved is measured, and ho
 """
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import load_agent, strangeness
+from playground.agent import loaded_agent, strangeness
 from playground.demonstrations.rollouts import rollout
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
 from playground.errors import UnknownNameError
 from playground.experiments.running import FIGURE, Options, auroc, flat, run, table, write_report
 from playground.facade import make_policy
-from playground.model import GeneralistModel, read_config
+from playground.model import read_config
 from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS
 from playground.training.evaluation import fingerprint
@@ -65,8 +63,7 @@ def ood_goals(options: Options) -> dict[str, Any]:
     Raises:
         UnknownNameError: no family matches.
     """
-    patterns = [part.strip() for part in options.scenes.split(",")]
-    chosen = [id for id in domains.families() if any(fnmatchcase(id, pattern) for pattern in patterns)]
+    chosen = domains.matching(domains.families(), options.scenes)
     if not chosen:
         raise UnknownNameError("goal family", options.scenes, domains.families())
     jobs = [
@@ -80,11 +77,6 @@ def ood_goals(options: Options) -> dict[str, Any]:
     report["trained_on_held_out_goals"] = [id for id in chosen if id not in held_out]
     _draw(report, options)
     return report
-
-
-@lru_cache(maxsize=1)
-def _loaded(checkpoint: str | None) -> GeneralistModel:
-    return load_agent(checkpoint)
 
 
 def _work(job: Job) -> list[dict[str, Any]]:
@@ -103,7 +95,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
             for i, goal in enumerate(goals):
                 episode = rollout(task, envs[0], expert, PROMPT_SEEDS[first + i], goal)
                 prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {job.part}"), envs[0].achieved
-        model = _loaded(job.checkpoint) if job.agent == "model" else None
+        model = loaded_agent(job.checkpoint) if job.agent == "model" else None
         actors: ModelActors | PolicyActors = (
             PolicyActors([make_policy(job.agent, task, env, row) for row, env in enumerate(envs)])
             if model is None

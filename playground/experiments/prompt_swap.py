@@ -7,7 +7,6 @@ stand beside it.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import load_agent
+from playground.agent import loaded_agent
 from playground.demonstrations import shipped, shipped_counts
 from playground.domains.base import DomainEnv
 from playground.domains.scenes import Witness, scenes
@@ -33,7 +32,6 @@ from playground.experiments.rollouts import (
 )
 from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
 from playground.facade import make_policy
-from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, Goal, Task
 from playground.training.evaluation import fingerprint
@@ -103,7 +101,7 @@ def prompt_swap(options: Options) -> dict[str, Any]:
         UnknownNameError: no scene matches.
     """
     known = _scenes()
-    chosen = [scene for scene in known if any(fnmatchcase(scene, p.strip()) for p in options.scenes.split(","))]
+    chosen = domains.matching(known, options.scenes)
     if not chosen:
         raise UnknownNameError("scene", options.scenes, known)
     jobs = [
@@ -120,11 +118,6 @@ def prompt_swap(options: Options) -> dict[str, Any]:
 def _scenes() -> dict[str, tuple[Task, ...]]:
     """The scenes whose tasks have demonstrations to prompt with."""
     return scenes(task for task in domains.tasks() if task.id in shipped_counts())
-
-
-@lru_cache(maxsize=1)
-def _loaded(checkpoint: str | None) -> GeneralistModel:
-    return load_agent(checkpoint)
 
 
 @lru_cache(maxsize=1)
@@ -238,7 +231,7 @@ def _corrupted(prompt: Prompt, condition: str, rng: np.random.Generator) -> Prom
 
 def _actors(job: Job, world: Task, other: Task, envs: Sequence[DomainEnv], witnesses: Sequence[Witness]) -> Actors:
     if job.agent == "model":
-        return SwappableModel(_loaded(job.checkpoint), envs)
+        return SwappableModel(loaded_agent(job.checkpoint), envs)
     if job.agent == "expert":
         pairs = [(witness, other.make_expert(witness.env)) for witness in witnesses]
         return Experts([world.make_expert(env) for env in envs], pairs, at_once=job.condition == "wrong")

@@ -5,18 +5,16 @@ exceeds them is a skill that the prompt has called up.
 """
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import load_agent
+from playground.agent import loaded_agent
 from playground.demonstrations import shipped_counts
 from playground.errors import UnknownNameError
 from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
-from playground.model import GeneralistModel, read_config
+from playground.model import read_config
 from playground.training.evaluation import fingerprint
 from playground.training.scoring import normalise
 from playground.training.trials import Settings, evaluate_task
@@ -56,8 +54,7 @@ def zero_shot(options: Options) -> dict[str, Any]:
     folder = options.checkpoint or assets.ASSETS / "checkpoint"
     learnt = set(read_config(folder)[1].get("tasks", []))
     held_out = [id for id in shipped_counts() if id not in learnt and id in {task.id for task in domains.tasks()}]
-    patterns = [part.strip() for part in options.scenes.split(",")]
-    chosen = [id for id in held_out if any(fnmatchcase(id, pattern) for pattern in patterns)]
+    chosen = domains.matching(held_out, options.scenes)
     if not chosen:
         raise UnknownNameError("held-out task", options.scenes, held_out)
     jobs = [Job(id, who, options.episodes, options.seed, options.checkpoint) for id in chosen for who in WHO]
@@ -66,15 +63,10 @@ def zero_shot(options: Options) -> dict[str, Any]:
     return report
 
 
-@lru_cache(maxsize=1)
-def _loaded(checkpoint: str | None) -> GeneralistModel:
-    return load_agent(checkpoint)
-
-
 def _work(job: Job) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
     agent, prompt = WHO[job.who]
-    model = _loaded(job.checkpoint) if agent == "model" else None
+    model = loaded_agent(job.checkpoint) if agent == "model" else None
     found = evaluate_task(domains.task(job.task), Settings(agent, prompt, job.episodes, job.seed), model)
     known = assets.scores().get(job.task)
     return [{"score": score, "normalised": normalise(score, known)} for score in found["scores"]]

@@ -6,20 +6,18 @@ stretch now and then, which shows how one comes back from there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from playground import domains
-from playground.agent import BatchAgent, load_agent
+from playground.agent import BatchAgent, loaded_agent
 from playground.demonstrations import PackedTask, default_root, packed_tasks
 from playground.demonstrations.packed import write_shard
-from playground.demonstrations.pool import cores, run_jobs
+from playground.demonstrations.pool import Workers, run_shards
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
-from playground.errors import BadFileError, PlaygroundError
+from playground.errors import BadFileError
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.task import TRAIN_SEEDS, Action, Observation, Task
@@ -55,7 +53,7 @@ def dagger(
     episodes: int = 48,
     seed: int = 0,
     root: Path | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
 ) -> None:
     """Lets an agent drive on tasks that have collected demonstrations, and adds shards with the expert's labels.
 
@@ -65,34 +63,21 @@ def dagger(
         episodes: per task, rounded up to full shards. Shards that exist are not collected again.
         seed: of the first world, counted from `FIRST_SEED`; another one adds to what is there.
         root: where the demonstrations lie; a cache folder of the user's by default.
-        workers: processes; all cores by default.
+        workers: processes, or a cluster's address; all cores by default.
 
     Raises:
         BadFileError: none of the tasks has demonstrations to prompt with.
         PlaygroundError: some tasks failed; all others were collected before this is raised.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     root = root or default_root()
-    patterns = [part.strip() for part in tasks.split(",")]
-    found = [id for id in packed_tasks(root) if any(fnmatchcase(id, pattern) for pattern in patterns)]
+    found = domains.matching(packed_tasks(root), tasks)
     if not found:
         raise BadFileError(f"{root}: no demonstrations of {tasks} to prompt the agent with; collect them first")
     folder = None if checkpoint is None else str(checkpoint)
     seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + episodes, WORLDS)
     jobs = [_Job(id, folder, root, first) for id in found for first in seeds]
     jobs = [job for job in jobs if not _place(job).exists()]
-    failures: dict[str, Exception] = {}
-    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("shards", total=len(jobs))
-        for job, result in run_jobs(_work, jobs, workers or cores()):
-            progress.update(bar, advance=1, description=job.task)
-            if isinstance(result, Exception):
-                failures[job.task] = result
-    if failures:
-        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
-        raise PlaygroundError(f"{len(failures)} of {len(found)} tasks failed ({lines}); run it again for them")
+    run_shards(_work, jobs, workers, lambda job, _: "")
 
 
 def _place(job: _Job) -> Path:
@@ -108,16 +93,11 @@ def _work(job: _Job) -> None:
     prompts = [packed.prompt(int(e)) for e in rng.choice(choices, WORLDS)]
     envs = [task.make(64) for _ in range(WORLDS)]
     try:
-        episodes = drive(task, envs, _loaded(job.checkpoint), prompts, job.seed)
+        episodes = drive(task, envs, loaded_agent(job.checkpoint), prompts, job.seed)
     finally:
         for env in envs:
             env.close()
     write_shard(_place(job), episodes, task.hidden_goal, WORLDS, demonstrations=False)
-
-
-@lru_cache(maxsize=1)
-def _loaded(checkpoint: str | None) -> GeneralistModel:
-    return load_agent(checkpoint)
 
 
 def drive(

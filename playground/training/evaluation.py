@@ -5,14 +5,13 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import load_agent
+from playground.agent import loaded_agent
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped_counts
 from playground.demonstrations.pool import Workers, cores, run_jobs
@@ -44,14 +43,9 @@ class _Job:
     checkpoint: str | None
 
 
-@lru_cache(maxsize=1)
-def _loaded(checkpoint: str | None) -> GeneralistModel:
-    return load_agent(checkpoint)
-
-
 def _work(job: _Job) -> dict[str, Any]:
     """The job of one worker process."""
-    model = _loaded(job.checkpoint) if job.settings.agent == "model" else None
+    model = loaded_agent(job.checkpoint) if job.settings.agent == "model" else None
     return evaluate_task(domains.task(job.task), job.settings, model)
 
 

@@ -56,7 +56,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def toys(shown: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The toy tasks are all that there is."""
-    caches = (assets.scores, shipped_counts, shipped, evaluation._loaded)
+    caches = (assets.scores, shipped_counts, shipped, evaluation.loaded_agent)
     for cache in caches:
         cache.cache_clear()
     monkeypatch.setattr(assets, "ASSETS", shown)
