@@ -16,6 +16,7 @@ import numpy as np
 from gymnasium import spaces
 
 from playground.domains.babyai_bot import BotExpert
+from playground.domains.babyai_tiles import draw_whole_tiles
 from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NamedFamily
 from playground.errors import BadValueError
@@ -305,6 +306,7 @@ def _make_upstream(level: str) -> Any:
 
     # Upstream prints each layout that it rejects; redirecting stdout would swallow other threads' output too.
     vars(roomgrid_level)["print"] = lambda *_: None
+    draw_whole_tiles()
     version = 1 if level == "GoToObjS6" else 0
     upstream: Any = gym.make(f"BabyAI-{level}-v{version}", disable_env_checker=True).unwrapped
     place_obj = upstream.place_obj
