@@ -184,7 +184,9 @@ def continuations(
 @app.command()
 def dagger(
     tasks: Annotated[str, typer.Option(help="Globs of task ids that were collected, separated by commas.")] = "*",
-    checkpoint: CheckpointOption = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Checkpoint folder of who plays, or `random`; the shipped one by default.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 48,
     seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,

@@ -2,6 +2,9 @@
 
 A clone of perfect episodes alone never learns what to do after its own small errors. The expert takes over for a
 stretch now and then, which shows how one comes back from there.
+
+Chance may drive in the agent's place. A body that always moves to where its expert sends it teaches a clone to go on
+as it moves; pushed about at random, it teaches to look where it is.
 """
 
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from playground.agent import BatchAgent, loaded_agent
 from playground.demonstrations import PackedTask, default_root, packed_tasks
 from playground.demonstrations.packed import write_shard
 from playground.demonstrations.pool import Workers, run_shards
+from playground.demonstrations.rollouts import random_action
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError
@@ -34,6 +38,9 @@ STRETCH = (10, 60)
 
 EXPERT_DRIVES = 0.25
 """Share of the stretches in which the expert drives."""
+
+CHANCE = "random"
+"""Given in place of a checkpoint: random actions drive, each held for a stretch."""
 
 FIRST_SEED = 900_000
 """Training seeds from here on are for worlds that the agent drives in."""
@@ -59,7 +66,7 @@ def dagger(
 
     Args:
         tasks: glob of task ids, several separated by commas.
-        checkpoint: of the agent that drives; the shipped one by default.
+        checkpoint: of the agent that drives; the shipped one by default. `CHANCE` lets random actions drive.
         episodes: per task, rounded up to full shards. Shards that exist are not collected again.
         seed: of the first world, counted from `FIRST_SEED`; another one adds to what is there.
         root: where the demonstrations lie; a cache folder of the user's by default.
@@ -81,7 +88,7 @@ def dagger(
 
 
 def _place(job: _Job) -> Path:
-    return job.root / job.task / f"dagger-{job.seed:06d}"
+    return job.root / job.task / f"{'chance' if job.checkpoint == CHANCE else 'dagger'}-{job.seed:06d}"
 
 
 def _work(job: _Job) -> None:
@@ -92,8 +99,9 @@ def _work(job: _Job) -> None:
     choices = np.flatnonzero(packed.promptable)
     prompts = [packed.prompt(int(e)) for e in rng.choice(choices, WORLDS)]
     envs = [task.make(64) for _ in range(WORLDS)]
+    model = None if job.checkpoint == CHANCE else loaded_agent(job.checkpoint)
     try:
-        episodes = drive(task, envs, loaded_agent(job.checkpoint), prompts, job.seed)
+        episodes = drive(task, envs, model, prompts, job.seed)
     finally:
         for env in envs:
             env.close()
@@ -101,22 +109,24 @@ def _work(job: _Job) -> None:
 
 
 def drive(
-    task: Task, envs: Sequence[DomainEnv], model: GeneralistModel, prompts: Sequence[Prompt], seed: int
+    task: Task, envs: Sequence[DomainEnv], model: GeneralistModel | None, prompts: Sequence[Prompt], seed: int
 ) -> list[Episode]:
     """One episode in each environment, driven by the agent and, by turns, the expert; the actions are the expert's.
 
     Args:
         task: what `envs` are of.
         envs: B environments.
-        model: the agent's network.
+        model: the agent's network; None: random actions, held until the next change of who drives.
         prompts: B demonstrations; each gives its environment the goal, where it is hidden.
         seed: of the first environment's world (of `TRAIN_SEEDS`); the others' follow.
     """
     assert seed + len(envs) <= TRAIN_SEEDS.stop
     rng = np.random.default_rng([seed, 2])
     experts = [task.make_expert(env) for env in envs]
-    agent = BatchAgent(model, Form.of(envs[0].observation_space, envs[0].action_space), len(envs))
-    agent.condition(prompts, range(len(envs)))
+    agent = None
+    if model is not None:
+        agent = BatchAgent(model, Form.of(envs[0].observation_space, envs[0].action_space), len(envs))
+        agent.condition(prompts, range(len(envs)))
     observations: list[list[Observation]] = []
     for i, (env, expert, prompt) in enumerate(zip(envs, experts, prompts, strict=True)):
         observations.append([env.reset(seed=seed + i, options={"goal": prompt.goal} if task.hidden_goal else None)[0]])
@@ -126,15 +136,19 @@ def drive(
     by_expert = np.zeros(len(envs), bool)
     until = rng.integers(*STRETCH, len(envs))
     running = list(range(len(envs)))
+    held = [random_action(env, rng) for env in envs]
     for t in range(min(task.max_steps, MAX_STEPS)):
-        proposed = agent.act([observations[i][-1] for i in running], running)
+        decisions = [] if agent is None else agent.act([observations[i][-1] for i in running], running)
+        proposed = dict(zip(running, (decision.action for decision in decisions), strict=False))
         still = []
-        for i, decision in zip(running, proposed, strict=True):
+        for i in running:
             if t == until[i]:
                 by_expert[i] = rng.random() < EXPERT_DRIVES
                 until[i] = t + rng.integers(*STRETCH)
+                held[i] = random_action(envs[i], rng)
             label = experts[i].act(observations[i][-1])
-            executed = label if by_expert[i] else np.clip(decision.action, -1, 1) if label.ndim else decision.action
+            action = proposed.get(i, held[i])
+            executed = label if by_expert[i] else np.clip(action, -1, 1) if label.ndim else action
             observation, reward, terminated, truncated, _ = envs[i].step(executed)
             observations[i].append(observation)
             labels[i].append(label)

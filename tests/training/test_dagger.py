@@ -63,6 +63,21 @@ def test_the_expert_takes_over(packed: PackedTask, monkeypatch: pytest.MonkeyPat
     assert all(e.success for e in episodes)
 
 
+def test_chance_drives_with_held_actions(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
+    monkeypatch.setattr(module, "STRETCH", (5, 6))
+    episodes = drive(toy_task(), [ToyEnv() for _ in range(4)], None, [packed.prompt(0)] * 4, 900_000)
+    directions = set()
+    for episode in episodes:
+        here = episode.observations["state"]
+        wanted = np.clip((np.array(episode.goal) - here[:-1]) / STEP, -1, 1)
+        np.testing.assert_allclose(episode.actions, wanted, atol=1e-5)
+        moves = np.diff(here, axis=0)[:5] / STEP
+        assert np.ptp(moves, axis=0).max() < 1e-5
+        directions.add(tuple(moves[0]))
+    assert len(directions) == 4
+
+
 def test_what_an_agent_drove_is_never_a_prompt(tmp_path: Path, demonstrations: list[Episode]) -> None:
     write(tmp_path, demonstrations, "000000", True)
     write(tmp_path, [replace(e, success=False) for e in demonstrations], "dagger-900000", False)
