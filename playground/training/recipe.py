@@ -9,26 +9,34 @@ TASKS = ("metaworld/*", "dm_control/*", "classic/*", "babyai/*", "atari/[!B]*", 
 
 HARD = (
     ("dm_control/cartpole-balance*", 0.3),
-    ("dm_control/walker-run", 2.0),
-    ("dm_control/walker-walk", 2.0),
+    ("dm_control/walker-*", 2.0),
+    ("dm_control/walker-stand", 1.0),
     ("dm_control/cheetah-run*", 2.0),
-    ("dm_control/reacher-*", 1.5),
-    ("metaworld/assembly", 2.5),
-    ("metaworld/peg-insert-side", 2.5),
-    ("metaworld/pick-*", 2.0),
-    ("metaworld/push*", 2.0),
-    ("metaworld/reach*", 2.0),
-    ("metaworld/soccer", 2.0),
-    ("metaworld/s*-p*", 1.5),
+    ("dm_control/cheetah-speed", 2.0),
+    ("dm_control/point_mass-*", 1.5),
+    ("dm_control/reacher-*", 2.0),
+    ("classic/*-hidden", 3.0),
+    ("classic/Pendulum", 2.0),
     ("metaworld/*close", 0.6),
     ("metaworld/button-*", 0.6),
     ("metaworld/handle-*", 0.6),
+    ("metaworld/pick-*", 2.0),
+    ("metaworld/push*", 2.0),
+    ("metaworld/reach*", 2.0),
+    ("metaworld/s*-p*", 2.0),
     ("metaworld/box-close", 2.0),
-    ("babyai/*TwoDoors", 2.0),
-    ("babyai/OpenRedBlueDoors", 2.0),
+    ("metaworld/assembly", 3.0),
+    ("metaworld/bin-picking", 3.0),
+    ("metaworld/peg-insert-side", 3.0),
+    ("metaworld/soccer", 3.0),
+    ("babyai/*TwoDoors", 1.5),
+    ("babyai/OpenRedBlueDoors", 1.5),
     ("babyai/PutNext*", 1.5),
-    ("babyai/MiniBossLevel", 2.0),
     ("babyai/OpenDoorsOrder*", 1.5),
+    ("babyai/*-hidden", 2.0),
+    ("babyai/PutNextLocal*", 2.5),
+    ("babyai/MiniBossLevel", 2.0),
+    ("babyai/BossLevel*", 3.0),
 )
 """What earlier checkpoints failed at is drawn more often, what they had learnt early on less; the last fit counts."""
 
@@ -60,7 +68,7 @@ class Recipe:
     tasks: tuple[str, ...] = TASKS
     preset: str = "small"
     minutes: float = 90.0
-    rows: tuple[tuple[str, float], ...] = (("vector", 8), ("grid", 1.5), ("image", 0.15))
+    rows: tuple[tuple[str, float], ...] = (("vector", 7.5), ("grid", 2), ("image", 0.2))
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
