@@ -1,13 +1,12 @@
 """Tokens to vectors: the encoders of scalars, cells, pictures, text and actions."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model.config import ModelConfig
 from playground.model.steps import Steps
+from playground.model.sums import distinct, distinct_rows, look_up, pad_rows, starts, sum_rows
 from playground.tokens.images import PATCH
 from playground.tokens.timestep import MAX_DISCRETE_ACTIONS, VOCABULARY
 
@@ -29,27 +28,11 @@ def smooth_rows(count: int, width: int) -> Tensor:
     return 2**0.5 * torch.cos(2 * torch.pi * torch.arange(count)[:, None] / count * periods + phases)
 
 
-class _Lookup(torch.autograd.Function):
-    """Rows of a table whose gradient is summed in float32: in bfloat16 the small summands would be lost."""
-
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
-        ctx.save_for_backward(index)
-        ctx.rows = len(table)
-        return F.embedding(index, table)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        summed = torch.ops.aten.embedding_dense_backward(grad.float(), index, ctx.rows, -1, False)
-        return summed.to(grad.dtype), None
-
-
 class Table(nn.Embedding):
-    """An embedding table, `_Lookup` inside."""
+    """An embedding table whose gradient is summed in float32."""
 
     def forward(self, index: Tensor) -> Tensor:
-        return _Lookup.apply(self.weight, index) if self.weight.requires_grad else F.embedding(index, self.weight)
+        return look_up(self.weight, index.flatten()).view(*index.shape, self.embedding_dim)
 
 
 class PatchEncoder(nn.Module):
@@ -70,20 +53,30 @@ class PatchEncoder(nn.Module):
         self.row = nn.Embedding(POSITION_INTERVALS, config.width)
         self.column = nn.Embedding(POSITION_INTERVALS, config.width)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """uint8 [N, H, W, 3] -> [N, P, D], P patches in raster order."""
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures uint8 [N, H, W, 3] of P patches each -> vectors [R, D] of the distinct patches at their places.
+
+        Returns:
+            The vectors, and int64 [N, P]: which of them each patch is, in raster order.
+        """
         N, height, width, _ = image.shape
         rows, columns = height // PATCH, width // PATCH
-        x = image.view(N, rows, PATCH, columns, PATCH, 3).permute(0, 1, 3, 5, 2, 4)  # [N, rows, columns, 3, 16, 16]
-        x = (x.reshape(-1, 3, PATCH, PATCH).to(self.stem.weight.dtype) / 127.5 - 1.0) / PATCH**0.5
-        x = self.stem(x)
+        P = rows * columns
+        x = image.view(N, rows, PATCH, columns, PATCH, 3).transpose(2, 3).reshape(N * P, -1)  # bytes
+        where, which = distinct_rows(x.view(torch.int64))
+        places = torch.arange(P, device=image.device)
+        pairs, index = distinct((which.view(N, P) * P + places).flatten(), len(where) * P)
+        patch, place = pairs // P, pairs % P
+        x = look_up(self._read(x[where].view(-1, PATCH, PATCH, 3)), patch)
+        x = x + look_up(self._intervals(self.row, rows), place // columns)
+        return x + look_up(self._intervals(self.column, columns), place % columns), index.view(N, P)
+
+    def _read(self, patches: Tensor) -> Tensor:
+        """uint8 [N, 16, 16, 3] -> [N, D]."""
+        x = pad_rows(patches).permute(0, 3, 1, 2)
+        x = self.stem((x.to(self.stem.weight.dtype) / 127.5 - 1.0) / PATCH**0.5)
         x = x + self.conv2(F.gelu(self.norm2(self.conv1(F.gelu(self.norm1(x))))))
-        x = self.out(x.flatten(1)).view(N, rows * columns, -1)
-        return (
-            x
-            + self._intervals(self.row, rows).repeat_interleave(columns, 0)
-            + self._intervals(self.column, columns).repeat(rows, 1)
-        )
+        return self.out(x.flatten(1))[: len(patches)]
 
     def _intervals(self, table: nn.Embedding, count: int) -> Tensor:
         """Embeds `count` intervals of [0, 1]: a random point inside each in training, the middle in evaluation."""
@@ -161,6 +154,18 @@ class Tables(nn.Module):
         """Action tokens [..., A] -> [..., A, D]."""
         return self.action(self.action_ids(actions, discrete)) + self.action_position.weight[: actions.shape[-1]]
 
+    def distinct_actions(self, actions: Tensor, discrete: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeds the L tokens of actions [M, A] that are `there` (bool [M, A]); `discrete` [M].
+
+        Returns:
+            The distinct ones at their places [R, D], and int64 [L]: which of them each token is, row by row.
+        """
+        A, count = actions.shape[1], len(self.action.weight)
+        keys = self.action_ids(actions, discrete) + count * torch.arange(A, device=actions.device)
+        pairs, index = distinct(keys[there], A * count)
+        position = look_up(self.action_position.weight, pairs // count)
+        return F.gelu(self.action(pairs % count) + position), index
+
 
 class StepEncoder(nn.Module):
     """Folds each timestep's observation (and, where shown, action) into one vector."""
@@ -182,12 +187,7 @@ class StepEncoder(nn.Module):
     def forward(self, steps: Steps) -> Tensor:
         """[B, S] timesteps -> [B, S, 1, D]."""
         B, S = steps.shape
-        tables = self.tables
-        present = steps.values >= 0
-        K = steps.values.shape[-1]
-        # The product binds each value to its place: a sum of plain embeddings would mix them up.
-        x = F.gelu(tables.token(steps.values.clamp(min=0)) * self.place.weight[:K] + tables.local.weight[:K])
-        x = self.values((x * present[..., None]).sum(2))  # [B, S, D]
+        x = self.read_values(steps.values.flatten(0, 1)).view(B, S, -1)
         if steps.text is not None:
             assert steps.text_index is not None
             text = self.read_texts(steps.text)[steps.text_index]  # [B, S, D]
@@ -201,15 +201,34 @@ class StepEncoder(nn.Module):
         x = x * steps.show_observation[..., None]
         shown = (steps.actions >= 0) & steps.show_action[..., None]  # [B, S, A]
         if bool(shown.any()):
-            embedded = F.gelu(tables.embed_actions(steps.actions, steps.discrete))
-            x = x + self.actions((embedded * shown[..., None]).sum(2))
+            parts = (part.flatten(0, 1) for part in (steps.actions, steps.discrete, shown))
+            x = x + self.read_actions(*parts).view_as(x)
         x = x + self.role(steps.show_observation.long() + 2 * steps.show_action.long())
         return self.norm(x)[:, :, None]
 
+    def read_values(self, values: Tensor) -> Tensor:
+        """Token ids [M, K], -1 pads -> [M, D]."""
+        there = values >= 0
+        K, count = values.shape[1], len(self.tables.token.weight)
+        pairs, index = distinct((values + count * torch.arange(K, device=values.device))[there], K * count)
+        place = pairs // count
+        # The product binds each value to its place: a sum of plain embeddings would mix them up.
+        x = self.tables.token(pairs % count) * look_up(self.place.weight, place)
+        x = F.gelu(x + look_up(self.tables.local.weight, place))
+        return self.values(sum_rows(x, index, starts(there.sum(1))))
+
+    def read_actions(self, actions: Tensor, discrete: Tensor, shown: Tensor) -> Tensor:
+        """Action tokens [M, A], bool [M] and which are shown, bool [M, A] -> [M, D]."""
+        x, index = self.tables.distinct_actions(actions, discrete, shown)
+        return self.actions(sum_rows(x, index, starts(shown.sum(1))))
+
     def read_images(self, images: Tensor) -> Tensor:
         """uint8 [N, H, W, 3] -> [N, D]."""
-        patches = F.gelu(self.image(images))  # [N, P, D]
-        return self.image_out(F.gelu(self.image_up(patches)).mean(1))
+        x, index = self.image(images)
+        x = F.gelu(self.image_up(F.gelu(pad_rows(x))))
+        N, P = index.shape
+        mean = sum_rows(x, index.flatten(), P * torch.arange(N, device=index.device)) / P
+        return self.image_out(mean)
 
     def read_texts(self, texts: Tensor) -> Tensor:
         """Token ids [U, L], 0 pads -> [U, D]."""
@@ -237,7 +256,8 @@ class FlatEncoder(nn.Module):
             text = tables.token(steps.text) + self.text_position.weight[: steps.text.shape[1]]
             parts.append(text[steps.text_index])
         if steps.image is not None:
-            parts.append(self.image(steps.image.flatten(0, 1)).unflatten(0, (B, S)))
+            patches, index = self.image(steps.image.flatten(0, 1))
+            parts.append(look_up(patches, index.flatten()).view(B, S, index.shape[1], -1))
         ids = steps.values if steps.grid is None else torch.cat((steps.values, steps.grid.flatten(2)), dim=2)
         parts.append(tables.token(ids.clamp(min=0)) + tables.local.weight[: ids.shape[-1]])
         observation = torch.cat(parts, dim=2)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from playground.model.config import ModelConfig
 from playground.model.embeddings import FlatEncoder, StepEncoder, smooth_rows
 from playground.model.steps import Steps
+from playground.model.sums import look_up, pad_rows, starts, sum_rows
 from playground.model.transformer import Cache, Trunk
 from playground.tokens.scalars import BINS
 from playground.tokens.timestep import CONTINUOUS_START, MAX_DISCRETE_ACTIONS
@@ -32,10 +33,6 @@ class LocalDecoder(nn.Module):
         self.up = nn.Linear(config.width, 2 * config.width)
         self.down = nn.Linear(2 * config.width, config.width)
         self.norm_out = nn.LayerNorm(config.width)
-
-    def forward(self, h: Tensor, before: Tensor, position: Tensor) -> Tensor:
-        """h [N, D], embedded tokens so far [N, A, D], action positions [A, D] -> [N, A, D]."""
-        return self.refine(self.vector(h)[:, None] + before + position)
 
     def refine(self, x: Tensor) -> Tensor:
         """Sums of vector, tokens so far and action position [..., D] -> [..., D]."""
@@ -114,18 +111,24 @@ class GeneralistModel(nn.Module):
 
         Args:
             h: trunk outputs of N timesteps [N, T, D].
-            tokens: the action tokens [N, A]; only those before each position matter.
+            tokens: the action tokens [N, A], -1 pads at the end; only those before each position matter.
             discrete: bool [N].
 
         Returns:
-            [N, A, V].
+            [L, V], of the L tokens that are no padding, row by row.
         """
-        A = tokens.shape[1]
+        A, there = tokens.shape[1], tokens >= 0
         if self.config.layout == "flat":
-            return self.head(h[:, -A - 1 : -1])
-        embedded = F.gelu(self.encoder.tables.embed_actions(tokens, discrete))
-        before = F.pad(embedded[:, :-1].cumsum(1), (0, 0, 1, 0))  # [N, A, D], the sum of those before
-        return self.head(self.decoder(h[:, 0], before, self.encoder.tables.action_position.weight[:A]))
+            return self.head(h[:, -A - 1 : -1][there])
+        tables = self.encoder.tables
+        x, index = tables.distinct_actions(tokens, discrete, there)
+        row, place = there.nonzero().unbind(1)  # [L] each
+        first = starts(there.sum(1))[row]
+        begin = starts(place)
+        before = (first - begin).repeat_interleave(place) + torch.arange(int(place.sum()), device=place.device)
+        x = sum_rows(x, index[before], begin) + look_up(self.decoder.vector(h[:, 0]), row)
+        x = x + look_up(tables.action_position.weight, place)
+        return self.head(self.decoder.refine(pad_rows(x)))[: len(row)]
 
     @torch.inference_mode()
     def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,13 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model import GeneralistModel
+from playground.model.sums import ROWS
 from playground.training.batches import Batch
 
 SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Share of a continuous action's label that its neighbouring bins get: a Gaussian of one bin."""
-
-ROWS = 256
-"""The number of timesteps that carry loss is rounded up to a multiple of this."""
 
 
 def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
@@ -23,23 +21,20 @@ def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
     h = model(steps).flatten(0, 1)  # [B * S, T, D]
     chosen = batch.weight.flatten().nonzero()[:, 0]
     count = len(chosen)
-    # Few different shapes: a CPU's matrix kernels are made anew for each one.
     chosen = F.pad(chosen, (0, -count % ROWS))  # [N]
-    weight = batch.weight.flatten()[chosen]
-    weight[count:] = 0.0
     tokens = steps.actions.flatten(0, 1)[chosen]  # [N, A]
+    tokens[count:] = -1
     discrete = steps.discrete.flatten()[chosen]  # [N]
     there = tokens >= 0
-    logits = model.logits(h[chosen], tokens.clamp(min=0), discrete)  # [N, A, V]
-    log_p = F.log_softmax(logits.float(), dim=-1)
-    bins = model.config.action_bins
-    choice = log_p.gather(-1, (tokens.clamp(min=0) + bins * discrete[:, None])[..., None])[..., 0]
+    share = batch.weight.flatten()[chosen] / there.sum(-1).clamp(min=1)
+    log_p = F.log_softmax(model.logits(h[chosen], tokens, discrete).float(), dim=-1)  # [L, V]
+    row = there.nonzero()[:, 0]
+    label, choice, bins = tokens[there], discrete[row], model.config.action_bins  # [L] each
     reach = len(SMOOTHING) // 2
-    near = tokens.clamp(min=0)[..., None] + torch.arange(-reach, reach + 1, device=tokens.device)  # [N, A, 5]
-    kernel = torch.tensor(SMOOTHING, device=tokens.device)
-    bin = (log_p.gather(-1, near.clamp(0, bins - 1)) * kernel).sum(-1)
-    per_step = -(torch.where(discrete[:, None], choice, bin) * there).sum(-1) / there.sum(-1).clamp(min=1)
-    return (per_step * weight).sum()
+    near = (label[:, None] + torch.arange(-reach, reach + 1, device=label.device)).clamp(0, bins - 1)  # [L, 5]
+    near = torch.where(choice[:, None], (label + bins)[:, None], near)
+    smoothed = (log_p.gather(-1, near) * torch.tensor(SMOOTHING, device=label.device)).sum(-1)
+    return -(smoothed * share[row]).sum()
 
 
 class MasterWeights:

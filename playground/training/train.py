@@ -203,7 +203,6 @@ class _Loop:
             assert isinstance(reduced, torch.Tensor)
             gradient = reduced
         self.masters.update(gradient, learning_rate(self.recipe, self.step, progress), self.recipe.clip, self.step)
-        self.masters.write(self.masters.weights)
         self.step += 1
         return losses, read, 1 - read / padded
 

@@ -64,7 +64,7 @@ def test_forward_and_backward_are_finite(model: GeneralistModel, only_numbers: b
     assert h.shape == (2, 5, 1 if model.config.layout == "step" else flat, 32)
     N, A = 10, given.actions.shape[2]
     logits = model.logits(h.flatten(0, 1), given.actions.view(N, A), given.discrete.flatten())
-    assert logits.shape == (N, A, model.config.action_bins + 32) and torch.isfinite(logits).all()
+    assert logits.shape == (N * A, model.config.action_bins + 32) and torch.isfinite(logits).all()
     model.zero_grad()
     logits.logsumexp(-1).sum().backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
@@ -99,7 +99,9 @@ def test_an_action_token_sees_only_those_before_it(model: GeneralistModel):
         for a in range(3):
             changed = tokens.clone()
             changed[:, a:] += 20
-            torch.testing.assert_close(model.logits(h, changed, discrete)[:, : a + 1], one[:, : a + 1])
+            other = model.logits(h, changed, discrete)
+            torch.testing.assert_close(other.view_as(one.view(4, 3, -1))[:, : a + 1], one.view(4, 3, -1)[:, : a + 1])
+            assert a == 2 or model.config.layout == "flat" or not torch.allclose(other, one)
 
 
 @pytest.mark.parametrize("discrete", [False, True])
@@ -108,7 +110,7 @@ def test_decoding_is_consistent_with_teacher_forcing(model: GeneralistModel, dis
     size, bins = (7, model.config.action_bins) if discrete else (3, model.config.action_bins)
     tokens, probabilities, means = model.decode(h, discrete, size)
     with torch.inference_mode():
-        logits = model.logits(h, tokens, torch.full((5,), discrete))
+        logits = model.logits(h, tokens, torch.full((5,), discrete)).unflatten(0, tokens.shape)
     part = logits[..., bins : bins + size] if discrete else logits[..., :bins]
     torch.testing.assert_close(part.softmax(-1), probabilities, atol=1e-5, rtol=0)
     if discrete:
