@@ -45,7 +45,7 @@ ACHIEVED_SECONDS = 2.0
 
 _FAMILIES = {family.task.partition("/")[2]: family for family in FAMILIES}
 
-_FPS = {"cheetah": 100.0, "walker": 40.0, "cartpole": 100.0}
+_FPS = {"cheetah": 100.0, "walker": 40.0, "cartpole": 100.0, "fish": 25.0, "lqr": 100 / 3}
 """Actions per second; 50 elsewhere."""
 
 
@@ -69,6 +69,8 @@ _CAMERAS = {
     "reacher": _Camera((0.0, 0.0, 0.0), 0.8, elevation=-89.9),
     "ball_in_cup": _Camera((0.0, 0.0, 0.45), 1.1),
     "finger": _Camera((0.0, 0.0, 0.4), 1.0),
+    "fish": _Camera((0.0, 0.0, 0.1), 0.6, elevation=-20.0, body="torso"),
+    "lqr": _Camera((0.8, 0.0, 0.1), 2.6, azimuth=150.0, elevation=-35.0),
 }
 
 
@@ -89,6 +91,16 @@ def _pendulum_state(physics: Any) -> np.ndarray:
     """Cosine and sine (0 is upright), velocity."""
     (angle,) = physics.data.qpos
     return np.array([np.cos(angle), np.sin(angle), *physics.data.qvel])
+
+
+def _spinning(way: float, physics: Any) -> float:
+    """Reward: 1 at 6 rad/s and beyond one way (1 or -1), linearly down to 0 at rest."""
+    return float(np.clip(way * physics.data.qvel[0] / 6, 0, 1))
+
+
+def _springs_state(physics: Any) -> np.ndarray:
+    """Places of the balls along their tracks, velocities."""
+    return np.concatenate([physics.data.qpos, physics.data.qvel])
 
 
 def _point_mass_state(physics: Any) -> np.ndarray:
@@ -374,10 +386,20 @@ def _trained(name: str) -> _Spec:
         return float(body.reward(readings(physics)))
 
     own = None if body.is_suite_reward else reward
-    return _Spec(body.domain, body.suite_task, observe, partial(_by_policy, name), body.domain, own)
+    scene = body.domain if body.targets is None else f"{body.domain}-turn"
+    return _Spec(body.domain, body.suite_task, observe, partial(_by_policy, name), scene, own)
 
 
 _cartpole = partial(_Spec, "cartpole", observe=_cartpole_state, make_expert=partial(_by_law, experts.cartpole_law))
+_pendulum = partial(_Spec, "pendulum", "swingup", _pendulum_state)
+
+
+def _spin(way: float) -> _Spec:
+    law = partial(experts.pendulum_spin_law, way=way)
+    return _pendulum(partial(_by_law, law), "pendulum", partial(_spinning, way))
+
+
+_springs = partial(_Spec, "lqr", observe=_springs_state, make_expert=partial(_by_law, experts.springs_law))
 _reacher = partial(_Spec, "reacher", make_expert=partial(_by_law, experts.reacher_law))
 _point_mass = partial(_Spec, "point_mass", "easy", _point_mass_state, partial(_by_law, experts.point_mass_law))
 
@@ -385,9 +407,18 @@ SPECS = {
     "cartpole-balance": _cartpole("balance", scene="cartpole"),
     "cartpole-balance_sparse": _cartpole("balance_sparse", scene="cartpole"),
     "cartpole-swingup": _cartpole("swingup", scene="cartpole"),
-    "pendulum-swingup": _Spec(
-        "pendulum", "swingup", _pendulum_state, partial(_by_law, experts.pendulum_law), "pendulum"
+    "cartpole-swingup_sparse": _Spec(
+        "cartpole",
+        "swingup_sparse",
+        _cartpole_state,
+        partial(_by_law, partial(experts.cartpole_law, pump=2.56, centre=7.03, brake=0.891, caught=0.244)),
+        "cartpole",
     ),
+    "lqr-2_1": _springs("lqr_2_1", scene="lqr-2_1"),
+    "lqr-6_2": _springs("lqr_6_2", scene="lqr-6_2"),
+    "pendulum-swingup": _pendulum(partial(_by_law, experts.pendulum_law), "pendulum"),
+    "pendulum-spin": _spin(1.0),
+    "pendulum-spin_backward": _spin(-1.0),
     "point_mass-easy": _point_mass("point_mass"),
     "point_mass-hidden": _point_mass(
         "point_mass",

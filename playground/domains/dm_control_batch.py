@@ -64,6 +64,7 @@ class Batch:
         self._limit, self._ages = limit, np.zeros(count, int)
         self.commands = np.zeros(count)
         """Target speeds [B], m/s; all 0 where the task has none."""
+        self._targets = np.zeros((count, 3))
         self._command(np.ones(count, bool))
         self.readings = self._read(np.zeros((count, self._model.nsensordata)))
         env.close()
@@ -126,12 +127,17 @@ class Batch:
         self.readings = self._read(np.zeros((len(which), self._model.nsensordata)))
 
     def _command(self, which: np.ndarray) -> None:
-        """Draws new commands for the episodes of a mask [B]."""
+        """Draws new commands or targets for the episodes of a mask [B]."""
         if isinstance(self.body, CommandedBody):
             self.commands[which] = self._random.uniform(*self.body.speeds, which.sum())
+        elif self.body.targets is not None:
+            self._targets[which] = self.body.targets(self._random, int(which.sum()))
 
     def _read(self, sensors: np.ndarray) -> Readings:
         _, fresh = self._rollout.rollout(self._observer, [self._data], self._states, nstep=1)
         nq, nv = self._model.nq, self._model.nv
         qpos, qvel = self._states[:, 1 : 1 + nq], self._states[:, 1 + nq : 1 + nq + nv]
-        return read(self._columns, qpos, qvel, np.where(self._is_touch, sensors, fresh[:, 0]))
+        sensed = np.where(self._is_touch, sensors, fresh[:, 0])
+        if "target" in self._columns:
+            sensed[:, self._columns["target"]] = self._targets
+        return read(self._columns, qpos, qvel, sensed)

@@ -39,6 +39,7 @@ class Body:
         is_suite_reward: whether `reward` is the suite's own; the others are ours.
         shaping: readings -> float [...], added to the reward in training only.
         discount: PPO's gamma.
+        targets: (generator, n) -> [n, 3], places of the sensor `target`, which the suite draws into the model.
     """
 
     domain: str
@@ -48,6 +49,7 @@ class Body:
     is_suite_reward: bool = True
     shaping: Callable[[Readings], np.ndarray] | None = None
     discount: float = 0.99
+    targets: Callable[[np.random.Generator, int], np.ndarray] | None = None
 
 
 def sensor_columns(model: Any) -> dict[str, slice]:
@@ -122,11 +124,12 @@ def _walker_at_speed(readings: Readings, target: np.ndarray | float) -> np.ndarr
 
 
 def _walker_reward(target: float, readings: Readings) -> np.ndarray:
-    """The suite's: upright and above 1.2 m, and at least `target` m/s fast."""
+    """The suite's: upright and above 1.2 m, and at least `target` m/s fast; backwards below 0."""
     stand = _walker_stand(readings)
     if target == 0:
         return stand
-    return stand * (5 * _tolerance(speed(readings), target, np.inf, target / 2, 0.5, "linear") + 1) / 6
+    forward, least = speed(readings) * np.sign(target), abs(target)
+    return stand * (5 * _tolerance(forward, least, np.inf, least / 2, 0.5, "linear") + 1) / 6
 
 
 def _ball_to_target(readings: Readings) -> np.ndarray:
@@ -165,6 +168,50 @@ def _finger_shaping(readings: Readings) -> np.ndarray:
     return np.clip(-readings.sensors["hinge_velocity"][..., 0] / 15, -0.5, 1) * 0.3
 
 
+def _to_turn(readings: Readings) -> np.ndarray:
+    """From the spinner's tip to where it is to point, x and z in metres, [..., 2]."""
+    return (readings.sensors["target"] - readings.sensors["tip"])[..., [0, 2]]
+
+
+def _turn_features(readings: Readings) -> np.ndarray:
+    """Those of the finger, and the vector from the tip to its target."""
+    return np.concatenate([_finger_features(readings), _to_turn(readings)], axis=-1)
+
+
+def _turn_reward(radius: float, readings: Readings) -> np.ndarray:
+    """The suite's: 1 within `radius` metres."""
+    return (np.linalg.norm(_to_turn(readings), axis=-1) <= radius).astype(float)
+
+
+def _turn_shaping(readings: Readings) -> np.ndarray:
+    return -1.5 * np.linalg.norm(_to_turn(readings), axis=-1)
+
+
+def _turn_targets(random: np.random.Generator, count: int) -> np.ndarray:
+    """Anywhere on the circle of the tip, which is 0.13 m around (0.2, 0.4) (finger.xml)."""
+    angle = random.uniform(-np.pi, np.pi, count)
+    return np.stack([0.2 + 0.13 * np.sin(angle), np.zeros(count), 0.4 + 0.13 * np.cos(angle)], axis=-1)
+
+
+def _turn(suite_task: str, radius: float) -> Body:
+    reward = partial(_turn_reward, radius)
+    return Body("finger", suite_task, _turn_features, reward, True, _turn_shaping, 0.95, _turn_targets)
+
+
+def _fish_features(readings: Readings) -> np.ndarray:
+    """Direction of up, seven joint angles, velocity and turning as the fish feels them, seven joint velocities."""
+    w, x, y, z = np.moveaxis(readings.qpos[..., 3:7], -1, 0)
+    up = np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=-1)
+    sensed = [readings.sensors["velocimeter"], readings.sensors["gyro"]]
+    return np.concatenate([up, readings.qpos[..., 7:], *sensed, readings.qvel[..., 6:]], axis=-1)
+
+
+def _fish_upright(readings: Readings) -> np.ndarray:
+    """The suite's: the back up."""
+    _, x, y, _ = np.moveaxis(readings.qpos[..., 3:7], -1, 0)
+    return _tolerance(1 - 2 * (x * x + y * y), 1.0, 1.0, 1.0, 0.1, "gaussian")
+
+
 def _cheetah(reward: Callable[[Readings], np.ndarray], is_suite_reward: bool = False) -> Body:
     return Body("cheetah", "run", _cheetah_features, reward, is_suite_reward)
 
@@ -177,10 +224,14 @@ BODIES = {
     "walker-stand": Body("walker", "stand", _walker_features, partial(_walker_reward, 0.0)),
     "walker-walk": Body("walker", "walk", _walker_features, partial(_walker_reward, 1.0)),
     "walker-run": Body("walker", "run", _walker_features, partial(_walker_reward, 8.0)),
+    "walker-walk_backward": Body("walker", "walk", _walker_features, partial(_walker_reward, -1.0), False),
+    "fish-upright": Body("fish", "upright", _fish_features, _fish_upright),
     "ball_in_cup-catch": Body(
         "ball_in_cup", "catch", _ball_features, _ball_reward, shaping=_ball_shaping, discount=0.95
     ),
     "finger-spin": Body("finger", "spin", _finger_features, _finger_reward, shaping=_finger_shaping, discount=0.95),
+    "finger-turn_easy": _turn("turn_easy", 0.07),
+    "finger-turn_hard": _turn("turn_hard", 0.03),
 }
 """Task name -> body. A task is offered when the expert trained for it is shipped."""
 

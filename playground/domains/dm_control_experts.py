@@ -106,18 +106,25 @@ def _energy(physics: Any, gravity_torque: float, inertia: float) -> float:
     return 0.5 * inertia * physics.data.qvel[-1] ** 2 + gravity_torque * (np.cos(physics.data.qpos[-1]) - 1)
 
 
-def cartpole_law(physics: Any) -> Law:
-    """Pumps the pole's energy up to the upright's, then balances (Astrom and Furuta, 2000)."""
+def cartpole_law(physics: Any, pump: float = 1.5, centre: float = 0.5, brake: float = 0.3, caught: float = 0.5) -> Law:
+    """Pumps the pole's energy up to the upright's, then balances (Astrom and Furuta, 2000).
+
+    Args:
+        physics: the suite's.
+        pump: push per joule that is missing.
+        centre, brake: push per metre from the middle, and per metre a second.
+        caught: angle in radians below which it balances.
+    """
     gain = lqr_gain(physics.model.ptr, (2.0, 20.0, 1.0, 2.0), 1.0)[0]
     gravity_torque, inertia = 0.1 * 9.81 * 0.5, 0.1 / 3
 
     def law(physics: Any) -> np.ndarray:
         (x, _), (speed, turning) = physics.data.qpos, physics.data.qvel
         angle = _wrapped(physics.data.qpos[1])
-        if abs(angle) < 0.5:
+        if abs(angle) < caught:
             return np.array([-gain @ np.array([x, angle, speed, turning])])
-        push = 1.5 * _energy(physics, gravity_torque, inertia) * turning * np.cos(angle)
-        return np.array([push - 0.5 * x - 0.3 * speed])
+        push = pump * _energy(physics, gravity_torque, inertia) * turning * np.cos(angle)
+        return np.array([push - centre * x - brake * speed])
 
     return law
 
@@ -138,6 +145,24 @@ def pendulum_law(physics: Any) -> Law:
         return np.array([20 * missing * motion])
 
     return law
+
+
+def pendulum_spin_law(physics: Any, way: float) -> Law:
+    """Swings ever wider, goes over the top one way (1 or -1), then keeps pushing."""
+    inertia = float(physics.model.body_inertia[1, 1] + 0.25)
+
+    def law(physics: Any) -> np.ndarray:
+        swings_back = way * physics.data.qvel[0] < 0 and _energy(physics, 9.81 * 0.5, inertia) < -0.5
+        return np.array([-way if swings_back else way])
+
+    return law
+
+
+def springs_law(physics: Any) -> Law:
+    """The linear-quadratic regulator's own best answer."""
+    bodies = physics.model.nv
+    gain = lqr_gain(physics.model.ptr, (1.0,) * bodies + (0.0,) * bodies, 0.1)
+    return lambda physics: -gain @ np.concatenate([physics.data.qpos, physics.data.qvel])
 
 
 def point_mass_law(physics: Any) -> Law:
