@@ -7,7 +7,7 @@ stand beside it.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from playground import assets, domains
 from playground.agent import loaded_agent
+from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped, shipped_counts
 from playground.domains.base import DomainEnv
 from playground.domains.scenes import Witness, scenes
@@ -23,6 +24,7 @@ from playground.experiments.rollouts import (
     LIMIT,
     LIMITS,
     Actors,
+    ComparedModel,
     Experts,
     SwappableModel,
     SwappablePolicies,
@@ -36,7 +38,7 @@ from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, Goal, Task
 from playground.training.evaluation import fingerprint
 from playground.training.scoring import normalise
-from playground.training.trials import SEEDS_PER_RUN, Start
+from playground.training.trials import SEEDS_PER_RUN, Start, wrong_prompts
 
 WORLDS = 12
 """Worlds of one task that are stepped together."""
@@ -73,6 +75,9 @@ AGENTS = {
 POSSIBLE = 0.5
 """Share of episodes in which the prompt's expert does the prompt's task, below which a scene says nothing of following:
 a ball that lies in the goal cannot be had back."""
+
+COMPARED = ("wrong", "none", "shuffled")
+"""Prompts whose action distributions are held against the right one's, step by step in the same episodes."""
 
 TWO_AIMS = ("wrong", "swapped_midway")
 """Conditions in which the prompt shows something else than the world asks for."""
@@ -150,13 +155,16 @@ def _work(job: Job) -> list[dict[str, Any]]:
         envs = _worlds(world, min(WORLDS, len(trials)), "world")
         witnesses = [Witness(other, env) for env in _worlds(other, len(envs), "witness")] if two else []
         actors = _actors(job, world, other, envs, witnesses)
-        for record in play(world, trials, envs, witnesses, actors):
+        for trial, record in zip(trials, play(world, trials, envs, witnesses, actors), strict=True):
             known = assets.scores().get(world.id)
             if known is not None and not world.has_success:  # of as many steps as were taken
                 known = {name: value * record.steps / world.max_steps for name, value in known.items()}
-            records.append(
-                {"world": world.id, "prompt": other.id, **asdict(record), "normalised": normalise(record.score, known)}
-            )
+            found = {"world": world.id, "prompt": other.id, **asdict(record)}
+            found["normalised"] = normalise(record.score, known)
+            if isinstance(actors, ComparedModel):
+                bits = actors.divergences[trial.start.seed]
+                found |= {f"divergence_{name}": round(float(np.mean(values)), 4) for name, values in bits.items()}
+            records.append(found)
     return records
 
 
@@ -229,9 +237,21 @@ def _corrupted(prompt: Prompt, condition: str, rng: np.random.Generator) -> Prom
     return Prompt(f"{prompt.name} {condition}", (part,), prompt.goal, prompt.seed)
 
 
+def _others(task: Task, start: Start) -> dict[str, Prompt | None]:
+    """The prompts that an episode under the right one is compared with; no wrong one where there is none."""
+    assert start.prompt is not None
+    rng = np.random.default_rng(start.seed)
+    others: dict[str, Prompt | None] = {"none": None, "shuffled": start.prompt.shuffled(int(rng.integers(2**31)))}
+    names = wrong_prompts(task, start.prompt)
+    return {**others, "wrong": named_prompt(names[rng.integers(len(names))])}
+
+
 def _actors(job: Job, world: Task, other: Task, envs: Sequence[DomainEnv], witnesses: Sequence[Witness]) -> Actors:
     if job.agent == "model":
-        return SwappableModel(loaded_agent(job.checkpoint), envs)
+        model = loaded_agent(job.checkpoint)
+        if job.condition == "right":
+            return ComparedModel(model, envs, partial(_others, world))
+        return SwappableModel(model, envs)
     if job.agent == "expert":
         pairs = [(witness, other.make_expert(witness.env)) for witness in witnesses]
         return Experts([world.make_expert(env) for env in envs], pairs, at_once=job.condition == "wrong")
@@ -260,6 +280,10 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         summary |= flat(f"return_{name}", known)
         if condition in TWO_AIMS:
             summary |= flat(f"world_done_{name}", [[float(r["did_world"]) for r in scene] for scene in scenes_of])
+    for other in COMPARED:
+        key = f"divergence_{other}"
+        right = groups.get(("right", "model"), [])
+        summary |= flat(key, [[r[key] for r in scene if key in r] for scene in right])
     matrix: dict[str, dict[str, dict[str, Any]]] = {}
     for key, episodes in records.items():
         _, condition, agent = key.rsplit(" ", 2)
@@ -363,6 +387,12 @@ def _draw(report: dict[str, Any], options: Options) -> None:
             + ", ".join(f"{steps} steps in {domain}" for domain, steps in LIMITS.items())
             + f" and {LIMIT} elsewhere; twice that, at most, with a swap.",
             table(header, rows),
+            "How far the distribution of actions under other prompts lies from that under the right one, at the same "
+            "states (Kullback-Leibler divergence, bits per action token):",
+            table(
+                ("prompt", "divergence", "low", "high"),
+                [[o, *(summary.get(f"divergence_{o}{end}") for end in ("", "_low", "_high"))] for o in COMPARED],
+            ),
             "World's task, prompt's task:",
             table(("world", "prompt", "following", "world done", "return", "episodes"), cells),
         ],

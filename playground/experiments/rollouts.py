@@ -1,15 +1,19 @@
 """Episodes of experiments: a prompt that is swapped on the way, and a witness that tells whether it was followed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from playground.agent import BatchAgent
 from playground.domains.base import DomainEnv
 from playground.domains.scenes import Watch, Witness
+from playground.events import Decision
+from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.task import Action, Expert, Goal, Observation, Task
+from playground.tokens.timestep import Form
 from playground.training.trials import ModelActors, PolicyActors, Start
 
 LIMITS = {"metaworld": 250, "babyai": 30, "classic": 500}
@@ -75,6 +79,54 @@ class SwappableModel(ModelActors):
 
     def swap(self, row: int, prompt: Prompt | None) -> None:
         self._agent.condition([prompt], [row])
+
+
+class ComparedModel(SwappableModel):
+    """The agent, and at every step what it would have done under other prompts after the same episode.
+
+    Attributes:
+        divergences: the episode's seed -> name of the other prompt -> Kullback-Leibler divergence of its action
+            distribution from the agent's own at every step, bits, mean over the action's tokens.
+    """
+
+    def __init__(
+        self,
+        model: GeneralistModel,
+        envs: Sequence[DomainEnv],
+        others: Callable[[Start], Mapping[str, Prompt | None]],
+    ):
+        super().__init__(model, envs)
+        form = Form.of(envs[0].observation_space, envs[0].action_space)
+        self._shadow = lambda: BatchAgent(model, form, len(envs))
+        self._shadows: dict[str, BatchAgent] = {}
+        self._others = others
+        self._seeds = [-1] * len(envs)
+        self.divergences: dict[int, dict[str, list[float]]] = {}
+
+    def begin(self, rows: Sequence[int], starts: Sequence[Start]) -> None:
+        super().begin(rows, starts)
+        for row, start in zip(rows, starts, strict=True):
+            self._seeds[row] = start.seed
+            for name, prompt in self._others(start).items():
+                shadow = self._shadows.setdefault(name, self._shadow())
+                shadow.condition([prompt], [row])
+                shadow.reset([row])
+
+    def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Action]:
+        own = self._agent.act(observations, rows)
+        for name, shadow in self._shadows.items():
+            for row, decision, other in zip(rows, own, shadow.act(observations, rows), strict=True):
+                bits = _divergence(decision, other)
+                self.divergences.setdefault(self._seeds[row], {}).setdefault(name, []).append(bits)
+        return [decision.action for decision in own]
+
+
+def _divergence(one: Decision, other: Decision) -> float:
+    """Kullback-Leibler divergence of `other` from `one`, bits, mean over the action's tokens."""
+    assert one.probabilities is not None and other.probabilities is not None
+    p, q = (np.clip(d.astype(np.float64), 1e-12, 1) for d in (one.probabilities, other.probabilities))
+    p, q = p / p.sum(-1, keepdims=True), q / q.sum(-1, keepdims=True)
+    return float((p * np.log2(p / q)).sum(-1).mean())
 
 
 class SwappablePolicies(PolicyActors):

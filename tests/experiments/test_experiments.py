@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from playground import domains
+from playground.agent import load_agent
+from playground.demonstrations import prompt as named_prompt
 from playground.domains.scenes import Witness, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.experiments import NAMES, experiment, ood_goals, prompt_swap, zero_shot
-from playground.experiments.rollouts import Experts, Trial, play
+from playground.experiments.rollouts import ComparedModel, Experts, Trial, play
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
 from playground.training.trials import Start
 
@@ -32,6 +34,7 @@ def test_prompt_swap(tmp_path, monkeypatch):
     for name in ("following_right", "following_wrong", "following_swapped_midway", "return_right", "return_wrong"):
         low, value, high = (report["summary"][f"{name}{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
+    assert all(report["summary"][f"divergence_{other}"] >= 0 for other in prompt_swap.COMPARED)
     swapped = report["records"]["classic/CartPole swapped_midway model"]
     assert all(0 < r["swapped_at"] < r["steps"] for r in swapped)
 
@@ -51,6 +54,17 @@ def test_prompt_of_what_is_done_already_cannot_be_followed():
     assert [(r["did_prompt"], r["did_world"]) for r in records] == [(None, False)] * 2
     found = prompt_swap.conclude({job.key: records})["summary"]
     assert found["following_wrong_random"] is None and found["world_done_wrong_random"] == 0
+
+
+def test_a_prompt_does_not_diverge_from_itself():
+    task = domains.task("classic/CartPole-hidden")
+    prompt = named_prompt(f"{task.id}#0")
+    env = task.make(64)
+    actors = ComparedModel(load_agent(), [env], lambda start: {"same": prompt, "none": None})
+    play(task, [Trial(Start(SEED, prompt.goal, prompt))], [env], [], actors)
+    same, none = (actors.divergences[SEED][name] for name in ("same", "none"))
+    assert max(np.abs(same)) < 1e-6 < 1e-3 < np.mean(none) and len(same) == len(none)
+    env.close()
 
 
 def test_what_no_expert_can_do_does_not_count():
