@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def watched(app):
     draw(app)
     if app.player.views and app.player.view.event is not None:
         view = app.player.view
-        shown.append((time.time(), id(view.picture), view.event.t, view.event.episode))
-        if view.event.t >= 1 and shown[-1][0] - next(at for at, _, t, _ in shown if t >= 1) > seconds:
+        shown.append((time.time(), id(view.picture), view.event.t, view.event.done))
+        if view.event.t >= 1 and shown[-1][0] - next(row[0] for row in shown if row[2]) > seconds:
             print(json.dumps(shown), flush=True)
             app.running = False
 
@@ -78,19 +79,17 @@ def watch(task: str, size: int | None, seconds: float) -> dict[str, Any]:
     assert ended.returncode == 0, ended.stderr
     shown = json.loads(ended.stdout.splitlines()[-1])
     moving = next(at for at, _, t, _ in shown if t >= 1)
-    steady = [row for row in shown if row[0] >= moving + min(1.0, seconds / 3)]  # the demonstration is drawn meanwhile
-    length = steady[-1][0] - steady[0][0]
-    pictures = sum(a[1] != b[1] for a, b in zip(steady, steady[1:], strict=False))
-    same = [(a, b) for a, b in zip(steady, steady[1:], strict=False) if a[3] == b[3]]
-    steps, run = sum(b[2] - a[2] for a, b in same), sum(b[0] - a[0] for a, b in same)
+    # Left out: the first moments, in which the demonstration is drawn too, and the rest after an episode.
+    turns = [(a, b) for a, b in pairwise(shown) if a[0] >= moving + 1.0 and b[2] and not a[3]]
+    length = sum(b[0] - a[0] for a, b in turns)
     from playground import domains
 
     return {
         "first picture s": round(shown[0][0] - began, 2),
         "moving s": round(moving - began, 2),
-        "pictures/s": round(pictures / length, 1),
-        "turns/s": round(len(steady) / length, 1),
-        "real time": round(steps / run / domains.task(task).fps, 2),
+        "pictures/s": round(sum(a[1] != b[1] for a, b in turns) / length, 1),
+        "turns/s": round(len(turns) / length, 1),
+        "real time": round(sum(b[2] - a[2] for a, b in turns) / length / domains.task(task).fps, 2),
     }
 
 
