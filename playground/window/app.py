@@ -43,8 +43,7 @@ class App:
         self.player, self.screen, self.running = player, Screen(player), True
         self._sticks: dict[int, pygame.joystick.JoystickType] = {}
         self._grip: tuple[int, int] | None = None  # where the mouse took hold
-        self._surface = pygame.display.set_mode(size or _fitting_size(), pygame.RESIZABLE)
-        pygame.display.set_caption("Playground")
+        self.window = pygame.Window("Playground", size or _fitting_size(), resizable=True, allow_high_dpi=True)
 
     def run(self) -> None:
         """Until the person quits; holds at most `MAX_FPS`."""
@@ -94,7 +93,7 @@ class App:
         elif event.type == pygame.MOUSEWHEEL and player.view.drive.active:
             hand.nudge(2, event.y)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-            self._grasp(player, event.pos)
+            self._grasp(player, self._pixel(event.pos))
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3 and player.view.drive.active:
             hand.button(0, True)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 3:
@@ -104,14 +103,14 @@ class App:
             hand.drag(0.0, 0.0)
             player.view.session.env.release()
         elif event.type == pygame.MOUSEMOTION and self._grip is not None:
-            self._pull(player, event.pos)
+            self._pull(player, self._pixel(event.pos))
 
     def _grasp(self, player: Player, at: tuple[int, int]) -> None:
         """The left button goes down: on the demonstration's track, or in the live view."""
         if self.screen.track.collidepoint(at):
-            player.held = self.screen.step_at(at)
+            player.view.held = self.screen.step_at(at)
         elif self.screen.inset.collidepoint(at):
-            player.held = None
+            player.view.held = None
         elif self.screen.live and self.screen.live[0].collidepoint(at):
             self._grip = at
             if not player.view.drive.active:
@@ -124,6 +123,11 @@ class App:
             player.view.drive.hand.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
         else:
             player.view.session.env.drag(*self._inside(at))
+
+    def _pixel(self, at: tuple[int, int]) -> tuple[int, int]:
+        """The surface's pixel at a place of the window: where pixels are small, a window's unit holds several."""
+        (wide, high), (width, height) = self.window.get_surface().get_size(), self.window.size
+        return at[0] * wide // width, at[1] * high // height
 
     def _inside(self, at: tuple[int, int]) -> tuple[float, float]:
         """A place in the first live view, 0 to 1 from its top left."""
@@ -146,6 +150,7 @@ class App:
     def close(self) -> None:
         """Closes worlds and window."""
         self.player.close()
+        self.window.destroy()
         pygame.display.quit()
 
     def _press(self, code: int, shift: bool) -> None:
@@ -173,8 +178,8 @@ class App:
         self.player.attempt(lambda: act(self.player))
 
     def _draw(self) -> None:
-        self.screen.draw(self._surface)
-        pygame.display.flip()
+        self.screen.draw(self.window.get_surface())
+        self.window.flip()
 
 
 def run(player: Player) -> None:

@@ -50,6 +50,8 @@ KEYS = (
     Key("-", "slower", (pygame.K_MINUS, pygame.K_KP_MINUS), lambda p: p.change_speed(-1)),
     Key("o", "hide or show the readouts", (pygame.K_o,)),
     Key("F1", "this list", (pygame.K_F1,)),
+    Key("mouse", "pull at a body, or steer; hold the demonstration", ()),
+    Key("gamepad", "steer while you drive", ()),
     Key("Esc", "quit", (pygame.K_ESCAPE,)),
 )
 

@@ -17,8 +17,11 @@ from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter, Reel
 from playground.viewing.replaying import replay_session
 from playground.window.shelf import Shelf, free_video, recording_name, trimmed
-from playground.window.thoughts import Thoughts
-from playground.window.view import SHUFFLED, View
+from playground.window.thoughts import SHUFFLED, Thoughts
+from playground.window.view import View
+
+REEL_SIZE = 240
+"""Width of a demonstration's pictures, pixels."""
 
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 MAX_FPS = 60.0
@@ -58,14 +61,11 @@ class Player:
         self.message = self.error = ""
         self.views: list[View] = []
         self._agent, self._checkpoint, self._seed, self._size = agent, checkpoint, seed, size
-        self.thoughts = Thoughts(checkpoint, clock)
-        self._painter = Painter(160)
+        self._painter = Painter(REEL_SIZE)
         self._due = 0.0
         self._replayed = replayed
         self._next: tuple[str, str | None] | None = (task, prompt)
         self._video: VideoRecorder | None = None
-        self.held: int | None = None
-        """The demonstration's timestep that the person holds it at."""
         self._before = ""  # the prompt before the present one
         self.task = task
         self.shelf: Shelf
@@ -80,23 +80,10 @@ class Player:
         """What is about to be built, which takes a moment."""
         return "" if self._next is None else f"building {self._next[0]} …"
 
-    @property
-    def reel(self) -> Reel | None:
-        """The present prompt's demonstration, drawn or being drawn."""
-        found = self.view.demonstration
+    def reel(self, view: View) -> Reel | None:
+        """The demonstration of a view's prompt, drawn or being drawn."""
+        found = view.demonstration
         return None if found is None else self._painter.reel(found.name.partition("[")[0], found.episode)
-
-    @property
-    def shown_step(self) -> int:
-        """The demonstration's timestep that is shown: it plays in a loop, or is held where the person put it."""
-        found = self.view.demonstration
-        if found is None:
-            return 0
-        if self.held is not None:
-            return min(self.held, len(found.episode) - 1)
-        fps = domains.task(found.episode.task).fps
-        length = found.stop - found.start
-        return found.start + min(int(self.clock() * fps) % (length + round(fps)), length - 1)
 
     @property
     def recording(self) -> bool:
@@ -335,7 +322,7 @@ class Player:
         self._trim(True)
 
     def _trim(self, end: bool) -> None:
-        self.swap(trimmed(self.view.demonstration, self.shown_step, end))
+        self.swap(trimmed(self.view.demonstration, self.view.shown_step, end))
         found = self.view.demonstration
         assert found is not None
         self.message = f"prompt: steps {found.start} to {found.stop} of {len(found.episode)}"
@@ -368,7 +355,7 @@ class Player:
 
     def swap(self, name: str) -> None:
         """Another prompt: same world, same live steps; it counts from the next step on."""
-        before, self.held = self.view.prompt, None
+        before = self.view.prompt
         self.view.swap(name)
         if name != before:
             self._before = before
@@ -384,7 +371,6 @@ class Player:
             old.session.close()
         self.views, self.task, self.shelf = [view], task, shelf
         self.message = self.error = self._before = ""
-        self.held = None
         self._show()
 
     def _view(self, task: str, prompt: str, goal: Goal = None) -> View:
@@ -393,7 +379,7 @@ class Player:
         else:
             session = open_session(task, self._agent, None, self._seed, goal, self._checkpoint, self._size)
         try:
-            return View(session, prompt, self.clock, lambda: self.drawing)
+            return View(session, prompt, self.clock, lambda: self.drawing, Thoughts(self._checkpoint, self.clock))
         except BaseException:
             session.close()
             raise

@@ -1,19 +1,27 @@
 """What the agent makes of its prompt: which moments of it it looks at, and how strange it is to it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from playground.facade import load_model
 from playground.prompt import Prompt, Segment
-from playground.window.view import SHUFFLED, View
+
+if TYPE_CHECKING:
+    from playground.window.view import View
+
+SHUFFLED = " shuffled"
+"""Behind the name of a prompt whose timesteps are in random order."""
 
 LOOK_SECONDS = 0.2
 """Between two looks at the attention; one costs about as much as a decision."""
 
 
 class Thoughts:
-    """Of the model; other agents have none.
+    """Of one view's agent, if it is the model; other agents have none.
 
     Args:
         checkpoint: the agent's; None: the shipped one.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from playground import domains
 from playground.demonstrations import Demonstration, find_demonstration
 from playground.events import StepEvent
 from playground.policies import ReplayPolicy
@@ -12,9 +13,7 @@ from playground.session import Session
 from playground.viewing.catalogue import NO_PROMPT
 from playground.window.drive import Drive
 from playground.window.hands import hand_for
-
-SHUFFLED = " shuffled"
-"""Behind the name of a prompt whose timesteps are in random order."""
+from playground.window.thoughts import SHUFFLED, Thoughts
 
 
 class View:
@@ -25,16 +24,26 @@ class View:
         prompt: name of its prompt.
         clock: seconds.
         drawing: whether the next step is to be drawn.
+        thoughts: of whoever acts.
     """
 
-    def __init__(self, session: Session, prompt: str, clock: Callable[[], float], drawing: Callable[[], bool]):
-        self.session = session
+    def __init__(
+        self,
+        session: Session,
+        prompt: str,
+        clock: Callable[[], float],
+        drawing: Callable[[], bool],
+        thoughts: Thoughts,
+    ):
+        self.session, self.thoughts = session, thoughts
         self.drive = Drive(session, hand_for(session.env, clock))
         self.picture: np.ndarray | None = None
         self.ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
         """For each step of the episode, when it was and whether it was drawn."""
         self.touched = False
         """Whether the world was pulled at in this episode, so that its actions alone do not repeat it."""
+        self.held: int | None = None
+        """The demonstration's timestep that the person holds it at."""
         self._clock, self._drawing = clock, drawing
         self.swap(prompt)
         session.consumers.append(self)
@@ -42,6 +51,18 @@ class View:
     @property
     def event(self) -> StepEvent | None:
         return self.session.last
+
+    @property
+    def shown_step(self) -> int:
+        """The demonstration's timestep that is shown: it plays in a loop, or is held where the person put it."""
+        found = self.demonstration
+        if found is None:
+            return 0
+        if self.held is not None:
+            return min(self.held, len(found.episode) - 1)
+        fps = domains.task(found.episode.task).fps
+        length = found.stop - found.start
+        return found.start + min(int(self._clock() * fps) % (length + round(fps)), length - 1)
 
     def wants_frame(self, t: int) -> bool:
         return self._drawing()
@@ -66,4 +87,4 @@ class View:
         prompt = None if found is None else found.prompt
         if not isinstance(self.session.policy, ReplayPolicy):  # it reads none, and its world keeps its goal
             self.session.prompt = prompt.shuffled() if prompt is not None and name.endswith(SHUFFLED) else prompt
-        self.prompt, self.demonstration = name, found
+        self.prompt, self.demonstration, self.held = name, found, None

@@ -131,7 +131,7 @@ def test_a_recording_is_named_trimmed_and_found_again(driver):
         driver.post(pygame.KEYDOWN, key=ord(letter), mod=0, unicode=letter)
     driver.press(pygame.K_RETURN)
     assert list(recordings()) == ["turns"] and driver.player.view.prompt == "turns"
-    driver.player.held = 5
+    driver.player.view.held = 5
     driver.press(pygame.K_LEFTBRACKET)
     assert (find_demonstration("turns").start, len(driver.player.view.session.prompt)) == (5, 4)
     driver.player.open(TASK)

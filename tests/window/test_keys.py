@@ -148,15 +148,15 @@ def test_brackets_trim_the_prompt_to_the_moment_shown(person):
     length = len(person.player.view.session.prompt)
     track = person.app.screen.track
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=(track.left + track.width // 2, track.centery))
-    half = person.player.shown_step
-    assert half == person.player.held and abs(half - length / 2) <= 1
+    half = person.player.view.shown_step
+    assert half == person.player.view.held and abs(half - length / 2) <= 1
     person.press(pygame.K_RIGHTBRACKET)
     assert person.player.view.session.prompt.name == f"{TASK}#0[0:{half + 1}]"
-    person.player.held = 1
+    person.player.view.held = 1
     person.press(pygame.K_LEFTBRACKET)
     assert len(person.player.view.session.prompt) == half
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=person.app.screen.inset.center)
-    assert person.player.held is None
+    assert person.player.view.held is None
 
 
 def test_f2_names_recordings_only(person):
@@ -184,7 +184,7 @@ def test_plus_and_minus_change_the_speed(person):
 def test_o_hides_and_f1_lists(person):
     def picture():
         person.app.turn()
-        return pygame.surfarray.array3d(pygame.display.get_surface())
+        return pygame.surfarray.array3d(person.app.window.get_surface())
 
     person.press(pygame.K_SPACE)
     before = picture()

@@ -36,9 +36,9 @@ def test_a_task_that_cannot_be_built_leaves_the_old_one_running(open_window):
 def test_every_size_can_be_drawn(open_window):
     person = open_window()
     for size in ((320, 200), (200, 600), (2560, 1600)):
-        pygame.display.set_mode(size, pygame.RESIZABLE)
+        person.app.window.size = size
         person.app.turn()
-        assert pygame.display.get_surface().get_size() == size
+        assert person.app.window.get_surface().get_size() == size
         assert person.app.screen.live[0].width > 60
 
 
@@ -65,17 +65,17 @@ def test_without_a_display_other_ways_are_named():
 def test_the_strip_shows_where_in_the_prompt_the_agent_looks(open_window, checkpoint):
     person = open_window(TASK, "model", checkpoint=str(checkpoint))
     person.wait(0.5)
-    read, weights = person.player.thoughts.attention(person.player.view)
+    read, weights = person.player.view.thoughts.attention(person.player.view)
     length = len(person.player.view.demonstration.episode)
     assert len(read) == len(weights) == person.event.decision.prompt_steps and read.max() == length - 1
     assert (weights >= 0).all() and 0 < weights.sum() < 1
     person.press(pygame.K_s)
     person.wait(0.3)
-    shuffled, _ = person.player.thoughts.attention(person.player.view)
+    shuffled, _ = person.player.view.thoughts.attention(person.player.view)
     assert sorted(shuffled) == sorted(read) and list(shuffled) != list(read)
     person.press(pygame.K_0)
     person.wait(0.3)
-    assert person.player.thoughts.attention(person.player.view) is None
+    assert person.player.view.thoughts.attention(person.player.view) is None
 
 
 def test_a_recording_is_played_again_and_can_be_taken_over(open_window):

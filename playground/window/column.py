@@ -1,0 +1,187 @@
+"""What stands beside the live view: the prompt's demonstration, numbers, and the action as bars."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pygame
+
+from playground.viewing.catalogue import NO_PROMPT
+from playground.viewing.readouts import readouts
+from playground.viewing.reel import Reel
+from playground.window.pen import ACCENT, FAINT, INK, LINE, PANEL, WARM, Pen, fitting
+from playground.window.player import Player
+from playground.window.view import View
+
+ROW, BAR_ROW = 19, 16
+"""Heights of a readout and of an action's bar, in units of the pen."""
+
+TRACK, BARS, NOTE = 10, 20, 15
+"""Heights below a demonstration: its line of time, attention, and what the attention sums to."""
+
+Bar = tuple[str, float, float]
+"""Name, what was done, and what the agent proposed."""
+
+
+class Column:
+    """Draws the readouts of a player, and demonstrations wherever they are wanted.
+
+    Args:
+        player: what to draw.
+        pen: to draw with.
+    """
+
+    def __init__(self, player: Player, pen: Pen):
+        self.player, self.pen = player, pen
+        self._stills: dict[bytes, pygame.Surface] = {}  # decoded pictures, the latest last
+
+    def draw(self, area: pygame.Rect) -> tuple[pygame.Rect, pygame.Rect] | None:
+        """Draws the column; returns where the first view's demonstration and its line of time are, if they are here."""
+        pen, view, px = self.pen, self.player.view, self.pen.px
+        pygame.draw.rect(pen.surface, PANEL, area)
+        inner = area.inflate(-2 * px(12), -2 * px(12))
+        top = pen.fitted(inner, self.player.task, 18, INK)
+        rows, bars = self._rows(), self._bars(view)
+        needed = px(ROW) * len(rows) + px(BAR_ROW) * (len(bars) + 1) + px(16)
+        drawn = None
+        if len(self.player.views) == 1:
+            top = pen.fitted(inner.move(0, top - inner.top), f"prompt: {prompt_label(view.prompt)}", 14, ACCENT)
+            top += px(6)
+            under = px(TRACK + BARS + NOTE)
+            side = max(px(110), min(inner.width, inner.bottom - top - under - needed))
+            drawn = self.demonstration(view, pygame.Rect(inner.left, top, side, side))
+            top += side + under
+        top = self._readouts(pygame.Rect(inner.left, top + px(6), inner.width, inner.bottom - top), rows)
+        self._actions(pygame.Rect(inner.left, top + px(6), inner.width, inner.bottom - top), bars)
+        return drawn
+
+    def demonstration(self, view: View, place: pygame.Rect) -> tuple[pygame.Rect, pygame.Rect]:
+        """A view's demonstration, with a line of time and attention below; returns where it and the line are."""
+        pen, px = self.pen, self.pen.px
+        track = pygame.Rect(place.left, place.bottom + px(3), place.width, px(TRACK))
+        pygame.draw.rect(pen.surface, LINE, place, border_radius=px(4))
+        reel, found = self.player.reel(view), view.demonstration
+        if reel is None or found is None or not reel.pictures:
+            note = "no prompt" if reel is None else reel.note or "drawing …"
+            pen.text(note, place.center, 13, FAINT, "center")
+            return place, track
+        step = view.shown_step
+        image = self._still(reel, min(step // reel.stride, len(reel.pictures) - 1))
+        pen.picture(image, fitting(image.get_size(), place))
+        steps = len(found.episode)
+        for start, stop, colour in (
+            (0, steps, LINE),
+            (found.start, found.stop, FAINT),
+            (found.start, step + 1, ACCENT),
+        ):
+            left, right = (track.left + track.width * n // steps for n in (start, stop))
+            pygame.draw.rect(pen.surface, colour, (left, track.centery - px(2), max(right - left, 1), px(4)))
+        self._attention(view, track, steps)
+        return place, track
+
+    def _attention(self, view: View, track: pygame.Rect, steps: int) -> None:
+        """Bars under the track: where in the demonstration the agent looks."""
+        pen, px = self.pen, self.pen.px
+        looked = view.thoughts.attention(view)
+        if looked is None:
+            return
+        most, width, bottom = float(looked[1].max()), max(1, track.width // steps), track.bottom + px(BARS)
+        for step, weight in zip(*looked, strict=True):
+            height = max(1, round(px(BARS) * min(1.0, float(weight) / most)))
+            left = track.left + track.width * int(step) // steps
+            pygame.draw.rect(pen.surface, WARM, (left, bottom - height, width, height))
+        note = f"{looked[1].sum():.0%} of its attention is on the prompt"
+        pen.fitted(pygame.Rect(track.left, bottom, track.width, 1), note, 11, FAINT)
+
+    def _still(self, reel: Reel, number: int) -> pygame.Surface:
+        jpeg = reel.pictures[number]
+        if jpeg not in self._stills:
+            if len(self._stills) >= len(self.player.views):
+                del self._stills[next(iter(self._stills))]
+            self._stills[jpeg] = pygame.image.load(BytesIO(jpeg), "reel.jpg")
+        return self._stills[jpeg]
+
+    # Numbers
+
+    def _rows(self) -> list[tuple[str, list[str]]]:
+        """Readouts: what, and how much in each view."""
+        columns = [_lines(readouts(view.session, view.ticks), self.player.speed) for view in self.player.views]
+        for view, column in zip(self.player.views, columns, strict=True):
+            if strange := view.thoughts.strangeness(view):
+                column["strangeness"] = strange
+        names = dict.fromkeys(name for column in columns for name in column)
+        return [(name, [column.get(name, "–") for column in columns]) for name in names]
+
+    def _readouts(self, area: pygame.Rect, rows: list[tuple[str, list[str]]]) -> int:
+        """Rows of numbers; two columns of them where two prompts differ. Returns where they end."""
+        top = area.top
+        for name, values in rows:
+            self.pen.text(name, (area.left, top), 13, FAINT)
+            shown = values[:1] if len(set(values)) == 1 else values
+            for n, value in enumerate(shown):
+                right = area.right if len(shown) == 1 else area.left + area.width * (n + 2) // (len(shown) + 1)
+                colour = INK if len(shown) == 1 else (ACCENT, WARM)[n]
+                self.pen.text(value, (right, top), 13, colour, "topright")
+            top += self.pen.px(ROW)
+        return top
+
+    # Action
+
+    def _bars(self, view: View) -> list[Bar]:
+        event = view.event
+        if event is None or event.action is None or event.decision is None:
+            return []
+        names, decision = view.session.env.action_names, event.decision
+        if event.action.ndim:
+            return list(zip(names, event.action, np.asarray(decision.action, np.float64), strict=True))
+        done, sure = np.eye(len(names))[int(event.action)], np.eye(len(names))[int(decision.action)]
+        chances = sure if decision.probabilities is None else decision.probabilities[0][: len(names)]
+        return list(zip(names, done * 0.999, chances, strict=True))
+
+    def _actions(self, area: pygame.Rect, bars: list[Bar]) -> None:
+        """What was done, one bar per number or choice; in grey what the agent would have done, or how sure it was."""
+        if not bars:
+            return
+        view, pen, px = self.player.view, self.pen, self.pen.px
+        choice = view.event is not None and view.event.action is not None and not view.event.action.ndim
+        title = "action · grey: its probability" if choice else "action"
+        if view.drive.active:
+            title = "you · grey: the agent would"
+        top = pen.fitted(area, title, 13, WARM if view.drive.active else FAINT)
+        low, step = 0.0 if choice else -1.0, px(BAR_ROW)
+        for n, (name, value, proposed) in enumerate(bars[: max(0, (area.bottom - top) // step)]):
+            row = pygame.Rect(area.left, top + n * step, area.width, step)
+            pen.fitted(pygame.Rect(row.topleft, (row.width // 3, step)), name, 11, FAINT)
+            track = pygame.Rect(row.left + row.width // 3 + px(6), row.top, row.width * 2 // 3 - px(6), 1)
+            zero = track.left + round(track.width * (0 - low) / (1 - low))
+            for number, start, height, colour in ((value, 3, 6, ACCENT), (proposed, 10, 3, FAINT)):
+                there = track.left + round(track.width * (min(max(float(number), low), 1) - low) / (1 - low))
+                bar = (min(zero, there), row.top + px(start), max(abs(there - zero), 1), px(height))
+                pygame.draw.rect(pen.surface, colour, bar)
+
+
+def prompt_label(name: str) -> str:
+    return "none" if name == NO_PROMPT else name
+
+
+def _lines(shown: dict[str, Any], speed: float) -> dict[str, str]:
+    """Readouts as text: what -> how much."""
+    if not shown:
+        return {}
+
+    def number(value: float | None, form: str) -> str:
+        return "–" if value is None else format(value, "z" + form)
+
+    lines = {"step": f"{shown['t']} of {shown['max_steps']}", "return": number(shown["return"], ".2f")}
+    lines["normalised score"] = number(shown["score"], ".2f")
+    if shown["success"] is not None:
+        lines["solved"] = "yes" if shown["success"] else "not yet"
+    if shown["goal"]:
+        lines["goal"] = shown["goal"]
+    return lines | {
+        "seed": str(shown["seed"]),
+        "real time": f"{number(shown['ratio'], '.2f')} of {speed:g}",
+        "pictures a second": number(shown["fps"], ".0f"),
+        "decision": f"{number(shown['latency_ms'], '.1f')} ms",
+        "entropy": f"{number(shown['entropy'], '.2f')} bit",
+    }
