@@ -17,6 +17,7 @@ from playground.web.outbox import Outbox
 from playground.web.panel import Panel
 from playground.web.prompts import Recipe
 from playground.web.readouts import distribution, divergence_bits, rates, readouts
+from playground.web.senses import THINKING
 from playground.web.shelf import Shelf
 from playground.web.videos import Videos
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from playground.agent import Agent
 
 LIVE_FPS = 60.0
+END_PAUSE_SECONDS = 1.2
+"""How long the end of an episode is shown, at real time."""
+
 THOUGHT_SECONDS = 0.15
 """How often the page is told what the agent thinks; looking at its attention costs about as much as a decision."""
 
@@ -80,6 +84,11 @@ class Lockstep:
         if isinstance(self._speed, str):
             return 0.0
         return 1 / (self.panels[0].task.fps * self._speed)
+
+    @property
+    def end_pause(self) -> float:
+        """Seconds from the end of an episode to the start of the next."""
+        return 0.0 if isinstance(self._speed, str) else END_PAUSE_SECONDS / max(1.0, self._speed)
 
     @property
     def over(self) -> bool:
@@ -193,7 +202,8 @@ class Lockstep:
         if self._agent == "model":
             from playground.agent.attention import prompt_attention
 
-            found = prompt_attention(cast("Agent", panel.eyes.policy))
+            with THINKING:
+                found = prompt_attention(cast("Agent", panel.eyes.policy))
             attention = None if found is None else found.round(4).tolist()
         return {"distribution": distribution(panel.last), "attention": attention}
 

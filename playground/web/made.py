@@ -8,6 +8,7 @@ import numpy as np
 from playground.facade import load_model
 from playground.prompt import Prompt, Segment
 from playground.web.prompts import Recipe
+from playground.web.senses import THINKING
 from playground.web.shelf import Shelf
 
 
@@ -38,7 +39,8 @@ def _as_read(prompt: Prompt | None, length: int, checkpoint: str | None) -> dict
 
     model = load_model(checkpoint)
     numbers = Prompt("", (Segment("", {}, np.arange(length)),))
-    strange = strangeness(model, prompt, checkpoint)
+    with THINKING:
+        strange = strangeness(model, prompt, checkpoint)
     return {
         "read": fit_prompt(numbers, model.config.max_prompt).segments[0].actions.tolist(),
         "strangeness": None if strange is None else vars(strange),

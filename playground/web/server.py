@@ -292,5 +292,11 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
         f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; on the page, ? shows the keys)",
         flush=True,
     )
-    config = uvicorn.Config(app, log_level="warning", ws_max_size=65536, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws_max_size=65536,
+        ws_per_message_deflate=False,  # pictures are compressed already
+        timeout_graceful_shutdown=2,
+    )
     uvicorn.Server(config).run(sockets=[listener])

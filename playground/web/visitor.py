@@ -18,7 +18,6 @@ from playground.web.outbox import Outbox
 from playground.web.shelf import Shelf
 from playground.web.stage import Stage
 
-END_PAUSE_SECONDS = 1.2
 MAX_LAG_SECONDS = 0.25
 """How far a world may fall behind real time before it gives up catching up."""
 
@@ -155,7 +154,7 @@ class Visitor:
         if now >= stage.due:
             stage.step()
             now = perf_counter()
-            stage.due = now + END_PAUSE_SECONDS if stage.over else max(stage.due + stage.pace, now - MAX_LAG_SECONDS)
+            stage.due = now + stage.end_pause if stage.over else max(stage.due + stage.pace, now - MAX_LAG_SECONDS)
         return max(0.0, stage.due - now)
 
     def _answer(self, request: "Future[Episode]") -> None:

@@ -86,11 +86,14 @@ def wait(page: Page, expression: str) -> None:
 
 
 def show_task(page: Page, task: str, speed: float | str = 1) -> None:
-    """Opens a task and waits until its demonstrations are drawn, so that only the agent is measured."""
+    """Opens a task and waits until its demonstrations are drawn, so that only the agent is measured, from a start."""
     wish = {"open": {"task": task, "prompts": [f"{task}#0"]}, "playing": True, "speed": speed}
     page.evaluate("wish => window.playground.send(wish)", wish)
     wait(page, f"s.task == '{task}' && s.t >= 1 && s.speed == {json.dumps(speed)}")
-    page.wait_for_timeout(8000)
+    page.wait_for_timeout(500)
+    page.wait_for_function("window.playground.missing() == 0", timeout=120_000)
+    page.evaluate("window.playground.send({ reset: true })")
+    page.wait_for_timeout(300)
 
 
 def measure(browser: Browser, address: str, began: float, seconds: float) -> dict[str, Any]:

@@ -80,10 +80,14 @@ export class Gallery {
     this.timer = setTimeout(() => this.ask(), 120);
   }
 
-  /** Asks for what is wanted and has not come; again after a lost connection. */
+  /** What is wanted and has not come. */
+  get missing() {
+    return [...this.wanted].filter((name) => !this.reels.strips.has(name));
+  }
+
+  /** Asks for what is missing; again after a lost connection. */
   ask() {
-    const missing = [...this.wanted].filter((name) => !this.reels.strips.has(name));
-    if (missing.length) this.app.send({ strips: missing.slice(-40) });
+    if (this.missing.length) this.app.send({ strips: this.missing.slice(-40) });
   }
 
   addStrip(name, url) {

@@ -5,11 +5,25 @@ import { label } from './recipe.js';
 export const TINTS = ['#f97316', '#3b82f6', '#10b981', '#a855f7', '#e11d48', '#eab308', '#14b8a6', '#ec4899'];
 
 export function paint(canvas, bitmap) {
+  const pen = canvas.getContext('2d', { alpha: false });
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
   }
-  canvas.getContext('2d').drawImage(bitmap, 0, 0);
+  pen.drawImage(bitmap, 0, 0);
+}
+
+/** Sizes a canvas to its place on the screen, in its pixels, and clears it. */
+export function cleared(canvas) {
+  const ratio = Math.min(2, window.devicePixelRatio || 1), width = canvas.clientWidth, height = canvas.clientHeight;
+  const pen = canvas.getContext('2d');
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  return { pen, width, height, ratio };
 }
 
 export const short = (x) => (Math.abs(x) >= 1000 ? Math.round(x).toString() : x.toFixed(2));
@@ -41,7 +55,8 @@ export class Live {
     this.app.root.dataset.panels = n;
   }
 
-  show(state, pictures) {
+  /** What must not wait: the pictures, and every point of the curves. */
+  take(state, pictures) {
     const all = [state, ...(state.others || [])];
     if (all.length !== this.panels.length) this.count(all.length);
     for (const [number, bitmap] of pictures) {
@@ -49,8 +64,14 @@ export class Live {
       bitmap.close();
       if (number === 0) this.frames += 1;
     }
-    all.forEach((one, n) => this.showPanel(this.panels[n], one, state, n));
     this.extend(all, state);
+  }
+
+  show(state) {
+    [state, ...(state.others || [])].forEach((one, n) => this.showPanel(this.panels[n], one, state, n));
+    if (state.t === undefined) return;
+    this.app.root.querySelector('[data-plot=distance]').hidden = state.distance === null;
+    if (this.kind === 'distance' && state.distance === null) this.app.root.querySelector('[data-plot=return]').click();
   }
 
   showPanel(panel, one, state, number) {
@@ -93,21 +114,12 @@ export class Live {
     this.state = state;
     this.all = all;
     this.stale = true;
-    this.app.root.querySelector('[data-plot=distance]').hidden = state.distance === null;
-    if (this.kind === 'distance' && state.distance === null) this.app.root.querySelector('[data-plot=return]').click();
   }
 
   draw() {
     if (!this.stale || !this.state) return;
     this.stale = false;
-    const canvas = this.app.view.plot, pen = canvas.getContext('2d');
-    const ratio = Math.min(2, window.devicePixelRatio || 1), width = canvas.clientWidth, height = canvas.clientHeight;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    const { pen, width, height } = cleared(this.app.view.plot);
     const style = getComputedStyle(this.app.root), dim = style.getPropertyValue('--pg-dim'), steps = this.state.max_steps;
     const values = this.curves.flatMap((curve) => curve.map((p) => p[this.kind]));
     const low = Math.min(0, ...values), high = Math.max(1e-3, ...values);
@@ -134,9 +146,16 @@ export class Live {
   drawCurve(pen, curve, x, y) {
     pen.lineWidth = 2;
     pen.lineJoin = 'round';
-    for (let i = 1; i < curve.length; i++) {
-      pen.strokeStyle = this.tint(curve[i].acted);
-      line(pen, x(curve[i - 1].t), y(curve[i - 1][this.kind]), x(curve[i].t), y(curve[i][this.kind]));
+    for (let i = 1, tint = null; i < curve.length; i++) {
+      if (tint !== curve[i].acted) {
+        if (tint !== null) pen.stroke();
+        tint = curve[i].acted;
+        pen.strokeStyle = this.tint(tint);
+        pen.beginPath();
+        pen.moveTo(x(curve[i - 1].t), y(curve[i - 1][this.kind]));
+      }
+      pen.lineTo(x(curve[i].t), y(curve[i][this.kind]));
+      if (i === curve.length - 1) pen.stroke();
     }
   }
 

@@ -11,6 +11,12 @@ import { Thoughts } from './thoughts.js';
 import { label, parse } from './recipe.js';
 import { readLink } from './share.js';
 
+const READ_MS = 120;
+/** How often the demonstration moves when no live picture comes; else both are painted together, which costs half. */
+const ALONE_MS = 66;
+/** Changes of the state that are shown at once, not when it is time to read again. */
+const SOON = ['task', 'prompt', 'agent', 'playing', 'speed', 'episode', 'error', 'busy', 'driving', 'recording', 'blind', 'camera', 'done'];
+
 export async function start(element, base) {
   const root = element.querySelector('.pg');
   const named = (key) => Object.fromEntries([...root.querySelectorAll(`[data-${key}]`)].map((node) => [node.dataset[key], node]));
@@ -36,18 +42,36 @@ export async function start(element, base) {
   controls.wirePull(live.panels[0].canvas);
   thoughts.context = app.catalogue.context || thoughts.context;
 
-  function showState(state, pictures) {
-    const before = app.state;
+  let unread = false, mind = null, readAt = 0, shownReel = null;
+
+  /** Pictures and curves at once; what is to be read, some times a second. */
+  function take(state, pictures) {
     app.state = state;
-    live.show(state, pictures);
+    mind = state.thoughts || mind;
+    live.take(state, pictures);
+    unread = true;
+    frame(performance.now());
+  }
+
+  let read = {};
+  function show(state) {
+    live.show(state);
     thoughts.show(state);
     app.strip.showState(state);
-    if (state.thoughts) app.strip.showAttention(state.thoughts.attention);
+    if (mind) {
+      thoughts.think(state, mind);
+      app.strip.look(mind.attention);
+      mind = null;
+    }
     controls.show(state);
     guide.show(state);
-    if (state.task && state.task !== before.task) gallery.load(state.task);
-    if (state.prompt !== before.prompt) gallery.mark(state.prompt);
+    if (state.task && state.task !== read.task) gallery.load(state.task);
+    if (state.prompt !== read.prompt) gallery.mark(state.prompt);
+    read = state;
+    unread = false;
   }
+
+  const urgent = (state) => !state.playing || SOON.some((key) => state[key] !== read[key]);
 
   function showMade(made) {
     app.made = made;
@@ -72,13 +96,14 @@ export async function start(element, base) {
     app.out.reelbanner.hidden = !moment || Boolean(picture);
     app.out.reelbanner.textContent = reel && reel.note && !reel.pictures.length ? 'no pictures' : 'drawing …';
     app.out.note.textContent = moment && !moment.observations ? 'the agent is shown the actions only' : (reel && reel.note) || '';
-    app.out.reelstep.textContent = moment ? `${player.at + 1} / ${player.steps.length}${player.running ? '' : ' paused'}` : '';
+    shownReel = picture;
     if (picture) paint(app.view.reel, picture);
-    app.strip.stale = true;
+    if (picture) live.panels[0].ghost.hidden || paint(live.panels[0].ghost, picture);
+    app.strip.move();
   };
 
   function message(header, pictures) {
-    if (header.live) showState(header.live, header.panels.map((number, n) => [number, pictures[n]]));
+    if (header.live) take(header.live, header.panels.map((number, n) => [number, pictures[n]]));
     if (header.reel) {
       reels.add(header.reel, pictures[0]);
       if (pictures[0] && header.reel.index === 0) app.demoMoved();
@@ -119,21 +144,31 @@ export async function start(element, base) {
       gallery.ask();
     },
   });
-  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), connections: () => connection.connections, frames: () => live.frames, attention: () => app.strip.attention, made: () => app.made };
+  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), connections: () => connection.connections, frames: () => live.frames, attention: () => app.strip.attention, made: () => app.made, missing: () => gallery.missing.length + reels.missing(app.made) };
 
+  let alone = 0;
   function frame(now) {
-    requestAnimationFrame(frame);
-    if (player.tick(now)) app.demoMoved();
-    const first = live.panels[0];
-    first.ghost.hidden = !(controls.ghost && player.picture);
-    if (!first.ghost.hidden) paint(first.ghost, player.picture);
+    clearTimeout(alone);
+    alone = setTimeout(() => requestAnimationFrame(frame), ALONE_MS);
+    if (player.tick(now) && player.picture !== shownReel) app.demoMoved();
+    const first = live.panels[0], ghost = controls.ghost && player.picture;
+    if (first.ghost.hidden === Boolean(ghost)) {
+      first.ghost.hidden = !ghost;
+      if (ghost) paint(first.ghost, player.picture);
+    }
     const several = live.panels.length > 1;
     live.panels.forEach((panel, n) => {
-      panel.inset.hidden = !several || !insets[n] || !insets[n].picture;
-      if (!panel.inset.hidden && insets[n].tick(now)) paint(panel.inset, insets[n].picture);
+      const inset = several && insets[n] && insets[n].picture;
+      panel.inset.hidden = !inset;
+      if (inset && insets[n].tick(now) | (panel.shownInset !== inset)) paint(panel.inset, (panel.shownInset = insets[n].picture));
     });
+    if (now - readAt < READ_MS && !(unread && urgent(app.state))) return;
+    readAt = now;
+    app.out.reelstep.textContent = player.moment ? `${player.at + 1} / ${player.steps.length}${player.running ? '' : ' paused'}` : '';
+    if (unread) show(app.state);
     live.draw();
-    app.strip.draw();
+    app.strip.update();
   }
-  requestAnimationFrame(frame);
+  frame(performance.now());
+  window.addEventListener('resize', () => (live.stale = app.strip.stale = true));
 }

@@ -23,6 +23,12 @@ export class Reels {
       }
   }
 
+  /** Pictures of the prompts' demonstrations that have not come. */
+  missing(made) {
+    const names = new Set(made.flatMap(({ segments }) => segments.map(({ name }) => name)));
+    return [...names].reduce((sum, name) => sum + (this.reels.has(name) ? this.reels.get(name).total - this.reels.get(name).pictures.length : 1), 0);
+  }
+
   /** The picture of a demonstration nearest to a step; undefined until it is there. */
   at(name, step) {
     const reel = this.reels.get(name);

@@ -59,6 +59,8 @@ export class Connection {
           return createImageBitmap(blob);
         }),
       );
+      // A picture each frame of the screen: of two in one frame the first would be drawn for nobody.
+      if (header.live && pictures.length) await new Promise(requestAnimationFrame);
       this.on.message(header, pictures);
     } finally {
       if (socket.readyState === WebSocket.OPEN) socket.send('{"ack": true}');

@@ -1,13 +1,14 @@
 // The film strip of the current prompt with the agent's attention under it, and the edits of the prompt.
 
 import { EDITS, NONE, format, label, parse } from './recipe.js';
+import { cleared } from './live.js';
 import { timeline } from './reels.js';
 
 const MIN_CUT = 3;
 
 export class Strip {
   constructor(app, reels, player) {
-    Object.assign(this, { app, reels, player, steps: [], read: [], attention: null, drag: null, joining: false });
+    Object.assign(this, { app, reels, player, steps: [], read: [], attention: null, drag: null, joining: false, film: document.createElement('canvas') });
     const { root, control, view } = app;
     root.querySelectorAll('[data-edit]').forEach((button) => (button.onclick = () => this.toggle(button.dataset.edit)));
     control.stride.onchange = () => this.change((recipe) => recipe.cuts.forEach((cut) => (cut.stride = Number(control.stride.value))));
@@ -24,8 +25,9 @@ export class Strip {
       this.drag = [this.under(event), this.under(event)];
     };
     canvas.onpointermove = (event) => {
-      if (this.drag) this.drag[1] = this.under(event);
-      this.stale = true;
+      if (!this.drag) return;
+      this.drag[1] = this.under(event);
+      this.draw();
     };
     canvas.onpointerup = (event) => {
       if (!this.drag) return;
@@ -33,6 +35,7 @@ export class Strip {
       this.drag = null;
       if (high - low >= MIN_CUT) this.cut(low, high);
       else {
+        this.draw();
         this.player.running = false;
         this.player.at = this.under(event);
         this.app.demoMoved();
@@ -112,9 +115,16 @@ export class Strip {
     this.stale = true;
   }
 
-  showAttention(attention) {
+  look(attention) {
     this.attention = attention;
-    this.stale = true;
+    this.changed = true;
+  }
+
+  /** Where the demonstration is, as an element of its own: nothing else has to be painted again. */
+  move() {
+    const { at } = this.app.out;
+    at.hidden = !this.steps.length;
+    at.style.transform = `translateX(${(100 * (this.player.at + 0.5)) / Math.max(1, this.steps.length)}%)`;
   }
 
   under(event) {
@@ -123,17 +133,13 @@ export class Strip {
     return Math.floor(share * this.steps.length);
   }
 
+  update() {
+    if (this.stale || this.changed) this.draw();
+  }
+
   draw() {
-    if (!this.stale) return;
-    this.stale = false;
-    const canvas = this.app.view.strip, pen = canvas.getContext('2d');
-    const ratio = Math.min(2, window.devicePixelRatio || 1), width = canvas.clientWidth, height = canvas.clientHeight;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    this.changed = false;
+    const { pen, width, height, ratio } = cleared(this.app.view.strip);
     const style = getComputedStyle(this.app.root), film = height - 26, count = this.steps.length;
     pen.font = '12px system-ui, sans-serif';
     pen.fillStyle = style.getPropertyValue('--pg-dim');
@@ -142,11 +148,16 @@ export class Strip {
       pen.fillText('no prompt: the agent has to guess from the world alone', width / 2, height / 2);
       return;
     }
-    this.drawFilm(pen, width, film, count, style);
+    if (this.stale || this.film.width !== pen.canvas.width) {
+      this.stale = false;
+      Object.assign(this.film, { width: pen.canvas.width, height: pen.canvas.height });
+      const behind = this.film.getContext('2d');
+      behind.setTransform(ratio, 0, 0, ratio, 0, 0);
+      behind.font = pen.font;
+      this.drawFilm(behind, width, film, count, style);
+    }
+    pen.drawImage(this.film, 0, 0, width, height);
     this.drawAttention(pen, width, height, film, count, style);
-    const at = (width * (this.player.at + 0.5)) / count;
-    pen.fillStyle = style.getPropertyValue('--pg-text');
-    pen.fillRect(at - 1, 0, 2, film);
     if (this.drag) {
       const [low, high] = [...this.drag].sort((a, b) => a - b);
       pen.fillStyle = 'rgb(59 130 246 / 0.35)';

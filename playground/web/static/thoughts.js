@@ -32,11 +32,11 @@ export class Thoughts {
     a.style.width = (100 * (state.prompt_steps || 0)) / room + '%';
     b.style.width = (100 * (state.live_steps || 0)) / room + '%';
     out.contexttext.textContent = state.live_steps ? `${state.prompt_steps} prompt + ${state.live_steps} live of ${room}` : '–';
-    if (state.thoughts) this.think(state);
   }
 
-  think(state) {
-    const { distribution, attention } = state.thoughts, { out } = this.app;
+  /** What comes now and then: the distribution, and how much it looks at the prompt. */
+  think(state, { distribution, attention }) {
+    const { out } = this.app;
     out.look.textContent = attention ? percent(attention.reduce((sum, weight) => sum + weight, 0)) : '–';
     const size = this.controls.names.length;
     if (this.rows.length !== size) this.build(size);
@@ -71,7 +71,7 @@ export class Thoughts {
       pen.clearRect(0, 0, canvas.width, 1);
       if (distribution && distribution[n]) {
         const shares = distribution[n], most = Math.max(...shares, 1e-6);
-        canvas.width = shares.length;
+        if (canvas.width !== shares.length) canvas.width = shares.length;
         shares.forEach((share, bin) => {
           pen.fillStyle = `rgb(59 130 246 / ${Math.sqrt(share / most)})`;
           pen.fillRect(bin, 0, 1, 1);
