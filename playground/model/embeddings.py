@@ -124,15 +124,23 @@ class GridEncoder(nn.Module):
         self.out = nn.Linear(width * config.grid**2, config.width)
 
     def forward(self, grid: Tensor, text: Tensor) -> Tensor:
-        """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0."""
+        """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0.
+
+        Channels stay the last axis in memory: where the two orders meet, a CPU takes twenty times as long.
+        """
         _, height, width, channels = grid.shape
         grid = F.pad(grid, (0, GRID_CHANNELS - channels, 0, self.size - width, 0, self.size - height))
         symbols = torch.arange(GRID_SYMBOLS, device=grid.device)
         hot = grid.clamp(max=GRID_SYMBOLS - 1)[..., None] == symbols  # [N, H, W, C, symbols]
-        x = self.symbol(hot.flatten(3).to(text.dtype)).permute(0, 3, 1, 2) + self.cell
-        scale, shift = self.film(text)[:, :, None, None].chunk(2, dim=1)
-        x = x + self.conv2(F.gelu(self.conv1(F.gelu(x)) * (1 + scale) + shift))
-        return self.out(F.gelu(x).flatten(1))
+        x = self.symbol(hot.flatten(3).to(text.dtype)) + self.cell.permute(1, 2, 0)  # [N, H, W, local width]
+        scale, shift = self.film(text)[:, None, None].chunk(2, dim=-1)
+        x = x + self._convolve(self.conv2, F.gelu(self._convolve(self.conv1, F.gelu(x)) * (1 + scale) + shift))
+        return self.out(F.gelu(x).permute(0, 3, 1, 2).flatten(1))
+
+    @staticmethod
+    def _convolve(convolution: nn.Conv2d, x: Tensor) -> Tensor:
+        """[N, H, W, channels] -> the same."""
+        return convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class Tables(nn.Module):
