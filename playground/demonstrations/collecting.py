@@ -81,7 +81,7 @@ AMOUNTS: tuple[tuple[str, Amount], ...] = (
     ("dm_control/*", Amount(goals=40, shard_episodes=10)),
     ("classic/*-hidden", Amount(goals=300, episodes_per_goal=2)),
     ("classic/*", Amount(goals=100, shard_episodes=25)),
-    ("atari/*", Amount(goals=20, max_steps=500, shard_episodes=5, filtered=False)),
+    ("atari/*", Amount(goals=24, max_steps=1000, shard_episodes=6, filtered=False)),
     ("*", Amount(goals=200, episodes_per_goal=2)),
 )
 """Glob of task ids -> amount; the first that fits counts."""

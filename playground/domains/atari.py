@@ -1,10 +1,12 @@
-"""Atari 2600 games seen as small colour pictures, with experts that read the console's memory or try moves in a copy.
+"""Atari 2600 games seen as small pictures, with experts that read the console's memory or try moves in a copy.
 
-What is not obvious: sticky actions (each frame repeats the previous action with probability 0.25) are drawn here. The
-emulator could do it, but can be seeded only by loading the game anew; so a reset restores a saved console in 0.1 ms.
+What is not obvious: a picture's three colours are three moments, so that one picture shows how things move. Sticky
+actions (each frame repeats the previous action with probability 0.25) are drawn here. The emulator could do it, but can
+be seeded only by loading the game anew; so a reset restores a saved console in 0.1 ms.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,11 +25,15 @@ STICKINESS = 0.25
 MAX_NOOPS = 30
 FPS = 60.0 / FRAME_SKIP
 MAX_STEPS = 2048
-IMAGE_SIZE = 96
+IMAGE_SIZE = 64
+FIELD = slice(34, 198)
+"""Rows of the screen that are seen; above and below are scores."""
 
 
 class AtariEnv(DomainEnv):
-    """One game. `image`, uint8 [96, 96, 3]: the brighter of the last two frames, as objects may flicker.
+    """One game. `image`, uint8 [64, 64, 3]: brightness after this decision, the one before and the one before that.
+
+    Each is the brighter of a decision's last two frames, as objects may flicker.
 
     Actions are the game's minimal set. An episode begins after 0 to 30 idle frames, and ends when the game is over. The
     reward is the change of score.
@@ -65,6 +71,7 @@ class AtariEnv(DomainEnv):
         self._size = size
         self._steps = 0
         self._picture = np.zeros((210, 160, 3), dtype=np.uint8)
+        self._moments: deque[np.ndarray] = deque(maxlen=3)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -78,6 +85,7 @@ class AtariEnv(DomainEnv):
         for _ in range(1 + int(self.np_random.integers(MAX_NOOPS))):
             self.console.act(self.buttons[0])
         self._picture = self.console.getScreenRGB().copy()
+        self._moments.extend([self._moment()] * 3)
         return self._observe(), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -89,6 +97,7 @@ class AtariEnv(DomainEnv):
             if frame == FRAME_SKIP - 2:
                 flicker = self.console.getScreenRGB().copy()
         self._picture = np.maximum(self.console.getScreenRGB(), flicker)
+        self._moments.append(self._moment())
         self._steps += 1
         over = bool(self.console.game_over())
         return self._observe(), float(reward), over, self._steps >= MAX_STEPS and not over, {}
@@ -99,9 +108,13 @@ class AtariEnv(DomainEnv):
         height, width = self._picture.shape[:2]
         return np.array(picture.resize((round(self._size * width / height), self._size), Image.Resampling.NEAREST))
 
+    def _moment(self) -> np.ndarray:
+        """Brightness of the field, uint8 [64, 64]."""
+        picture = Image.fromarray(self._picture[FIELD]).convert("L")
+        return np.array(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BOX))
+
     def _observe(self) -> Observation:
-        picture = Image.fromarray(self._picture)
-        return {"image": np.array(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BOX))}
+        return {"image": np.stack(tuple(self._moments)[::-1], axis=-1)}
 
 
 def _pressed(name: str) -> str:
@@ -114,10 +127,12 @@ def _make(size: int, rom: str) -> AtariEnv:
 
 
 _EXPERTS: dict[str, Callable[[AtariEnv], Expert]] = {
+    "Bowling": experts.BowlingExpert,
     "Boxing": experts.BoxingExpert,
     "Breakout": partial(experts.PaddleExpert, game=experts.BREAKOUT),
     "Freeway": experts.FreewayExpert,
     "Pong": partial(experts.PaddleExpert, game=experts.PONG),
+    "Skiing": experts.SkiingExpert,
 }
 
 TASKS = tuple(

@@ -75,7 +75,11 @@ def paddle_policy(half_width: int, edge_bonus: float, frame_skip: int, stickines
 
 
 class PaddleExpert:
-    """Lets the console run ahead to see where the ball comes down, and moves the paddle there in time."""
+    """Lets the console run ahead to see where the ball comes down, and moves the paddle there in time.
+
+    While the ball goes away it follows the ball instead: where that will come back nobody can tell from a picture, and
+    a clone would learn nothing from being shown.
+    """
 
     def __init__(self, env: "AtariEnv", game: PaddleGame):
         self._env = env
@@ -98,8 +102,9 @@ class PaddleExpert:
         skip = self._env.frame_skip
         foreseen = len(self._path) > skip and self._path[skip - 1] == ball
         self._path = self._path[skip:] if foreseen else self._ball_path()
-        landing = self._path[-1][0]
-        offset = int(np.clip(self._paddle_at_rest() + game.centre - landing, -_REACH, _REACH))
+        leaves = len(self._path) > 1 and self._path[1][1] < ball[1]
+        aim = ball[0] if leaves else self._path[-1][0]
+        offset = int(np.clip(self._paddle_at_rest() + game.centre - aim, -_REACH, _REACH))
         # The paddle lags some frames behind the button.
         decisions = min(max((len(self._path) - 2) // skip, 1), _HORIZON)
         before = self._moves.index(self._env.pressed) if self._env.pressed in self._moves else 1
@@ -199,3 +204,53 @@ class BoxingExpert:
         vertical = "DOWN" if down > self.SLACK else "UP" if down < -self.SLACK else ""
         fire = "FIRE" if max(abs(right), abs(down)) <= 2 * self.SLACK else ""
         return np.array(self._env.button_names.index(vertical + horizontal + fire or "NOOP"))
+
+
+class BowlingExpert:
+    """Throws from the gutter's side, and steers the ball back up when it has rolled 60 pixels: nearly all pins fall."""
+
+    PLACE, STEER_FROM = 1, 60
+    ROLLING = 30
+    """Ball's position beyond which it has left the hand."""
+
+    def __init__(self, env: "AtariEnv"):
+        self._env = env
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def act(self, observation: Observation) -> Action:
+        memory = self._env.console.getRAM()
+        ball, place = int(memory[30]), int(memory[40])
+        if ball < self.ROLLING:
+            button = "DOWN" if place > self.PLACE + 1 else "FIRE"
+        else:
+            button = "UP" if ball >= self.STEER_FROM else "NOOP"
+        return np.array(self._env.button_names.index(button))
+
+
+class SkiingExpert:
+    """Steers towards the middle of the next gate, which it sees in the picture; its numbers were found by search."""
+
+    FLAG, SKIER = (66, 72, 200), (214, 92, 92)
+    NEXT_ROW = 70
+    """Row below which a gate is still ahead."""
+
+    def __init__(self, env: "AtariEnv"):
+        self._env = env
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def act(self, observation: Observation) -> Action:
+        screen, heading = self._env.console.getScreenRGB(), int(self._env.console.getRAM()[15])
+        skier = np.flatnonzero((screen[35:70] == self.SKIER).all(-1).any(0))
+        flags = (screen[self.NEXT_ROW :] == self.FLAG).all(-1)
+        rows = np.flatnonzero(flags.any(1))
+        right = 0.0
+        if len(rows) and len(skier):
+            gate = np.flatnonzero(flags[rows[0] : rows[0] + 10].any(0))
+            right = (gate[0] + gate[-1]) / 2 - skier.mean()
+        # Heading is 0 (left) to 15 (right); each decision turns it by about one.
+        turn = 7.5 + np.clip(0.12 * right, -4, 4) - heading
+        return np.array(self._env.button_names.index("RIGHT" if turn > 0.6 else "LEFT" if turn < -0.6 else "NOOP"))

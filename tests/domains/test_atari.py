@@ -23,16 +23,32 @@ def test_looking_ahead_leaves_no_trace(name: str) -> None:
         assert reward == same_reward and np.array_equal(observation["image"], again["image"])
 
 
-@pytest.mark.parametrize(("name", "steps", "score"), [("Breakout", 400, 5), ("Freeway", 130, 1), ("Boxing", 250, 1)])
+@pytest.mark.parametrize(
+    ("name", "steps", "score"),
+    [("Breakout", 400, 5), ("Freeway", 130, 1), ("Boxing", 250, 1), ("Bowling", 600, 15), ("Skiing", 600, -4300)],
+)
 def test_expert_scores(name: str, steps: int, score: float) -> None:
     env = make(f"atari/{name}", 64)
     expert = task(f"atari/{name}").make_expert(env)
     observation, _ = env.reset(seed=1)
     total = 0.0
     for _ in range(steps):
-        observation, reward, *_ = env.step(expert.act(observation))
+        observation, reward, over, *_ = env.step(expert.act(observation))
         total += reward
+        if over:
+            break
     assert total >= score
+
+
+def test_a_picture_holds_this_moment_and_the_two_before() -> None:
+    env = make("atari/Skiing", 64)
+    before = env.reset(seed=0)[0]["image"]
+    assert (before == before[..., :1]).all()
+    for _ in range(5):
+        image = env.step(np.array(1))[0]["image"]
+        assert np.array_equal(image[..., 1:], before[..., :2])
+        assert not np.array_equal(image[..., 0], before[..., 0])
+        before = image
 
 
 def test_paddle_goes_to_its_goal_and_stays() -> None:
