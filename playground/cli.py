@@ -191,12 +191,13 @@ def dagger(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 48,
     seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
     workers: WorkersOption = None,
+    swaps: Annotated[bool, typer.Option(help="Swap each prompt for another of its scene on the way.")] = False,
 ) -> None:
     """Let the agent play and the experts say what they would have done; adds to the episodes for training."""
     from playground.demonstrations.pool import parse_workers
     from playground.training.dagger import dagger as run
 
-    run(tasks, checkpoint, episodes, seed, out, parse_workers(workers))
+    run(tasks, checkpoint, episodes, seed, out, parse_workers(workers), swaps)
 
 
 @app.command(hidden=True)

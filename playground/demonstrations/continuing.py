@@ -4,6 +4,7 @@ They teach an agent whose prompt is swapped what to do in states, and after a hi
 The first expert's part is history; the second's part is what is learnt, under the second task and goal.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from playground.demonstrations.rollouts import disturbed
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, PlaygroundError
-from playground.task import TRAIN_SEEDS, Expert, Goal, Observation, Task
+from playground.task import TRAIN_SEEDS, Action, Expert, Goal, Observation, Task
 
 FIRST_SEED = 800_000
 """Training seeds from here on are for worlds in which experts take over from each other."""
@@ -143,12 +144,35 @@ def _work(job: _Job) -> int:
     return len(kept)
 
 
-def take_over(
-    task: Task, env: DomainEnv, expert: Expert, before: DomainEnv, first: Expert, seed: int, goal: Goal, noise: float
-) -> Continuation | None:
-    """Runs one episode in which `expert` takes over from `first` at a random step; both worlds get every action.
+@dataclass(frozen=True)
+class Handover:
+    """A step of an episode in which another expert takes over.
 
-    Observed is the world that the episode began in, as by an agent whose prompt is swapped.
+    Attributes:
+        t: number of the step.
+        observation: of the world that the episode began in, as seen by an agent whose prompt is swapped.
+        label: what the expert whose turn it is would do.
+        second: whether the take-over has happened.
+    """
+
+    t: int
+    observation: Observation
+    label: Action
+    second: bool
+
+
+def handing_over(
+    task: Task,
+    env: DomainEnv,
+    expert: Expert,
+    before: DomainEnv,
+    first: Expert,
+    seed: int,
+    goal: Goal,
+    first_goal: Goal,
+    rng: np.random.Generator,
+) -> Generator[Handover, Action, Continuation | None]:
+    """One episode in which `expert` takes over from `first` at a random step; both worlds get every action.
 
     Args:
         task: what `env` is of.
@@ -156,15 +180,19 @@ def take_over(
         expert: built for `env`.
         before: the world that is reset.
         first: built for `before`.
-        seed: of the world's start, the take-over and the noise.
+        seed: of the world's start.
         goal: of `env`.
-        noise: as for `rollout`.
+        first_goal: of `before`; None leaves it to the seed.
+        rng: decides on the moment of the take-over.
+
+    Yields:
+        Every step; the action that is executed is to be sent back.
 
     Returns:
-        The episode of `task`; None if the task cannot be set in that world, was done already or was not solved.
+        The episode of `task`, its actions the experts'; None if the task cannot be set in that world or was done
+        already.
     """
-    rng = np.random.default_rng([seed, 4])
-    seen, _ = before.reset(seed=seed)
+    seen, _ = before.reset(seed=seed, options=None if first_goal is None else {"goal": first_goal})
     if before.goal is not None and before.goal == goal:
         return None
     try:
@@ -181,7 +209,7 @@ def take_over(
             expert.reset()
             env.success = False  # by the first expert, or from the start
         action = first.act(seen) if t < history else expert.act(own)
-        executed = disturbed(env, action, noise, rng)
+        executed = yield Handover(t, seen, action, t >= history)
         own, reward, terminated, truncated, _ = env.step(executed)
         if not over:
             seen, _, ended, cut, _ = before.step(executed)
@@ -200,9 +228,24 @@ def take_over(
             after_success += 1
         if terminated or truncated or t - history + 1 == SECOND_PART or after_success > AFTER_SUCCESS:
             break
-    if len(actions) <= history or (task.has_success and not env.success):
+    if len(actions) <= history:
         return None
     return Continuation(_episode(task, env, observations, actions, rewards, terminated, seed), history)
+
+
+def take_over(
+    task: Task, env: DomainEnv, expert: Expert, before: DomainEnv, first: Expert, seed: int, goal: Goal, noise: float
+) -> Continuation | None:
+    """Runs `handing_over` with the experts' own actions and noise (see `rollout`); None too if it ends unsolved."""
+    rng = np.random.default_rng([seed, 4])
+    run = handing_over(task, env, expert, before, first, seed, goal, None, rng)
+    try:
+        step = next(run)
+        while True:
+            step = run.send(disturbed(env, step.label, noise, rng))
+    except StopIteration as end:
+        found: Continuation | None = end.value
+    return None if found is None or found.episode.success is False else found
 
 
 def _episode(

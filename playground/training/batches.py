@@ -22,6 +22,9 @@ FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
 """The first steps of an episode weigh more: there only the prompt tells the goal."""
 
+CORRECTED = 0.4
+"""Share of sequences that are drawn from corrections alone, where there are any; the rest from all episodes."""
+
 LEAST_LIVE = 8
 """Live steps below which a sequence is not shortened to fill a row."""
 
@@ -45,6 +48,7 @@ class TaskData:
         start, length: int [E].
         history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
         prompts: int [E] -> the demonstrations of the same goal, each goal's list shared.
+        corrections: int, the episodes that are no demonstrations: there the expert says what would have been right.
         goals_held_out: whether the task is a goal family and none of its held-out goals is among these.
     """
 
@@ -60,6 +64,7 @@ class TaskData:
     length: np.ndarray
     history: np.ndarray
     prompts: list[np.ndarray]
+    corrections: np.ndarray
     goals_held_out: bool
 
     @property
@@ -100,6 +105,7 @@ class TaskData:
             length=episodes["length"].astype(np.int64),
             history=packed.histories,
             prompts=[shared[goal] for goal in episodes["goal"].tolist()],
+            corrections=np.flatnonzero(~packed.promptable),
             goals_held_out=family is not None and all(family.part(goal) == TRAINED for goal in packed.goals.values()),
         )
 
@@ -201,7 +207,8 @@ class Sampler:
             room[row] -= len(sequence)
 
     def _sequence(self, task: TaskData, rng: np.random.Generator) -> Sequence:
-        episode = int(rng.integers(len(task.length)))
+        corrected = len(task.corrections) > 0 and rng.random() < CORRECTED
+        episode = int(rng.choice(task.corrections) if corrected else rng.integers(len(task.length)))
         choices = task.prompts[episode]
         prompt, source = np.zeros(0, np.int64), episode
         if len(choices) > 1 and rng.random() < self.prompted:
@@ -212,7 +219,7 @@ class Sampler:
         at_start = rng.random() < (0.5 if length <= 2 * self.config.max_live else 0.2)
         most = self.config.max_live
         history = int(task.history[episode])
-        earliest = max(0, history - most // 2)
+        earliest = max(0, history - int(rng.integers(most // 4, most)))
         first = earliest if at_start else int(rng.integers(earliest, length))
         whole = (at_start and length <= most) or first < history
         count = most if whole else int(rng.integers(max(1, most // 6), most + 1))

@@ -16,16 +16,18 @@ import numpy as np
 from playground import domains
 from playground.agent import BatchAgent, loaded_agent
 from playground.demonstrations import PackedTask, default_root, packed_tasks
+from playground.demonstrations.continuing import mates
 from playground.demonstrations.packed import write_shard
 from playground.demonstrations.pool import Workers, run_shards
 from playground.demonstrations.rollouts import random_action
 from playground.domains.base import DomainEnv
 from playground.episode import Episode
-from playground.errors import BadFileError
+from playground.errors import BadFileError, BadValueError, PlaygroundError
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.task import TRAIN_SEEDS, Action, Observation, Task
 from playground.tokens.timestep import Form
+from playground.training.swapping import ROUNDS, Pair, drive_swaps
 
 WORLDS = 16
 """Worlds of one task that are stepped together, and episodes of a shard."""
@@ -52,6 +54,7 @@ class _Job:
     checkpoint: str | None
     root: Path
     seed: int
+    swaps: bool
 
 
 def dagger(
@@ -61,6 +64,7 @@ def dagger(
     seed: int = 0,
     root: Path | None = None,
     workers: Workers | None = None,
+    swaps: bool = False,
 ) -> None:
     """Lets an agent drive on tasks that have collected demonstrations, and adds shards with the expert's labels.
 
@@ -71,24 +75,36 @@ def dagger(
         seed: of the first world, counted from `FIRST_SEED`; another one adds to what is there.
         root: where the demonstrations lie; a cache folder of the user's by default.
         workers: processes, or a cluster's address; all cores by default.
+        swaps: whether each prompt is swapped on the way for one of another task or goal of the scene; tasks without
+            company are left out.
 
     Raises:
-        BadFileError: none of the tasks has demonstrations to prompt with.
+        BadFileError: none of the tasks has demonstrations to prompt with (and company, if prompts are swapped).
+        BadValueError: chance is to have its prompts swapped.
         PlaygroundError: some tasks failed; all others were collected before this is raised.
     """
     root = root or default_root()
-    found = domains.matching(packed_tasks(root), tasks)
+    if swaps and checkpoint == CHANCE:
+        raise BadValueError("random actions follow no prompt that could be swapped; give a checkpoint")
+    packed = packed_tasks(root)
+    found = [id for id in domains.matching(packed, tasks) if not swaps or _company(id, packed)]
     if not found:
         raise BadFileError(f"{root}: no demonstrations of {tasks} to prompt the agent with; collect them first")
     folder = None if checkpoint is None else str(checkpoint)
     seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + episodes, WORLDS)
-    jobs = [_Job(id, folder, root, first) for id in found for first in seeds]
+    jobs = [_Job(id, folder, root, first, swaps) for id in found for first in seeds]
     jobs = [job for job in jobs if not _place(job).exists()]
     run_shards(_work, jobs, workers, lambda job, _: "")
 
 
+def _company(id: str, packed: Sequence[str]) -> list[str]:
+    """The tasks with demonstrations whose prompts can come before this one's."""
+    return [mate.id for mate in mates(domains.task(id)) if mate.id in packed]
+
+
 def _place(job: _Job) -> Path:
-    return job.root / job.task / f"{'chance' if job.checkpoint == CHANCE else 'dagger'}-{job.seed:06d}"
+    kind = "swapped" if job.swaps else "chance" if job.checkpoint == CHANCE else "dagger"
+    return job.root / job.task / f"{kind}-{job.seed:06d}"
 
 
 def _work(job: _Job) -> None:
@@ -96,16 +112,29 @@ def _work(job: _Job) -> None:
     task = domains.task(job.task)
     packed = PackedTask.open(job.root, job.task)
     rng = np.random.default_rng(job.seed)
-    choices = np.flatnonzero(packed.promptable)
-    prompts = [packed.prompt(int(e)) for e in rng.choice(choices, WORLDS)]
-    envs = [task.make(64) for _ in range(WORLDS)]
-    model = None if job.checkpoint == CHANCE else loaded_agent(job.checkpoint)
-    try:
-        episodes = drive(task, envs, model, prompts, job.seed)
-    finally:
-        for env in envs:
-            env.close()
-    write_shard(_place(job), episodes, task.hidden_goal, WORLDS, demonstrations=False)
+    histories: list[int] = []
+    if job.swaps:
+        company = [PackedTask.open(job.root, id) for id in _company(job.task, packed_tasks(job.root))]
+        pairs = [Pair.make(packed, company[rng.integers(len(company))]) for _ in range(WORLDS // ROUNDS)]
+        try:
+            found = drive_swaps(pairs, loaded_agent(job.checkpoint), job.seed, STRETCH, EXPERT_DRIVES)
+        finally:
+            for pair in pairs:
+                pair.close()
+        if not found:
+            raise PlaygroundError(f"{task.id}: no prompt could be swapped for one of it; leave this task out")
+        episodes, histories = [c.episode for c in found], [c.history for c in found]
+    else:
+        choices = np.flatnonzero(packed.promptable)
+        prompts = [packed.prompt(int(e)) for e in rng.choice(choices, WORLDS)]
+        envs = [task.make(64) for _ in range(WORLDS)]
+        model = None if job.checkpoint == CHANCE else loaded_agent(job.checkpoint)
+        try:
+            episodes = drive(task, envs, model, prompts, job.seed)
+        finally:
+            for env in envs:
+                env.close()
+    write_shard(_place(job), episodes, task.hidden_goal, WORLDS, demonstrations=False, histories=histories)
 
 
 def drive(

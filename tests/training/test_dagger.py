@@ -89,6 +89,8 @@ def test_what_an_agent_drove_is_never_a_prompt(tmp_path: Path, demonstrations: l
     rng = np.random.default_rng(0)
     drawn = [sampler._sequence(data, rng) for _ in range(200)]
     assert {s.live_episode for s in drawn} == set(range(8))
+    corrected = np.mean([s.live_episode >= 4 for s in drawn])
+    assert 0.55 < corrected < 0.85  # half of all episodes, and `CORRECTED` of the sequences
     for s in drawn:
         assert s.prompt_episode in (0, 1, 2, 3) and s.prompt_episode != s.live_episode
         assert s.prompt_episode // 2 == (s.live_episode % 4) // 2  # of the same goal
