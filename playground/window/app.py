@@ -12,6 +12,9 @@ from playground.window.keys import listed, pressed_digit, pressed_key
 from playground.window.player import MAX_FPS, Player
 from playground.window.screen import Screen
 
+SCREENLESS = ("offscreen", "dummy")
+"""Drivers of SDL that show nothing, for tests that ask for them."""
+
 SHARE = 0.8
 """Of the desktop's height that the window takes at first."""
 
@@ -29,15 +32,16 @@ class App:
 
     def __init__(self, player: Player, size: tuple[int, int] | None = None):
         os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
-        os.environ["SDL_FRAMEBUFFER_ACCELERATION"] = "0"  # SDL's own OpenGL context would lock MuJoCo's out
+        if sys.platform.startswith("linux"):  # SDL's own OpenGL context would lock MuJoCo's out
+            os.environ["SDL_FRAMEBUFFER_ACCELERATION"] = "0"
         try:
             pygame.display.init()
         except pygame.error as error:
             raise _no_display(str(error)) from error
         driver = pygame.display.get_driver()
-        if driver in ("offscreen", "dummy") and os.environ.get("SDL_VIDEODRIVER") != driver:
+        if driver == "wayland" or (driver in SCREENLESS and os.environ.get("SDL_VIDEODRIVER") != driver):
             pygame.display.quit()
-            raise _no_display(f"SDL found only {driver!r}")
+            raise _no_display(f"SDL found only {driver!r}, which cannot be drawn on beside MuJoCo; XWayland would do")
         pygame.font.init()
         pygame.joystick.init()
         self.player, self.screen, self.running = player, Screen(player), True

@@ -6,18 +6,21 @@ import sys
 
 import numpy as np
 import pygame
+import pytest
 
 from playground.demonstrations import find_demonstration
 from tests.conftest import TASK
 
 
-def test_an_error_is_shown_and_survived(open_window):
+@pytest.mark.parametrize(("part", "method"), [("policy", "act"), ("env", "step"), ("env", "render")])
+def test_an_error_of_agent_or_world_is_shown_and_survived(open_window, part, method):
     person = open_window()
-    session = person.player.view.session
-    act, session.policy.act = session.policy.act, lambda observation: 1 / 0
+    broken = getattr(person.player.view.session, part)
+    whole = getattr(broken, method)
+    setattr(broken, method, lambda *_: 1 / 0)
     person.wait(0.3)
     assert person.app.running and not person.player.playing and "ZeroDivisionError" in person.player.error
-    session.policy.act = act
+    setattr(broken, method, whole)
     person.press(pygame.K_SPACE)
     person.wait(0.3)
     assert person.event.t > 0 and person.player.error == ""
@@ -40,6 +43,27 @@ def test_every_size_can_be_drawn(open_window):
         person.app.turn()
         assert person.app.window.get_surface().get_size() == size
         assert person.app.screen.live[0].width > 60
+
+
+def test_on_fine_screens_the_mouse_finds_what_is_drawn(open_window):
+    """Where a unit of the window holds 2 x 2 pixels, as on Retina: drawn in pixels, pointed at in units."""
+    person = open_window()
+    window = person.app.window
+
+    class Fine:
+        size, flip, destroy = window.size, window.flip, window.destroy
+        surface = pygame.Surface((2 * window.size[0], 2 * window.size[1]))
+
+        def get_surface(self):
+            return self.surface
+
+    coarse = person.app.screen.track.copy()
+    person.app.window = Fine()
+    person.app.turn()
+    track = person.app.screen.track
+    assert abs(track.width - 2 * coarse.width) <= 4 and abs(track.top - 2 * coarse.top) <= 8
+    person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=(track.centerx // 2, track.centery // 2))
+    assert abs(person.player.view.held - len(person.player.view.demonstration.episode) // 2) <= 1
 
 
 def test_a_late_window_drops_pictures_and_then_time(open_window):
