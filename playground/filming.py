@@ -23,7 +23,10 @@ from playground.prompt import Prompt
 from playground.recorder import EventDigest
 from playground.session import Session
 from playground.task import Goal, Task
-from playground.video import VideoWriter, captioned, check_target, stride, tiled
+from playground.video import ACCENT, FAINT, INK, WARM, VideoWriter, captioned, check_target, stride, tiled
+
+NEWS_SECONDS = 1.0
+"""How long a swapped prompt's name stands out."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class _Panel:
     drawing: bool = True
     picture: np.ndarray | None = None
     ends: list[StepEvent] = field(default_factory=list)
+    swapped: int | None = None
+    """Timestep of the episode's latest swap."""
 
     def wants_frame(self, t: int) -> bool:
         return self.drawing
@@ -69,13 +74,18 @@ class _Panel:
         self.digest(event)
         if event.t == 0:
             self.ends.append(event)
+            self.swapped = None
+        elif event.prompt != self.ends[-1].prompt:
+            self.swapped = event.t
         self.ends[-1] = event
         if event.frame is not None:
             self.draw(event, event.frame)
 
     def draw(self, event: StepEvent, frame: np.ndarray) -> None:
         under = f"t {event.t}   return {event.total_reward:.2f}" + ("   solved" if event.success else "")
-        lines = (self.task.id, event.prompt or "no prompt", under)
+        fresh = self.swapped is not None and event.t - self.swapped < NEWS_SECONDS * self.task.fps
+        prompt = f"prompt: {event.prompt}" if event.prompt else "no prompt"
+        lines = ((prompt, WARM if fresh else ACCENT), (self.task.id, INK), (under, FAINT))
         self.picture = captioned(frame, lines) if self.overlay else frame
 
     def go(self, t: int) -> StepEvent:

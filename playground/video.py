@@ -16,7 +16,10 @@ from playground.errors import BadFileError, BadValueError
 SUFFIXES = (".mp4", ".gif", ".webp")
 MAX_FPS = 30.0
 
-_PAPER, _INK = (18, 20, 26), (226, 230, 238)
+INK, FAINT, ACCENT, WARM = (228, 232, 240), (140, 147, 163), (94, 176, 255), (255, 176, 84)
+"""Colours of text."""
+
+PAPER = (18, 20, 26)
 
 
 def stride(fps: float, limit: float = MAX_FPS) -> int:
@@ -117,20 +120,20 @@ def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     width, height = size
     if picture.shape[0] // 2 * 2 == height and picture.shape[1] // 2 * 2 == width:
         return picture[:height, :width]
-    return np.asarray(ImageOps.pad(Image.fromarray(picture), size, color=_PAPER))
+    return np.asarray(ImageOps.pad(Image.fromarray(picture), size, color=PAPER))
 
 
-def captioned(picture: np.ndarray, lines: tuple[str, ...]) -> np.ndarray:
-    """The picture, uint8 [H, W, 3], under a band with one row of text per line; text too wide is cut."""
+def captioned(picture: np.ndarray, lines: Sequence[tuple[str, tuple[int, int, int]]]) -> np.ndarray:
+    """The picture, uint8 [H, W, 3], under a band with one row per line (text, colour); text too wide is cut."""
     height, width = picture.shape[:2]
     size = max(10, width // 22)
     font, row = ImageFont.load_default(size), size + size // 2
-    canvas = Image.new("RGB", (width, height + row * len(lines) + size // 2), _PAPER)
+    canvas = Image.new("RGB", (width, height + row * len(lines) + size // 2), PAPER)
     draw = ImageDraw.Draw(canvas)
-    for number, line in enumerate(lines):
-        while line and draw.textlength(line, font) > width - size:
-            line = line[:-2] + "…" if len(line) > 2 else ""
-        draw.text((size // 2, size // 4 + number * row), line, _INK, font)
+    for number, (text, colour) in enumerate(lines):
+        while text and draw.textlength(text, font) > width - size:
+            text = text[:-2] + "…" if len(text) > 2 else ""
+        draw.text((size // 2, size // 4 + number * row), text, colour, font)
     canvas.paste(Image.fromarray(picture), (0, canvas.height - height))
     return np.asarray(canvas)
 
@@ -140,7 +143,7 @@ def tiled(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
     columns = len(pictures) if len(pictures) < 4 else int(np.ceil(np.sqrt(len(pictures))))
     height, width = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
     rows = -(-len(pictures) // columns)
-    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), _PAPER, np.uint8)
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), PAPER, np.uint8)
     for n, picture in enumerate(pictures):
         top, left = n // columns * (height + gap), n % columns * (width + gap)
         canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture

@@ -15,7 +15,7 @@ from playground.prompt import Prompt
 from playground.recorder import EpisodeRecorder, EventDigest, VideoRecorder
 from playground.session import Session
 from playground.task import Task
-from playground.video import captioned, stride, tiled
+from playground.video import INK, captioned, stride, tiled
 from tests.loop_toy import LINE, LineEnv, LineExpert
 
 
@@ -174,7 +174,7 @@ def test_prompts_in_one_world_share_its_goal():
 
 def test_captions_stay_inside_and_pictures_stand_in_a_row():
     picture = np.full((40, 64, 3), 200, np.uint8)
-    captioned_ = captioned(picture, ("a title that is much too long for this", "b"))
+    captioned_ = captioned(picture, (("a title that is much too long for this", INK), ("b", INK)))
     assert captioned_.shape[1] == 64 and captioned_.shape[0] > 40
     np.testing.assert_array_equal(captioned_[-40:], picture)
     assert tiled([picture, captioned_]).shape == (captioned_.shape[0], 2 * 64 + 4, 3)

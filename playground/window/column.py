@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pygame
 
+from playground.video import ACCENT, FAINT, INK, WARM
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.readouts import readouts
 from playground.viewing.reel import Reel
-from playground.window.pen import ACCENT, FAINT, INK, LINE, PANEL, WARM, Pen, fitting
+from playground.window.pen import LINE, PANEL, Pen, fitting
 from playground.window.player import Player
 from playground.window.view import View
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pygame
 
-PAPER, PANEL, LINE = (18, 20, 26), (27, 30, 38), (52, 57, 70)
-INK, FAINT, ACCENT, WARM, BAD = (228, 232, 240), (140, 147, 163), (94, 176, 255), (255, 176, 84), (255, 112, 112)
+from playground.video import PAPER
+
+PANEL, LINE, BAD = (27, 30, 38), (52, 57, 70), (255, 112, 112)
 
 Colour = tuple[int, int, int]
 

@@ -2,9 +2,10 @@
 
 import pygame
 
+from playground.video import ACCENT, FAINT, INK, PAPER, WARM
 from playground.window.column import BARS, NOTE, TRACK, Column, prompt_label
 from playground.window.keys import KEYS
-from playground.window.pen import ACCENT, BAD, FAINT, INK, PANEL, PAPER, WARM, Pen, fitting
+from playground.window.pen import BAD, PANEL, Pen, fitting
 from playground.window.player import Player, View
 
 LIVE_SHARE = 0.6
