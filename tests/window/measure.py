@@ -1,7 +1,7 @@
 """Measures the window as its user finds it: seconds to the first moving picture, pictures a second, the world's rate.
 
 python -m tests.window.measure             opens its own virtual screen (Xvfb) where there is no display
-python -m tests.window.measure --size 640  another width of the drawn pictures
+python -m tests.window.measure --size 480  another width of the drawn pictures
 """
 
 import json
@@ -70,11 +70,11 @@ def screen() -> Iterator[None]:
         server.wait()
 
 
-def watch(task: str, size: int | None, seconds: float) -> dict[str, Any]:
+def watch(task: str, size: int, seconds: float) -> dict[str, Any]:
     """Opens the window on a task for so long."""
     began = time.time()
     command = [sys.executable, "-c", WATCHED, str(seconds), "window", "--task", task]
-    command += [] if size is None else ["--size", str(size)]
+    command += ["--size", str(size)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     shown = json.loads(ended.stdout.splitlines()[-1])
@@ -93,7 +93,7 @@ def watch(task: str, size: int | None, seconds: float) -> dict[str, Any]:
     }
 
 
-def main(size: int | None = None, seconds: float = 5.0, tasks: str = ",".join(TASKS), json_file: Path | None = None):
+def main(size: int = 640, seconds: float = 5.0, tasks: str = ",".join(TASKS), json_file: Path | None = None):
     found: dict[str, Any] = {"load of the machine before": os.getloadavg()[0]}
     with screen():
         for task in tasks.split(","):
