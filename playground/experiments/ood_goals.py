@@ -4,7 +4,6 @@ The article doubts that a prompt works unless it is very like those of training.
 any training (`playground.domains.goals`); what was achieved is measured, and how strange the agent finds the prompt.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,11 @@ from playground import assets, domains
 from playground.agent import loaded_agent, strangeness
 from playground.demonstrations.rollouts import rollout
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
-from playground.errors import UnknownNameError
-from playground.experiments.running import FIGURE, Options, auroc, flat, run, table, write_report
+from playground.experiments.running import FIGURE, Job, Options, auroc, flat, run_cases, table, take_part, write_report
 from playground.facade import make_policy
 from playground.model import read_config
 from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS
-from playground.training.evaluation import fingerprint
 from playground.training.trials import SEEDS_PER_RUN, ModelActors, PolicyActors, Start
 
 WORLDS = 8
@@ -41,38 +38,15 @@ COLUMNS = (("error", ""), ("error_shown", ""), ("error", "_expert"))
 COLOURS = {"model": "#2c7fb8", "nearest": "#d95f0e", "expert": "#333333", "random": "#999999"}
 
 
-@dataclass(frozen=True)
-class Job:
-    """One part of a family's goals with one agent."""
-
-    task: str
-    part: str
-    agent: str
-    episodes: int
-    seed: int
-    checkpoint: str | None
-
-    @property
-    def key(self) -> str:
-        return f"{self.task} {self.part} {self.agent}"
-
-
 def ood_goals(options: Options) -> dict[str, Any]:
     """Runs the experiment; see `run` for what is written and raised.
 
     Raises:
         UnknownNameError: no family matches.
     """
-    chosen = domains.matching(domains.families(), options.scenes)
-    if not chosen:
-        raise UnknownNameError("goal family", options.scenes, domains.families())
-    jobs = [
-        Job(id, part, agent, options.episodes, options.seed, options.checkpoint)
-        for id in chosen
-        for part in PARTS
-        for agent in AGENTS
-    ]
-    report = run("ood-goals", options, fingerprint(options.checkpoint), jobs, _work, conclude)
+    chosen = take_part("goal family", options, domains.families())
+    cases = [(id, part, agent) for id in chosen for part in PARTS for agent in AGENTS]
+    report = run_cases("ood-goals", options, cases, _work, conclude)
     held_out = read_config(options.checkpoint or assets.ASSETS / "checkpoint")[1].get("goals_held_out", [])
     report["trained_on_held_out_goals"] = [id for id in chosen if id not in held_out]
     _draw(report, options)
@@ -81,9 +55,9 @@ def ood_goals(options: Options) -> dict[str, Any]:
 
 def _work(job: Job) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
-    task, family = domains.task(job.task), domains.families()[job.task]
-    rng = np.random.default_rng([job.seed, PARTS.index(job.part)])  # the same goals for every agent
-    goals = [family.draw(job.part, rng) for _ in range(job.episodes)]
+    task, family = domains.task(job.subject), domains.families()[job.subject]
+    rng = np.random.default_rng([job.seed, PARTS.index(job.condition)])  # the same goals for every agent
+    goals = [family.draw(job.condition, rng) for _ in range(job.episodes)]
     first = job.seed * SEEDS_PER_RUN
     envs = [task.make(64) for _ in range(min(WORLDS, job.episodes))]
     try:
@@ -94,7 +68,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
         if job.agent in ("model", "nearest"):
             for i, goal in enumerate(goals):
                 episode = rollout(task, envs[0], expert, PROMPT_SEEDS[first + i], goal)
-                prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {job.part}"), envs[0].achieved
+                prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {job.condition}"), envs[0].achieved
         model = loaded_agent(job.checkpoint) if job.agent == "model" else None
         actors: ModelActors | PolicyActors = (
             PolicyActors([make_policy(job.agent, task, env, row) for row, env in enumerate(envs)])

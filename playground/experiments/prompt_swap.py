@@ -6,7 +6,7 @@ stand beside it.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache, partial
 from itertools import product
 from typing import Any
@@ -19,7 +19,7 @@ from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped, shipped_counts
 from playground.domains.base import DomainEnv
 from playground.domains.scenes import Witness, scenes
-from playground.errors import BadValueError, UnknownNameError
+from playground.errors import BadValueError
 from playground.experiments.rollouts import (
     LIMIT,
     LIMITS,
@@ -32,11 +32,10 @@ from playground.experiments.rollouts import (
     play,
     still,
 )
-from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
+from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
 from playground.facade import make_policy
 from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, Goal, Task
-from playground.training.evaluation import fingerprint
 from playground.training.scoring import normalise
 from playground.training.trials import SEEDS_PER_RUN, Start, wrong_prompts
 
@@ -83,39 +82,20 @@ TWO_AIMS = ("wrong", "swapped_midway")
 """Conditions in which the prompt shows something else than the world asks for."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One scene under one kind of prompt with one agent."""
-
-    scene: str
-    condition: str
-    agent: str
-    episodes: int
-    seed: int
-    checkpoint: str | None
-
-    @property
-    def key(self) -> str:
-        return f"{self.scene} {self.condition} {self.agent}"
-
-
 def prompt_swap(options: Options) -> dict[str, Any]:
     """Runs the experiment; see `run` for what is written and raised.
 
     Raises:
         UnknownNameError: no scene matches.
     """
-    known = _scenes()
-    chosen = domains.matching(known, options.scenes)
-    if not chosen:
-        raise UnknownNameError("scene", options.scenes, known)
-    jobs = [
-        Job(scene, condition, agent, options.episodes, options.seed, options.checkpoint)
+    chosen = take_part("scene", options, _scenes())
+    cases = [
+        (scene, condition, agent)
         for scene in chosen
         for agent, conditions in AGENTS.items()
         for condition in conditions
     ]
-    report = run("prompt-swap", options, fingerprint(options.checkpoint), jobs, _work, conclude)
+    report = run_cases("prompt-swap", options, cases, _work, conclude)
     _draw(report, options)
     return report
 
@@ -139,8 +119,8 @@ def _worlds(task: Task, count: int, use: str) -> list[DomainEnv]:
 
 def _work(job: Job) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
-    tasks = _scenes()[job.scene]
-    rng = np.random.default_rng([job.seed, len(job.scene)])  # the same pairs for every agent
+    tasks = _scenes()[job.subject]
+    rng = np.random.default_rng([job.seed, len(job.subject)])  # the same pairs for every agent
     two = job.condition in TWO_AIMS
     pairs = [(a, b) for a in tasks for b in tasks if a != b or a.hidden_goal] if two else [(a, a) for a in tasks]
     shares = _dealt(job.episodes, [pairs[i] for i in rng.permutation(len(pairs))])

@@ -2,25 +2,44 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from playground.demonstrations.pool import Workers, cores, run_jobs
-from playground.errors import BadFileError, PlaygroundError
+from playground.domains import matching
+from playground.errors import BadFileError, PlaygroundError, UnknownNameError
+from playground.training.evaluation import fingerprint
 from playground.training.scoring import RESAMPLES, bootstrap_interval
 
 RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
 
 
-class Job(Protocol):
-    """A piece of an experiment that one process does; `key` names it in the result."""
+@dataclass(frozen=True)
+class Job:
+    """A piece of an experiment that one process does.
+
+    Attributes:
+        subject: what is taken part in: a scene, a family or a task.
+        condition: under which prompt or goal.
+        agent: who acts; empty where the condition tells.
+        episodes, seed, checkpoint: as in `Options`.
+    """
+
+    subject: str
+    condition: str
+    agent: str
+    episodes: int
+    seed: int
+    checkpoint: str | None
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Its name in the result."""
+        return f"{self.subject} {self.condition} {self.agent}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,31 @@ class Options:
     workers: Workers | None = None
 
 
+def take_part(kind: str, options: Options, known: Iterable[str]) -> list[str]:
+    """Those of the known names that the options choose.
+
+    Raises:
+        UnknownNameError: there is none of this kind.
+    """
+    known = list(known)
+    chosen = matching(known, options.scenes)
+    if not chosen:
+        raise UnknownNameError(kind, options.scenes, known)
+    return chosen
+
+
+def run_cases(
+    name: str,
+    options: Options,
+    cases: Iterable[tuple[str, str, str]],
+    work: Callable[[Job], list[dict[str, Any]]],
+    conclude: Callable[[dict[str, list[dict[str, Any]]]], dict[str, Any]],
+) -> dict[str, Any]:
+    """`run` for the options' checkpoint: a `Job` for each subject, condition and agent."""
+    jobs = [Job(*case, options.episodes, options.seed, options.checkpoint) for case in cases]
+    return run(name, options, fingerprint(options.checkpoint), jobs, work, conclude)
+
+
 def run(
     name: str,
     options: Options,
@@ -58,7 +102,7 @@ def run(
         name: of the experiment.
         options: where and how much.
         weights: tells one set of weights from another.
-        jobs: `Job`s; done in this order.
+        jobs: `Job`s, or what else has a `key` that names it in the result; done in this order.
         work: job -> one record per episode; must be importable by other processes.
         conclude: records by key -> what else the result holds, "summary" among it.
 

@@ -4,7 +4,6 @@ Replaying the demonstration by nearest neighbour, chance, and the agent without 
 exceeds them is a skill that the prompt has called up.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,8 @@ import numpy as np
 from playground import assets, domains
 from playground.agent import loaded_agent
 from playground.demonstrations import shipped_counts
-from playground.errors import UnknownNameError
-from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
+from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
 from playground.model import read_config
-from playground.training.evaluation import fingerprint
 from playground.training.scoring import normalise
 from playground.training.trials import Settings, evaluate_task
 
@@ -30,21 +27,6 @@ WHO = {
 COLOURS = {"agent": "#2c7fb8", "no_prompt": "#7fcdbb", "replay": "#d95f0e", "random": "#999999"}
 
 
-@dataclass(frozen=True)
-class Job:
-    """One held-out task with one agent."""
-
-    task: str
-    who: str
-    episodes: int
-    seed: int
-    checkpoint: str | None
-
-    @property
-    def key(self) -> str:
-        return f"{self.task} {self.who}"
-
-
 def zero_shot(options: Options) -> dict[str, Any]:
     """Runs the experiment on every task that the checkpoint has not learnt; see `run` for what is written and raised.
 
@@ -54,21 +36,18 @@ def zero_shot(options: Options) -> dict[str, Any]:
     folder = options.checkpoint or assets.ASSETS / "checkpoint"
     learnt = set(read_config(folder)[1].get("tasks", []))
     held_out = [id for id in shipped_counts() if id not in learnt and id in {task.id for task in domains.tasks()}]
-    chosen = domains.matching(held_out, options.scenes)
-    if not chosen:
-        raise UnknownNameError("held-out task", options.scenes, held_out)
-    jobs = [Job(id, who, options.episodes, options.seed, options.checkpoint) for id in chosen for who in WHO]
-    report = run("zero-shot", options, fingerprint(options.checkpoint), jobs, _work, conclude)
+    chosen = take_part("held-out task", options, held_out)
+    report = run_cases("zero-shot", options, [(id, who, "") for id in chosen for who in WHO], _work, conclude)
     _draw(report, options)
     return report
 
 
 def _work(job: Job) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
-    agent, prompt = WHO[job.who]
+    agent, prompt = WHO[job.condition]
     model = loaded_agent(job.checkpoint) if agent == "model" else None
-    found = evaluate_task(domains.task(job.task), Settings(agent, prompt, job.episodes, job.seed), model)
-    known = assets.scores().get(job.task)
+    found = evaluate_task(domains.task(job.subject), Settings(agent, prompt, job.episodes, job.seed), model)
+    known = assets.scores().get(job.subject)
     return [{"score": score, "normalised": normalise(score, known)} for score in found["scores"]]
 
 
