@@ -298,7 +298,7 @@ def card(checkpoint: CheckpointOption = None) -> None:
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(help="prompt-swap, ood-goals or zero-shot.")],
+    name: Annotated[str, typer.Argument(help="prompt-swap, ood-goals, zero-shot or ablations.")],
     out: Annotated[Path, typer.Option(help="Folder for result.json, figure.png and report.md; finished parts stay.")],
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per condition.")] = 50,
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other worlds.")] = 0,

@@ -9,7 +9,7 @@ from playground.experiments.running import Options
 from playground.task import EVALUATION_SEEDS
 from playground.training.trials import SEEDS_PER_RUN
 
-NAMES = ("ood-goals", "prompt-swap", "zero-shot")
+NAMES = ("ablations", "ood-goals", "prompt-swap", "zero-shot")
 
 
 def experiment(name: str, options: Options) -> dict[str, Any]:

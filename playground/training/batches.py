@@ -22,9 +22,6 @@ FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
 """The first steps of an episode weigh more: there only the prompt tells the goal."""
 
-CORRECTED = 0.4
-"""Share of sequences that are drawn from corrections alone, where there are any; the rest from all episodes."""
-
 LEAST_LIVE = 8
 """Live steps below which a sequence is not shortened to fill a row."""
 
@@ -48,7 +45,8 @@ class TaskData:
         start, length: int [E].
         history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
         prompts: int [E] -> the demonstrations of the same goal, each goal's list shared.
-        corrections: int, the episodes that are no demonstrations: there the expert says what would have been right.
+        demonstrations: int, the episodes that the expert drove alone.
+        corrections: int, all others: there the experts say what would have been right.
         goals_held_out: whether the task is a goal family and none of its held-out goals is among these.
     """
 
@@ -64,6 +62,7 @@ class TaskData:
     length: np.ndarray
     history: np.ndarray
     prompts: list[np.ndarray]
+    demonstrations: np.ndarray
     corrections: np.ndarray
     goals_held_out: bool
 
@@ -105,6 +104,7 @@ class TaskData:
             length=episodes["length"].astype(np.int64),
             history=packed.histories,
             prompts=[shared[goal] for goal in episodes["goal"].tolist()],
+            demonstrations=np.flatnonzero(packed.promptable),
             corrections=np.flatnonzero(~packed.promptable),
             goals_held_out=family is not None and all(family.part(goal) == TRAINED for goal in packed.goals.values()),
         )
@@ -146,7 +146,7 @@ class Sampler:
         batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
         task_weights: glob of task ids -> relative frequency within their domain; 1 for all others.
-        prompted, from_end: see `Recipe`.
+        prompted, from_end, corrected: see `Recipe`.
     """
 
     def __init__(
@@ -159,9 +159,10 @@ class Sampler:
         task_weights: dict[str, float],
         prompted: float,
         from_end: float,
+        corrected: float,
     ):
         self.config, self.batch_rows = config, batch_rows
-        self.prompted, self.from_end = prompted, from_end
+        self.prompted, self.from_end, self.corrected = prompted, from_end, corrected
         self.rows = {m: n for m, n in rows.items() if any(d.modality == m for d in data)}
         self.tasks = {m: [d for d in data if d.modality == m] for m in self.rows}
         self.chances = {}
@@ -207,8 +208,8 @@ class Sampler:
             room[row] -= len(sequence)
 
     def _sequence(self, task: TaskData, rng: np.random.Generator) -> Sequence:
-        corrected = len(task.corrections) > 0 and rng.random() < CORRECTED
-        episode = int(rng.choice(task.corrections) if corrected else rng.integers(len(task.length)))
+        corrected = len(task.corrections) > 0 and rng.random() < self.corrected
+        episode = int(rng.choice(task.corrections if corrected else task.demonstrations))
         choices = task.prompts[episode]
         prompt, source = np.zeros(0, np.int64), episode
         if len(choices) > 1 and rng.random() < self.prompted:

@@ -1,8 +1,10 @@
 """How a checkpoint is trained: one frozen dataclass and the two recipes, for two CPU cores and for one GPU."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from playground.errors import BadValueError, UnknownNameError
+from playground.model import ModelConfig, preset
 
 TASKS = ("metaworld/*", "dm_control/*", "classic/*", "babyai/*", "atari/[!B]*", "atari/Bowling", "atari/Breakout")
 """All but Boxing, which is held out."""
@@ -62,6 +64,8 @@ class Recipe:
         clip: largest gradient norm.
         prompted: share of sequences that start with a prompt (Gato: 0.25).
         from_end: share of prompts that are cut from the episode's end (Gato: 0.5).
+        corrected: share of sequences that are drawn from corrections (DAgger's, continuations) where a task has them.
+        model: fields of the preset's configuration that are other.
         compile: whether the trunk is compiled (worth it on a GPU).
     """
 
@@ -80,13 +84,21 @@ class Recipe:
     clip: float = 1.0
     prompted: float = 0.85
     from_end: float = 0.5
+    corrected: float = 0.6
+    model: tuple[tuple[str, Any], ...] = ()
     compile: bool = False
 
     def __post_init__(self) -> None:
         if self.minutes <= 0:
             raise BadValueError(f"training minutes are {self.minutes}; give more than 0")
-        if not 0 <= self.prompted <= 1 or not 0 <= self.from_end <= 1:
-            raise BadValueError(f"prompted {self.prompted} and from_end {self.from_end} are shares; give 0 to 1")
+        for name in ("prompted", "from_end", "corrected"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadValueError(f"{name} is {getattr(self, name)}, a share; give 0 to 1")
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the model looks like."""
+        return replace(preset(self.preset), **dict(self.model))
 
 
 RECIPES = {

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
 from playground.errors import BadFileError, BadValueError
-from playground.model import GeneralistModel, preset, read_config, save_pretrained
+from playground.model import GeneralistModel, read_config, save_pretrained
 from playground.training.batches import Sampler, TaskData
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import Recipe
@@ -46,7 +46,7 @@ def load_data(root: Path, recipe: Recipe) -> list[TaskData]:
     found = [id for id in packed_tasks(root) if any(fnmatchcase(id, part) for part in recipe.tasks)]
     if not found:
         raise BadFileError(f"{root}: no demonstrations of {', '.join(recipe.tasks)}; run `playground collect` first")
-    config = preset(recipe.preset)
+    config = recipe.config
     return [TaskData.load(PackedTask.open(root, id), config) for id in tqdm(found, desc="loading", unit="task")]
 
 
@@ -92,16 +92,16 @@ def train(
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
     loaded = load_data(data or default_root(), recipe)
-    config = preset(recipe.preset)
+    config = recipe.config
     with fabric.init_module():
         model = GeneralistModel(config)
     # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
     model = model.to(fabric.device)
     masters = MasterWeights(model, recipe.weight_decay, recipe.ema)
-    step, elapsed, spoilt = 0, 0.0, set[str]()
+    step, elapsed, learnt, spoilt = 0, 0.0, set[str](), set[str]()
     if resume:
         step, elapsed = _load_state(out / STATE, masters)
-        spoilt = _spoilt(out)
+        learnt, spoilt = _earlier(out)
     if recipe.compile:
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
     sampler = Sampler(
@@ -113,9 +113,10 @@ def train(
         dict(recipe.task_weights),
         recipe.prompted,
         recipe.from_end,
+        recipe.corrected,
     )
     out.mkdir(parents=True, exist_ok=True)
-    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, loaded, spoilt).run()
+    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, loaded, learnt, spoilt).run()
     return out
 
 
@@ -134,11 +135,12 @@ class _Loop:
         step: int,
         elapsed: float,
         data: list[TaskData],
+        learnt: set[str],
         spoilt: set[str],
     ):
         self.fabric, self.model, self.masters, self.sampler = fabric, model, masters, sampler
         self.recipe, self.out, self.seed = recipe, out, seed
-        self.tasks = [d.id for d in data]
+        self.tasks = sorted(learnt.union(d.id for d in data))
         self.goals_held_out = sorted(d.id for d in data if d.goals_held_out and d.id not in spoilt)
         self.step, self.before = step, elapsed
         self.shares = {m: s for m, s in recipe.shares if m in sampler.rows}
@@ -236,12 +238,13 @@ class _Loop:
         save_pretrained(averaged, self.out, training)
 
 
-def _spoilt(out: Path) -> set[str]:
-    """The tasks whose held-out goals, if they have any, an earlier part of this run was trained on."""
+def _earlier(out: Path) -> tuple[set[str], set[str]]:
+    """What earlier parts of this run were trained on: all tasks, and those whose held-out goals were not left out."""
     if not (out / "config.json").is_file():
-        return set()
+        return set(), set()
     earlier = read_config(out)[1]
-    return set(earlier.get("tasks", ())) - set(earlier.get("goals_held_out", ()))
+    learnt = set(earlier.get("tasks", ()))
+    return learnt, learnt - set(earlier.get("goals_held_out", ()))
 
 
 def _load_state(path: Path, masters: MasterWeights) -> tuple[int, float]:

@@ -20,7 +20,7 @@ from playground.web.reports import FIGURE, RESULT, report
 SMALL = {
     "prompt-swap": "metaworld/faucet",
     "ood-goals": "classic/CartPole-hidden",
-    "zero-shot": "babyai/GoToObjMazeS6",
+    "zero-shot": "babyai/PickupDist-hidden",
 }
 """Experiment -> the part of it that is small enough to wait for."""
 

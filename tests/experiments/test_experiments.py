@@ -1,18 +1,23 @@
 """Experiments: a small run each of the shipped agent, and what is concluded from known records."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from playground import domains
 from playground.agent import load_agent
+from playground.demonstrations import collect
 from playground.demonstrations import prompt as named_prompt
+from playground.demonstrations.packed import shard_folders
 from playground.domains.scenes import Witness, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
-from playground.experiments import NAMES, experiment, ood_goals, prompt_swap, zero_shot
+from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, zero_shot
 from playground.experiments.rollouts import ComparedModel, Experts, Trial, play
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
+from playground.model import read_config
+from playground.training.recipe import recipe
 from playground.training.trials import Start
 
 SEED = 1_500_000
@@ -100,6 +105,28 @@ def test_zero_shot(tmp_path, monkeypatch):
     for who in ("agent", "replay", "random"):
         low, value, high = (report["summary"][f"return_{who}{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
+
+
+def test_ablations(tmp_path, monkeypatch):
+    root = tmp_path / "packed"
+    collect("classic/CartPole", root, episodes=100, workers=1)
+    monkeypatch.setattr(ablations, "default_root", lambda: root)
+    monkeypatch.setattr(ablations, "MINUTES", 0.04)
+    arms = ("as it is", "half the width", ablations.FEWER)
+    monkeypatch.setattr(ablations, "ARMS", {arm: ablations.ARMS[arm] for arm in arms})
+    monkeypatch.setattr(ablations, "recipe", lambda name: replace(recipe(name), preset="tiny"))
+    with pytest.raises(UnknownNameError, match="ablations"):
+        experiment("ablations", Options(tmp_path / "result", 2, 0, "metaworld/*", workers=1))
+    report = experiment("ablations", Options(tmp_path / "result", 2, 0, "*", workers=1))
+    summary = written(tmp_path / "result")["summary"]
+    assert summary == report["summary"] and report["complete"] and set(report["records"]) == set(arms)
+    for arm in arms:
+        assert summary[f"{arm} right_low"] <= summary[f"{arm} right"] <= summary[f"{arm} right_high"]
+        assert summary[f"{arm} steps"] > 0 and read_config(tmp_path / "result" / "arms" / arm.replace(" ", "-"))
+    widths = [read_config(tmp_path / "result/arms" / arm)[0].width for arm in ("as-it-is", "half-the-width")]
+    assert widths == [32, 128]
+    assert len(list((tmp_path / "result/arms/a-shard-of-data/data/classic/CartPole").iterdir())) == 1
+    assert len(shard_folders(root, "classic/CartPole")) > 1
 
 
 def test_what_does_not_exist_is_told(tmp_path):

@@ -15,7 +15,7 @@ from playground.model import GeneralistModel, from_pretrained, preset, read_conf
 from playground.training.batches import Sampler, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
-from playground.training.train import STATE, _spoilt, learning_rate, train
+from playground.training.train import STATE, _earlier, learning_rate, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
 TINY = Recipe(preset="tiny", minutes=0.05, rows=(("grid", 4),), shares=(("grid", 1.0),), warmup=5)
@@ -42,7 +42,7 @@ def data(root: Path) -> list[TaskData]:
 
 
 def sampler(data: list[TaskData], layout: str = "step", **changes: float) -> Sampler:
-    options = {"prompted": 1.0, "from_end": 0.5} | changes
+    options = {"prompted": 1.0, "from_end": 0.5, "corrected": 0.6} | changes
     return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 6}, 4, {}, {}, **options)
 
 
@@ -61,7 +61,7 @@ def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]
 
 def test_tasks_are_drawn_as_often_as_asked_within_their_domain(data: list[TaskData]) -> None:
     other = replace(data[0], id="other/point")
-    draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5)
+    draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5, 0.6)
     np.testing.assert_allclose(draw.chances["grid"], [0.25, 0.5, 0.25])
 
 
@@ -172,10 +172,10 @@ def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path) -> No
 
 
 def test_goals_that_an_earlier_part_saw_stay_seen(tmp_path: Path) -> None:
-    assert _spoilt(tmp_path) == set()
+    assert _earlier(tmp_path) == (set(), set())
     training = {"tasks": ["toy/point", "toy/walk"], "goals_held_out": ["toy/walk"]}
     save_pretrained(GeneralistModel(preset("tiny")), tmp_path, training)
-    assert _spoilt(tmp_path) == {"toy/point"}
+    assert _earlier(tmp_path)[1] == {"toy/point"}
 
 
 def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tmp_path: Path) -> None:
