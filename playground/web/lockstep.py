@@ -24,7 +24,12 @@ from playground.web.videos import Videos
 if TYPE_CHECKING:
     from playground.agent import Agent
 
-LIVE_FPS = 60.0
+MOST_FPS, LEAST_FPS = 60.0, 16.0
+"""Pictures per second of a world that keeps its time, and those that even one that falls behind is drawn with."""
+
+LATE_SECONDS = 0.02
+"""How late a step may be before it counts as late: drawing then becomes rarer, and else more frequent again."""
+
 END_PAUSE_SECONDS = 1.2
 """How long the end of an episode is shown, at real time."""
 
@@ -69,6 +74,7 @@ class Lockstep:
         self._held: list[str] = []
         self._ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
         self._drawn_at = self._thought_at = 0.0
+        self._gap = 1 / MOST_FPS
 
     # Time
 
@@ -154,16 +160,19 @@ class Lockstep:
         """Whether to draw the next step: the page has taken the last pictures and it is time, or nothing follows."""
         if not self.playing or self.videos.recording:
             return True
-        return perf_counter() - self._drawn_at >= 0.9 / LIVE_FPS and not self._outbox.picture_waits
+        now = perf_counter()
+        if now - self._drawn_at < 0.9 * self._gap or self._outbox.picture_waits:
+            return False
+        late = not isinstance(self._speed, str) and now - self.due > LATE_SECONDS
+        self._gap = min(1 / LEAST_FPS, 1.15 * self._gap) if late else max(1 / MOST_FPS, 0.95 * self._gap)
+        self._drawn_at = now
+        return True
 
     def publish(self) -> None:
         """Tells the page how things stand, with the pictures that were drawn since."""
         pictures = {n: jpeg(panel.frame) for n, panel in enumerate(self.panels) if panel.frame is not None}
         for panel in self.panels:
             panel.frame = None
-        now = perf_counter()
-        if pictures:
-            self._drawn_at = now
         state: dict[str, Any] = {
             "agent": self._agent,
             "playing": self.playing,
@@ -185,6 +194,7 @@ class Lockstep:
                 **(rates(self._ticks, main.task.fps) if self._ticks else {"ratio": None, "drawn_fps": None}),
                 "others": [self._beside(panel) for panel in others],
             }
+            now = perf_counter()
             if not self.ready or now - self._thought_at > THOUGHT_SECONDS:
                 self._thought_at = now
                 state["thoughts"] = self._thoughts(main)

@@ -39,7 +39,7 @@ class Reception:
         self._visitors: dict[str, Visitor] = {}
         self._left: dict[str, float] = {}
         self._queue: list[asyncio.Event] = []
-        self._dismissed = False
+        self._leaving: list[Visitor] = []
         self._spare: Visitor | None = self._new()  # so that the first page opens at once
 
     def _new(self) -> Visitor:
@@ -105,9 +105,11 @@ class Reception:
                 self._dismiss(id)
 
     def tidy(self) -> bool:
-        """Whether somebody has been dismissed since the last call, so that there is memory to give back."""
-        dismissed, self._dismissed = self._dismissed, False
-        return dismissed
+        """Whether somebody's worlds have been closed since the last call, so that there is memory to give back."""
+        ended = [visitor for visitor in self._leaving if visitor.ended]
+        for visitor in ended:
+            self._leaving.remove(visitor)
+        return bool(ended)
 
     def counts(self) -> dict[str, int]:
         """How many are here and how many wait."""
@@ -119,8 +121,9 @@ class Reception:
 
     def _dismiss(self, id: str) -> None:
         self._left.pop(id, None)
-        self._visitors.pop(id).close()
-        self._dismissed = True
+        visitor = self._visitors.pop(id)
+        visitor.close()
+        self._leaving.append(visitor)
         self._call_queue()
 
     def dismiss_sleeper(self, id: str) -> None:
@@ -131,7 +134,7 @@ class Reception:
 
     def close(self) -> None:
         """Closes every session."""
-        visitors = [*self._visitors.values(), *([self._spare] if self._spare else [])]
+        visitors = [*self._visitors.values(), *self._leaving, *([self._spare] if self._spare else [])]
         for visitor in visitors:
             visitor.close()
         for visitor in visitors:

@@ -113,6 +113,11 @@ class Visitor:
             self._closed = True
             self._wake.notify()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended and its worlds are closed."""
+        return not self._thread.is_alive()
+
     def join(self) -> None:
         """Waits for the thread of a closed visitor."""
         self._thread.join(timeout=10)

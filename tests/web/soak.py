@@ -1,0 +1,101 @@
+"""Soaks the server with visitors who come and go: python -m tests.web.soak --minutes 60
+
+In rounds: for some minutes up to three visitors swap, compare, record, change worlds, reload their tabs and close them
+in mid-run; then all go, and once the server has closed their sessions its vitals are taken at rest. The first round
+warms up. Ends with 1 if memory has grown by more than a tenth since, threads or files have become more, or the log
+holds an error; it waits for ever for a session that is left.
+"""
+
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import typer
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich import print
+
+from tests.web.measure import TASKS, errors_of, opened, server
+
+ROUND_MINUTES = 4.0
+MEMORY_GROWTH = 1.1
+
+
+def vitals(pid: int, address: str) -> dict[str, Any]:
+    """Memory in MB, threads (those of OpenGL contexts included), open files, visitors."""
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
+    )
+    house = json.loads(urllib.request.urlopen(f"{address}/pg/house", timeout=600).read())
+    return {
+        "memory": int(status["VmRSS"].split()[0]) // 1024,
+        "threads": int(status["Threads"]),
+        "files": len(os.listdir(f"/proc/{pid}/fd")),
+        "visitors": house["visitors"],
+    }
+
+
+def come_and_go(browser: Browser, address: str, rng: random.Random, minutes: float) -> None:
+    """Visitors of one round."""
+    pages, prompts = list[Page](), [f"{task}#{n}" for task in TASKS for n in range(4)]
+    deadline = time.monotonic() + 60 * minutes
+    while time.monotonic() < deadline:
+        if len(pages) < 3 and rng.random() < 0.4:
+            pages.append(opened(browser, address))
+        for page in pages:
+            wish = rng.choice(
+                [{"prompt": rng.choice(prompts)}] * 6
+                + [{"reset": rng.randrange(1000)}, {"push": True}, {"agent": rng.choice(["model", "expert"])}]
+                + [{"compare": rng.choice(prompts)}, {"drop": 1}, {"record": True}, {"record": False}]
+                + [{"open": {"task": rng.choice(TASKS), "prompts": [rng.choice(prompts)]}}]
+            )
+            page.evaluate("wish => window.playground.send({ ...wish, playing: true })", wish)
+        if pages and rng.random() < 0.12:
+            page = pages.pop(rng.randrange(len(pages)))
+            page.reload() if rng.random() < 0.3 else None
+            page.close()
+        time.sleep(1)
+    for page in pages:
+        page.close()
+
+
+def at_rest(pid: int, address: str) -> dict[str, Any]:
+    """The vitals once nobody is there any more and idle threads have ended."""
+    while (found := vitals(pid, address))["visitors"]:
+        time.sleep(5)
+    time.sleep(35)  # memory is given back after a sweep; idle threads of the web server end
+    return found | vitals(pid, address)
+
+
+def main(minutes: float = 60.0, json_file: Path | None = None) -> None:
+    log = Path(tempfile.mkdtemp()) / "server.log"
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    rng, rests, end = random.Random(0), list[dict[str, Any]](), time.monotonic() + 60 * minutes
+    with server(log) as (address, pid, _), sync_playwright() as playwright:
+        while len(rests) < 2 or time.monotonic() < end:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+            come_and_go(browser, address, rng, min(ROUND_MINUTES, minutes / 3))
+            peak = vitals(pid, address)
+            browser.close()
+            rests.append(
+                at_rest(pid, address) | {"memory, all there": peak["memory"], "visitors, all there": peak["visitors"]}
+            )
+            print(round((time.monotonic() - end) / 60 + minutes, 1), rests[-1])
+    first, last = rests[0], rests[-1]
+    errors = errors_of(log)
+    grown = [name for name in ("threads", "files") if last[name] > first[name]]
+    grown += ["memory"] if last["memory"] > MEMORY_GROWTH * first["memory"] else []
+    print({"grown": grown, "errors": errors})
+    if json_file:
+        json_file.write_text(json.dumps({"rests": rests, "grown": grown, "errors": errors}, indent=1) + "\n")
+    sys.exit(bool(grown or errors))
+
+
+if __name__ == "__main__":
+    typer.run(main)
