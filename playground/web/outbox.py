@@ -44,8 +44,11 @@ class Outbox:
         notify()
 
     def detach(self) -> None:
+        """Disconnects the page, which is called once more, so that it learns of it."""
         with self._lock:
-            self._notify = None
+            notify, self._notify = self._notify, None
+        if notify is not None:
+            notify()
 
     @property
     def attached(self) -> bool:

@@ -41,7 +41,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
     """
     import gradio as gr
 
-    from playground.web.page import HEAD, STYLE, THEME, build_page
+    from playground.web.page import HEAD, STYLE, THEME, Calm, build_page
 
     reception = Reception(agent, checkpoint, domains.task(task).id, limit)
 
@@ -56,6 +56,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
         await asyncio.to_thread(laboratory.close)
 
     app = FastAPI(lifespan=lifespan)
+    app.add_middleware(Calm)
     _add_routes(app, reception, laboratory)
 
     @app.websocket("/pg/stage")

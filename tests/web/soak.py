@@ -2,8 +2,8 @@
 
 In rounds: for some minutes up to three visitors swap, compare, record, change worlds, reload their tabs and close them
 in mid-run; then all go, and once the server has closed their sessions its vitals are taken at rest. The first round
-warms up. Ends with 1 if memory has grown by more than a tenth since, threads or files have become more, or the log
-holds an error; it waits for ever for a session that is left.
+warms up. Ends with 1 if memory has grown by more than a tenth since, OpenGL contexts or files have become more, or the
+log holds an error; it waits for ever for a session that is left.
 """
 
 import json
@@ -25,10 +25,12 @@ from tests.web.measure import TASKS, errors_of, opened, server
 
 ROUND_MINUTES = 4.0
 MEMORY_GROWTH = 1.1
+POOLS = 40
+"""Threads that the web server starts for requests as it needs them, and keeps."""
 
 
 def vitals(pid: int, address: str) -> dict[str, Any]:
-    """Memory in MB, threads (those of OpenGL contexts included), open files, visitors."""
+    """Memory in MB, threads, OpenGL contexts (llvmpipe has a thread for each), open files, visitors."""
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
     )
@@ -36,6 +38,7 @@ def vitals(pid: int, address: str) -> dict[str, Any]:
     return {
         "memory": int(status["VmRSS"].split()[0]) // 1024,
         "threads": int(status["Threads"]),
+        "contexts": sum(name.read_text().startswith("llvmpipe") for name in Path(f"/proc/{pid}/task").glob("*/comm")),
         "files": len(os.listdir(f"/proc/{pid}/fd")),
         "visitors": house["visitors"],
     }
@@ -89,7 +92,8 @@ def main(minutes: float = 60.0, json_file: Path | None = None) -> None:
             print(round((time.monotonic() - end) / 60 + minutes, 1), rests[-1])
     first, last = rests[0], rests[-1]
     errors = errors_of(log)
-    grown = [name for name in ("threads", "files") if last[name] > first[name]]
+    grown = [name for name in ("contexts", "files") if last[name] > first[name]]
+    grown += ["threads"] if last["threads"] > first["threads"] + POOLS else []
     grown += ["memory"] if last["memory"] > MEMORY_GROWTH * first["memory"] else []
     print({"grown": grown, "errors": errors})
     if json_file:

@@ -1,10 +1,12 @@
 """A visitor without a browser: obeys, keeps the newest picture only, survives errors; reels tell the truth."""
 
+import gc
 import json
 import os
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,9 +15,11 @@ from typing import Any
 import pytest
 
 from playground.demonstrations import shipped
+from playground.domains.base import DomainEnv
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter
 from playground.web.catalogue import gallery
+from playground.web.panel import Panel
 from playground.web.visitor import Visitor
 from tests.conftest import OTHER, TASK
 
@@ -280,10 +284,36 @@ def test_a_video_is_kept_while_the_visitor_is_there(page: Page):
     assert not path.exists()
 
 
+def test_visitors_who_come_and_go_leave_nothing_behind(painter: Painter):
+    def left() -> tuple[int, int, int]:
+        gc.collect()
+        alive = [o for o in gc.get_objects() if issubclass(type(o), (Visitor, Panel, DomainEnv))]
+        return len(alive), threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    def visit(number: int) -> None:
+        visitor = Visitor({"task": TASK, "prompts": [f"{TASK}#0"]}, "nearest", None, painter, 64)
+        page = Page(visitor)
+        visitor.command({"compare": f"{TASK}#1", "speed": "max"})
+        visitor.command({"record": True})
+        page.until(lambda live: len(live.get("others", ())) == 1 and live["recording"] and live["t"] > 2)
+        visitor.command({"open": {"task": OTHER if number % 2 else TASK}})
+        visitor.detach()
+        visitor.close()
+        visitor.join()
+        assert visitor.ended
+
+    visit(0)
+    before = left()
+    for number in range(4):
+        visit(number)
+    assert all(after <= then for after, then in zip(left(), before, strict=True))
+
+
 def test_without_opengl_the_page_tells_the_cure():
     code = f"""
 import time
 from playground.viewing.reel import Painter
+from playground.web.panel import Panel
 from playground.web.visitor import Visitor
 painter = Painter(64)
 visitor = Visitor({{"task": "metaworld/reach"}}, "expert", None, painter, 64)

@@ -1,0 +1,97 @@
+"""In a real browser: a house with one place, whose agent thinks; who waits, who sleeps, and experiments run live."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from playground.web import laboratory, reception, server
+from tests.conftest import TASK
+from tests.web.conftest import serving
+from tests.web.test_page import card, opened, until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def house(demonstrations: None, checkpoint: Path) -> Iterator[str]:
+    """Address of a server with one place, whose visitors watch an untrained agent."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "SWEEP_SECONDS", 0.2)
+        with serving(server.build_app("model", str(checkpoint), TASK, limit=1)) as address:
+            yield address
+
+
+@pytest.fixture
+def page(browser: Browser, house: str) -> Iterator[Page]:
+    page = opened(browser, house)
+    yield page
+    page.close()
+
+
+def test_what_the_agent_thinks_is_shown(page: Page):
+    expect(page.locator("[data-out=latency]")).to_contain_text("ms")
+    expect(page.locator("[data-out=entropy]")).to_contain_text("bit")
+    expect(page.locator("[data-out=contexttext]")).to_contain_text(" prompt + ")
+    expect(page.locator("[data-out=look]")).to_contain_text("%")
+    page.wait_for_function("window.playground.attention()?.length == window.playground.made()[0].read.length")
+    assert page.evaluate("window.playground.attention().every((weight) => weight >= 0)")
+    shares = page.locator(".pg-choices > div").evaluate_all(
+        "rows => rows.map((row) => Number(row.style.getPropertyValue('--share')))"
+    )
+    assert len(shares) > 2 and sum(shares) == pytest.approx(1, abs=0.02)
+    card(page, f"{TASK}#1").click()
+    until(page, f"s.acted == '{TASK}#1' && s.prompt_steps > 0")
+    page.click("[data-do=noprompt]")
+    until(page, "s.acted === null && s.prompt_steps == 0")
+    expect(page.locator("[data-out=look]")).to_have_text("–")
+
+
+def test_nothing_jumps_while_the_agent_acts(page: Page):
+    jumps = page.evaluate(
+        """async () => {
+          let moved = 0;
+          const watch = new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => (moved += value)));
+          watch.observe({ type: 'layout-shift' });
+          window.playground.send({ speed: 8 });
+          await new Promise((done) => setTimeout(done, 2500));
+          watch.disconnect();
+          return moved;
+        }"""
+    )
+    assert jumps < 0.01
+
+
+def test_who_comes_to_a_full_house_waits_in_line_and_gets_in(browser: Browser, house: str, page: Page):
+    waiting = browser.new_page()
+    waiting.goto(house)
+    line = waiting.locator("[data-out=link]")
+    expect(line).to_have_text("1 people are here; you are number 1 in line", timeout=30_000)
+    assert waiting.evaluate("window.playground.state().t") is None
+    page.close()
+    until(waiting, "s.t >= 1")
+    expect(line).to_have_text("connected")
+    waiting.close()
+
+
+def test_who_sleeps_makes_room(browser: Browser, house: str, page: Page, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reception, "IDLE_SECONDS", 1.0)
+    waiting = browser.new_page()
+    waiting.goto(house)
+    waiting.wait_for_function("window.playground && window.playground.state().t >= 1", timeout=30_000)
+    expect(page.locator("[data-out=link]")).to_have_text("closed while you were away; reload to come back")
+    waiting.close()
+
+
+def test_a_small_experiment_runs_live_to_its_report(page: Page, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(laboratory, "EPISODES", 1)
+    page.click("[data-do=experiments]")
+    page.click("nav button:has-text('▶ zero-shot')")
+    page.click("article button")
+    progress = page.locator("article [role=status]")
+    expect(progress).to_contain_text("running")
+    expect(page.locator("article button")).to_be_disabled()
+    expect(progress).to_contain_text("done in", timeout=600_000)
+    expect(page.locator("article table").first).to_contain_text(laboratory.SMALL["zero-shot"])
+    page.wait_for_function("document.querySelector('article img').naturalWidth > 100")
