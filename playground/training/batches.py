@@ -22,8 +22,8 @@ FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
 """The first steps of an episode weigh more: there only the prompt tells the goal."""
 
-LEAST_LIVE = 8
-"""Live steps below which a sequence is not shortened to fill a row."""
+LEFT_OVER = 1 / 16
+"""Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
 TEXTS = 8
 """Number and length of a batch's texts are rounded up to a multiple of this: few shapes, see `cloning.ROWS`."""
@@ -124,6 +124,12 @@ class Sequence:
     def __len__(self) -> int:
         return len(self.prompt) + len(self.live)
 
+    def cut(self, length: int) -> "Sequence":
+        """At most that many timesteps: fewer live ones, and where half of them are not enough, the prompt's last."""
+        live = min(len(self.live), max(length - len(self.prompt), (length + 1) // 2))
+        prompt = self.prompt[len(self.prompt) - min(len(self.prompt), length - live) :]
+        return replace(self, prompt=prompt, live=self.live[:live], weight=self.weight[:live])
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -131,6 +137,11 @@ class Batch:
 
     steps: Steps
     weight: Tensor
+
+    @property
+    def filled(self) -> int:
+        """How many of the timesteps are no padding."""
+        return int((self.steps.actions[..., 0] >= 0).sum())
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(self.steps.to(device), self.weight.to(device, non_blocking=True))
@@ -185,14 +196,15 @@ class Sampler:
                 count -= rows
 
     def _fill(self, modality: str, count: int, rng: np.random.Generator) -> list[list["Sequence"]]:
-        """Draws sequences until the rows are full; the last ones are shortened to fit.
+        """Draws sequences until the rows are full; the last ones are cut to fit.
 
         In the `flat` layout a padded scalar would be a position of its own, so a batch holds one task.
         """
         members, chances = self.tasks[modality], self.chances[modality]
         fixed = members[rng.choice(len(members), p=chances)] if self.config.layout == "flat" else None
         rows: list[list[Sequence]] = [[] for _ in range(count)]
-        room = np.full(count, self.config.max_prompt + self.config.max_live)
+        length = self.config.max_prompt + self.config.max_live
+        room = np.full(count, length)
         while True:
             sequence = self._sequence(fixed or members[rng.choice(len(members), p=chances)], rng)
             fitting = np.flatnonzero(room >= len(sequence))
@@ -200,10 +212,9 @@ class Sampler:
                 row = fitting[room[fitting].argmin()]
             else:
                 row = room.argmax()
-                most = int(room[row]) - len(sequence.prompt)
-                if most < min(LEAST_LIVE, len(sequence.live)):
+                if room[row] < max(1, LEFT_OVER * length):
                     return rows
-                sequence = replace(sequence, live=sequence.live[:most], weight=sequence.weight[:most])
+                sequence = sequence.cut(int(room[row]))
             rows[row].append(sequence)
             room[row] -= len(sequence)
 

@@ -52,6 +52,8 @@ class MasterWeights:
         decayed = sum(p.numel() for p in parameters if p.ndim > 1)
         self.weights = torch.cat([p.detach().float().flatten() for p in self.parameters])
         self.average = self.weights.clone()
+        self._gradient = torch.empty_like(self.weights)
+        self._gradients = self._gradient.split([p.numel() for p in self.parameters])
         self.ema = ema
         self._parts = [nn.Parameter(self.weights[:decayed]), nn.Parameter(self.weights[decayed:])]
         self._decayed = decayed
@@ -65,18 +67,22 @@ class MasterWeights:
         )
 
     def take_gradient(self) -> Tensor:
-        """The model's gradients as one float32 vector; the model's own are dropped."""
-        gradients = [p.new_zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in self.parameters]
-        for p in self.parameters:
+        """The model's gradients as one float32 vector, good until the next call; the model's own are dropped."""
+        for p, part in zip(self.parameters, self._gradients, strict=True):
+            if p.grad is None:
+                part.zero_()
+            else:
+                part.copy_(p.grad.flatten())
             p.grad = None
-        return torch.cat(gradients).float()
+        return self._gradient
 
     def update(self, gradient: Tensor, learning_rate: float, clip: float, step: int) -> float:
         """One optimiser step; returns the gradient's norm before clipping. A gradient with NaN is dropped."""
         norm = float(gradient.norm())
         if norm != norm or norm == float("inf"):
             return norm
-        gradient *= min(1.0, clip / (norm + 1e-6))
+        if norm > clip:
+            gradient *= clip / norm
         self._parts[0].grad, self._parts[1].grad = gradient[: self._decayed], gradient[self._decayed :]
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate

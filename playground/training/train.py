@@ -194,7 +194,7 @@ class _Loop:
         losses = {modality: 0.0 for modality, _ in batches}
         read = padded = 0
         for modality, batch in batches:
-            read += int(((batch.weight > 0) | batch.steps.show_action).sum())
+            read += batch.filled
             padded += batch.weight.numel()
             loss = cloning_loss(self.model, batch.to(self.fabric.device)) / weights[modality]
             self.fabric.backward(loss * (self.shares[modality] / scale))

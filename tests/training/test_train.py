@@ -118,13 +118,18 @@ def test_sequences_of_one_row_do_not_see_each_other(data: list[TaskData], layout
     assert together.item() == pytest.approx(alone.item(), rel=1e-4)
 
 
-def test_rows_are_nearly_full(data: list[TaskData]) -> None:
-    full = [
-        ((batch.weight > 0) | batch.steps.show_action).float().mean().item()
-        for i in range(20)
-        for _, batch in sampler(data).step(np.random.default_rng(i))
-    ]
-    assert np.mean(full) > 0.7  # real rows are ten times longer and fuller
+def test_under_a_twentieth_of_the_rows_is_padding(data: list[TaskData]) -> None:
+    batches = [batch for i in range(20) for _, batch in sampler(data).step(np.random.default_rng(i))]
+    assert sum(batch.filled for batch in batches) > 0.95 * sum(batch.weight.numel() for batch in batches)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 9, 100])
+def test_a_sequence_cut_to_fit_keeps_the_end_of_its_prompt_and_live_steps(data: list[TaskData], length: int) -> None:
+    whole = sampler(data)._sequence(data[0], np.random.default_rng(0))
+    cut = whole.cut(length)
+    assert len(cut) == min(length, len(whole)) and 1 <= len(cut.live) == len(cut.weight)
+    assert np.array_equal(cut.live, whole.live[: len(cut.live)])
+    assert np.array_equal(cut.prompt, whole.prompt[len(whole.prompt) - len(cut.prompt) :])
 
 
 @pytest.mark.parametrize("layout", ["step", "flat"])
