@@ -16,6 +16,9 @@ ROWS = 256
 """Row counts that depend on the data are rounded up to a multiple of this before a matrix product: few different
 shapes, as a CPU's kernels are made anew for each one."""
 
+FEW = 8
+"""Keys are sorted where there are that many times fewer of them than possible ones, else ticked off."""
+
 
 class _SumRows(torch.autograd.Function):
     """`sum_rows`; sums are taken in float32 both ways: in bfloat16 small summands would be lost."""
@@ -64,6 +67,9 @@ def starts(counts: Tensor) -> Tensor:
 
 def distinct(keys: Tensor, bound: int) -> tuple[Tensor, Tensor]:
     """The different ones among int64 [L] in [0, bound), rising, [R], and which of them each is, [L]."""
+    if FEW * len(keys) < bound:
+        found, which = keys.unique(return_inverse=True)
+        return found, which
     met = torch.zeros(bound, dtype=torch.bool, device=keys.device)
     met[keys] = True
     return met.nonzero()[:, 0], (met.cumsum(0) - 1)[keys]

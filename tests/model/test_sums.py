@@ -42,8 +42,9 @@ def test_nothing_to_sum(noise: torch.Generator):
     assert torch.equal(gradient, torch.zeros(3, 8))
 
 
-def test_distinct_keys_give_all_keys_again(noise: torch.Generator):
-    keys = torch.randint(50, (200,), generator=noise) * 3
+@pytest.mark.parametrize("count", [0, 10, 200])
+def test_distinct_keys_give_all_keys_again(noise: torch.Generator, count: int):
+    keys = torch.randint(50, (count,), generator=noise) * 3
     found, which = sums.distinct(keys, 150)
     assert torch.equal(found, keys.unique()) and torch.equal(found[which], keys)
 
