@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MOST_FPS, LEAST_FPS = 60.0, 16.0
 """Pictures per second of a world that keeps its time, and those that even one that falls behind is drawn with."""
 
-LATE_SECONDS = 0.02
-"""How late a step may be before it counts as late: drawing then becomes rarer, and else more frequent again."""
+LATE_SECONDS = 0.15
+"""How late a step may be; if one is later, pictures become rarer, else more frequent again."""
 
 END_PAUSE_SECONDS = 1.2
 """How long the end of an episode is shown, at real time."""
@@ -164,7 +164,7 @@ class Lockstep:
         if now - self._drawn_at < 0.9 * self._gap or self._outbox.picture_waits:
             return False
         late = not isinstance(self._speed, str) and now - self.due > LATE_SECONDS
-        self._gap = min(1 / LEAST_FPS, 1.15 * self._gap) if late else max(1 / MOST_FPS, 0.95 * self._gap)
+        self._gap = min(1 / LEAST_FPS, 1.1 * self._gap) if late else max(1 / MOST_FPS, 0.95 * self._gap)
         self._drawn_at = now
         return True
 
