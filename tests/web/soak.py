@@ -34,12 +34,13 @@ def vitals(pid: int, address: str) -> dict[str, Any]:
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
     )
+    files = len(os.listdir(f"/proc/{pid}/fd"))  # before the request, which opens one
     house = json.loads(urllib.request.urlopen(f"{address}/pg/house", timeout=600).read())
     return {
         "memory": int(status["VmRSS"].split()[0]) // 1024,
         "threads": int(status["Threads"]),
         "contexts": sum(name.read_text().startswith("llvmpipe") for name in Path(f"/proc/{pid}/task").glob("*/comm")),
-        "files": len(os.listdir(f"/proc/{pid}/fd")),
+        "files": files,
         "visitors": house["visitors"],
     }
 
