@@ -348,7 +348,7 @@ def window(
     agent: AgentOption = "model",
     checkpoint: CheckpointOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Start of the first episode.")] = 0,
-    size: Annotated[int, typer.Option(min=64, max=1024, help="Width of the drawn pictures in pixels.")] = 480,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Width of the drawn pictures in pixels.")] = 640,
 ) -> None:
     """Open the playground in a window of its own, under keys: watch, swap prompts, take over, record."""
     _open_window(task, prompt, agent, checkpoint, seed, size)
