@@ -170,7 +170,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     write_report(
         options.out,
         "Ablations",
-        f"playground experiment ablations --out {options.out.name} --episodes {options.episodes}",
+        options.command("ablations"),
         [
             f"Every arm trains for {report['settings']['weights']}, on one core, whatever a step costs; then "
             f"{options.episodes} episodes a task and prompt. Mean over tasks and 95 % interval.",

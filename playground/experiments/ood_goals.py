@@ -221,7 +221,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     write_report(
         options.out,
         "Out-of-distribution goals",
-        f"playground experiment ood-goals --out {options.out.name} --episodes {options.episodes}",
+        options.command("ood-goals"),
         [
             "Errors at the end of the episode, mean: of the agent from the goal, of the agent from what its "
             "demonstration achieved, of the expert from the goal. "

@@ -355,7 +355,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     write_report(
         options.out,
         "Prompt swap",
-        f"playground experiment prompt-swap --out {options.out.name} --episodes {options.episodes}",
+        options.command("prompt-swap"),
         [
             "*following*: how often the prompt's task was done, by that task's own test (with no prompt, the world's); "
             "mean over scenes with its 95 % interval. *world done*: how often the world's task was done though the "

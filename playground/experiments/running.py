@@ -62,6 +62,11 @@ class Options:
     checkpoint: str | None = None
     workers: Workers | None = None
 
+    def command(self, name: str) -> str:
+        """What makes this result, as a line for the shell."""
+        scenes = "" if self.scenes == "*" else f" --scenes '{self.scenes}'"
+        return f"playground experiment {name} --out {self.out.name} --episodes {self.episodes}{scenes}"
+
 
 def take_part(kind: str, options: Options, known: Iterable[str]) -> list[str]:
     """Those of the known names that the options choose.

@@ -90,7 +90,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     write_report(
         options.out,
         "Zero-shot",
-        f"playground experiment zero-shot --out {options.out.name} --episodes {options.episodes}",
+        options.command("zero-shot"),
         [
             f"Normalised return with its 95 % interval on {len(lines)} tasks that the agent was never trained on.",
             table(("task", "agent", "agent, no prompt", "replay", "random"), rows),
