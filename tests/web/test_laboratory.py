@@ -10,7 +10,7 @@ from playground.web.laboratory import SMALL, Laboratory
 
 
 def test_it_offers_what_there_is():
-    assert set(SMALL) == set(NAMES)
+    assert set(SMALL) == set(NAMES) - {"ablations"}  # they train for an hour
 
 
 def test_one_at_a_time_and_failures_are_told(tmp_path):
