@@ -58,6 +58,7 @@ class Recipe:
         domain_weights: domain -> how often its tasks are drawn, relative to others of the same modality.
         task_weights: glob of task ids -> how often they are drawn, relative to the others of their domain.
         learning_rate: peak of AdamW's.
+        restart: share of that peak from which it falls again when a run is given more minutes.
         warmup: optimiser steps of linear warm-up.
         weight_decay: on matrices only.
         ema: decay of the moving average of the weights, which is what is saved.
@@ -78,6 +79,7 @@ class Recipe:
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.5), ("dm_control", 0.38), ("classic", 0.12))
     task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
+    restart: float = 0.6
     warmup: int = 100
     weight_decay: float = 0.1
     ema: float = 0.999
@@ -91,7 +93,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.minutes <= 0:
             raise BadValueError(f"training minutes are {self.minutes}; give more than 0")
-        for name in ("prompted", "from_end", "corrected"):
+        for name in ("prompted", "from_end", "corrected", "restart"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValueError(f"{name} is {getattr(self, name)}, a share; give 0 to 1")
 

@@ -30,9 +30,19 @@ SAVE_SECONDS = 120.0
 REPORT_SECONDS = 10.0
 
 
-def learning_rate(recipe: Recipe, step: int, progress: float) -> float:
-    """Linear warm-up over steps, then a cosine to zero over the run; `progress` lies in [0, 1]."""
-    return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1.0 + math.cos(math.pi * progress))
+def learning_rate(recipe: Recipe, step: int, elapsed: float, began: float) -> float:
+    """Linear warm-up over steps, then a cosine to zero.
+
+    Args:
+        recipe: the run's.
+        step: optimiser steps taken.
+        elapsed: seconds trained.
+        began: when the cosine began, seconds: 0, or when the run was given more minutes than it had; then the cosine
+            starts at the recipe's `restart` of the peak, because at the old one's foot nothing new is learnt.
+    """
+    progress = (elapsed - began) / (recipe.minutes * 60.0 - began)
+    peak = recipe.learning_rate * (recipe.restart if began else 1.0)
+    return peak * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
 def load_data(root: Path, recipe: Recipe) -> list[TaskData]:
@@ -70,7 +80,7 @@ def train(
         data: packed demonstrations, by default where `playground collect` puts them.
         tasks: overrides the recipe's: globs of task ids, separated by commas.
         minutes: overrides the recipe's.
-        resume: goes on from the state in `out`.
+        resume: goes on from the state in `out`; with more minutes than it was to take, the learning rate falls anew.
         devices, accelerator, nodes: given to Lightning Fabric.
         seed: of weights and sequences.
 
@@ -98,9 +108,9 @@ def train(
     # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
     model = model.to(fabric.device)
     masters = MasterWeights(model, recipe.weight_decay, recipe.ema)
-    step, elapsed, learnt, spoilt = 0, 0.0, set[str](), set[str]()
+    step, elapsed, began, learnt, spoilt = 0, 0.0, 0.0, set[str](), set[str]()
     if resume:
-        step, elapsed = _load_state(out / STATE, masters)
+        step, elapsed, began = _load_state(out / STATE, masters, recipe)
         learnt, spoilt = _earlier(out)
     if recipe.compile:
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
@@ -116,7 +126,7 @@ def train(
         recipe.corrected,
     )
     out.mkdir(parents=True, exist_ok=True)
-    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, loaded, learnt, spoilt).run()
+    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, began, loaded, learnt, spoilt).run()
     return out
 
 
@@ -134,6 +144,7 @@ class _Loop:
         seed: int,
         step: int,
         elapsed: float,
+        began: float,
         data: list[TaskData],
         learnt: set[str],
         spoilt: set[str],
@@ -142,7 +153,7 @@ class _Loop:
         self.recipe, self.out, self.seed = recipe, out, seed
         self.tasks = sorted(learnt.union(d.id for d in data))
         self.goals_held_out = sorted(d.id for d in data if d.goals_held_out and d.id not in spoilt)
-        self.step, self.before = step, elapsed
+        self.step, self.before, self.began = step, elapsed, began
         self.shares = {m: s for m, s in recipe.shares if m in sampler.rows}
         self.started = self.saved = self.reported = time.monotonic()
 
@@ -165,7 +176,7 @@ class _Loop:
         self.model.train()
         try:
             while (elapsed := self._agreed_elapsed()) < total:
-                losses, count, padded = self._update(elapsed / total)
+                losses, count, padded = self._update(elapsed)
                 positions += count
                 for modality, loss in losses.items():
                     window.setdefault(modality, []).append(loss)
@@ -185,7 +196,7 @@ class _Loop:
             bar.close()
             self._save()
 
-    def _update(self, progress: float) -> tuple[dict[str, float], int, float]:
+    def _update(self, elapsed: float) -> tuple[dict[str, float], int, float]:
         """One optimiser step; returns the mean loss by modality, timesteps read, and the share that was padding."""
         rng = np.random.default_rng((self.seed, self.fabric.global_rank, self.step))
         batches = list(self.sampler.step(rng))
@@ -204,7 +215,8 @@ class _Loop:
             reduced = self.fabric.all_reduce(gradient, reduce_op="mean")
             assert isinstance(reduced, torch.Tensor)
             gradient = reduced
-        self.masters.update(gradient, learning_rate(self.recipe, self.step, progress), self.recipe.clip, self.step)
+        rate = learning_rate(self.recipe, self.step, elapsed, self.began)
+        self.masters.update(gradient, rate, self.recipe.clip, self.step)
         self.step += 1
         return losses, read, 1 - read / padded
 
@@ -218,7 +230,8 @@ class _Loop:
         self.saved = time.monotonic()
         if self.fabric.global_rank != 0:
             return
-        meta = {"step": str(self.step), "elapsed": str(self.elapsed), "recipe": json.dumps(asdict(self.recipe))}
+        numbers = {"step": self.step, "elapsed": self.elapsed, "began": self.began}
+        meta = {key: str(value) for key, value in numbers.items()} | {"recipe": json.dumps(asdict(self.recipe))}
         temporary = self.out / f"{STATE}.unfinished"
         save_file({k: v.detach().cpu().contiguous() for k, v in self.masters.state().items()}, temporary, meta)
         os.replace(temporary, self.out / STATE)
@@ -247,8 +260,8 @@ def _earlier(out: Path) -> tuple[set[str], set[str]]:
     return learnt, learnt - set(earlier.get("goals_held_out", ()))
 
 
-def _load_state(path: Path, masters: MasterWeights) -> tuple[int, float]:
-    """Restores a saved state; returns (step, seconds trained)."""
+def _load_state(path: Path, masters: MasterWeights, recipe: Recipe) -> tuple[int, float, float]:
+    """Restores a saved state; returns (step, seconds trained, seconds at which the learning rate began to fall)."""
     try:
         with safe_open(path, "pt") as file:
             meta = file.metadata()
@@ -258,4 +271,6 @@ def _load_state(path: Path, masters: MasterWeights) -> tuple[int, float]:
     if "weights" not in state or state["weights"].shape != masters.weights.shape:
         raise BadFileError(f"{path} is of another model; resume with the recipe that it was trained with")
     masters.load(state)
-    return int(meta["step"]), float(meta["elapsed"])
+    elapsed = float(meta["elapsed"])
+    longer = recipe.minutes > json.loads(meta["recipe"])["minutes"]
+    return int(meta["step"]), elapsed, elapsed if longer else float(meta.get("began", 0.0))

@@ -15,7 +15,7 @@ from playground.model import GeneralistModel, from_pretrained, preset, read_conf
 from playground.training.batches import Sampler, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
-from playground.training.train import STATE, _earlier, learning_rate, train
+from playground.training.train import STATE, _earlier, _load_state, learning_rate, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
 TINY = Recipe(preset="tiny", minutes=0.05, rows=(("grid", 4),), shares=(("grid", 1.0),), warmup=5)
@@ -176,6 +176,18 @@ def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path) -> No
     assert not list(out.glob("*.unfinished"))
 
 
+def test_the_learning_rate_falls_anew_only_in_a_run_that_was_given_more_minutes(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(TINY, out, root, "toy/*", accelerator="cpu")
+    masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
+    _, elapsed, began = _load_state(out / STATE, masters, TINY)
+    assert elapsed > 0 and began == 0
+    longer = replace(TINY, minutes=2 * TINY.minutes)
+    assert _load_state(out / STATE, masters, longer)[1:] == (elapsed, elapsed)
+    train(longer, out, root, "toy/*", resume=True, accelerator="cpu")
+    assert _load_state(out / STATE, masters, longer)[2] == elapsed
+
+
 def test_goals_that_an_earlier_part_saw_stay_seen(tmp_path: Path) -> None:
     assert _earlier(tmp_path) == (set(), set())
     training = {"tasks": ["toy/point", "toy/walk"], "goals_held_out": ["toy/walk"]}
@@ -229,10 +241,13 @@ def _environment() -> dict[str, str]:
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     r = RECIPES["cpu"]
-    assert learning_rate(r, 0, 0.0) == pytest.approx(r.learning_rate / r.warmup)
-    assert learning_rate(r, r.warmup, 0.0) == pytest.approx(r.learning_rate)
-    assert learning_rate(r, 10**6, 0.5) == pytest.approx(r.learning_rate / 2)
-    assert learning_rate(r, 10**6, 1.0) == pytest.approx(0.0)
+    half, end = r.minutes * 30, r.minutes * 60
+    assert learning_rate(r, 0, 0.0, 0.0) == pytest.approx(r.learning_rate / r.warmup)
+    assert learning_rate(r, r.warmup, 0.0, 0.0) == pytest.approx(r.learning_rate)
+    assert learning_rate(r, 10**6, half, 0.0) == pytest.approx(r.learning_rate / 2)
+    assert learning_rate(r, 10**6, end, 0.0) == pytest.approx(0.0)
+    assert learning_rate(r, 10**6, half, half) == pytest.approx(r.restart * r.learning_rate)
+    assert learning_rate(r, 10**6, end, half) == pytest.approx(0.0)
     with pytest.raises(UnknownNameError, match="did you mean cpu"):
         recipe("cpus")
     with pytest.raises(BadValueError):
