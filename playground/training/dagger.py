@@ -33,7 +33,13 @@ WORLDS = 16
 """Worlds of one task that are stepped together, and episodes of a shard."""
 
 MAX_STEPS = 300
-"""Cut of the episodes: what goes wrong has gone wrong by then."""
+"""Steps after which the agent drives no more: what goes wrong has gone wrong by then."""
+
+RESCUE = 150
+"""Further steps, at most, in which the expert may still solve the task; an episode that it cannot save is left out.
+
+There are states that an expert knows no way out of, and what it does there is nothing to learn.
+"""
 
 STRETCH = (10, 60)
 """Least and most steps between two changes of who drives."""
@@ -134,6 +140,8 @@ def _work(job: _Job) -> None:
         finally:
             for env in envs:
                 env.close()
+        if not episodes:
+            raise PlaygroundError(f"{task.id}: the expert could save no episode; leave this task out")
     write_shard(_place(job), episodes, task.hidden_goal, WORLDS, demonstrations=False, histories=histories)
 
 
@@ -141,6 +149,8 @@ def drive(
     task: Task, envs: Sequence[DomainEnv], model: GeneralistModel | None, prompts: Sequence[Prompt], seed: int
 ) -> list[Episode]:
     """One episode in each environment, driven by the agent and, by turns, the expert; the actions are the expert's.
+
+    Returns those that came to an end, or that have none; see `RESCUE`.
 
     Args:
         task: what `envs` are of.
@@ -166,7 +176,9 @@ def drive(
     until = rng.integers(*STRETCH, len(envs))
     running = list(range(len(envs)))
     held = [random_action(env, rng) for env in envs]
-    for t in range(min(task.max_steps, MAX_STEPS)):
+    for t in range(min(task.max_steps, MAX_STEPS + (RESCUE if task.has_success else 0))):
+        if t == MAX_STEPS:
+            agent, until, by_expert = None, np.zeros_like(until), np.ones_like(by_expert)
         decisions = [] if agent is None else agent.act([observations[i][-1] for i in running], running)
         proposed = dict(zip(running, (decision.action for decision in decisions), strict=False))
         still = []
@@ -187,7 +199,7 @@ def drive(
         running = still
         if not running:
             break
-    return [
+    episodes = [
         Episode(
             task=task.id,
             observations={key: np.stack([np.asarray(o[key]) for o in seen]) for key in seen[0]},
@@ -200,3 +212,4 @@ def drive(
         )
         for i, (env, seen) in enumerate(zip(envs, observations, strict=True))
     ]
+    return [e for i, e in enumerate(episodes) if not (task.has_success and i in running)]

@@ -63,6 +63,21 @@ def test_the_expert_takes_over(packed: PackedTask, monkeypatch: pytest.MonkeyPat
     assert all(e.success for e in episodes)
 
 
+def test_the_expert_saves_what_it_can_and_the_rest_is_left_out(
+    packed: PackedTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
+    monkeypatch.setattr(module, "MAX_STEPS", 10)
+    monkeypatch.setattr(module, "RESCUE", 8)
+    torch.manual_seed(0)
+    prompts = [packed.prompt(0)] * 16
+    model = GeneralistModel(preset("tiny")).eval()
+    episodes = drive(toy_task(), [ToyEnv() for _ in prompts], model, prompts, 900_000)
+    assert 0 < len(episodes) < 16 and all(episode.success for episode in episodes)
+    moves = [np.diff(e.observations["state"], axis=0) - STEP * e.actions for e in episodes]
+    assert np.abs(np.concatenate([move[10:] for move in moves])).max() < 1e-5
+
+
 def test_chance_drives_with_held_actions(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
     monkeypatch.setattr(module, "STRETCH", (5, 6))
