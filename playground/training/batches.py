@@ -22,6 +22,10 @@ FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
 """The first steps of an episode weigh more: there only the prompt tells the goal."""
 
+EARLY = 3
+"""Half of the sequences begin within so many contexts of the episode's start: the swing-up or the way to the target is
+there, and hundreds of steps of balance or rest come after."""
+
 LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
@@ -228,11 +232,12 @@ class Sampler:
                 source = int(rng.choice(choices))
             prompt = task.start[source] + self._window(int(task.length[source]), rng)
         length = int(task.length[episode])
-        at_start = rng.random() < (0.5 if length <= 2 * self.config.max_live else 0.2)
         most = self.config.max_live
+        at_start = rng.random() < (0.5 if length <= 2 * most else 0.25)
+        until = length if rng.random() < 0.5 else min(length, EARLY * most)
         history = int(task.history[episode])
         earliest = max(0, history - int(rng.integers(most // 4, most)))
-        first = earliest if at_start else int(rng.integers(earliest, length))
+        first = earliest if at_start or earliest >= until else int(rng.integers(earliest, until))
         whole = (at_start and length <= most) or first < history
         count = most if whole else int(rng.integers(max(1, most // 6), most + 1))
         live = np.arange(first, min(first + count, length))
