@@ -26,6 +26,9 @@ EARLY = 3
 """Half of the sequences begin within so many contexts of the episode's start: the swing-up or the way to the target is
 there, and hundreds of steps of balance or rest come after."""
 
+FEW = 3000
+"""Timesteps of corrections at which half of the share for corrections is used: fewer would be learnt by heart."""
+
 LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
@@ -223,7 +226,8 @@ class Sampler:
             room[row] -= len(sequence)
 
     def _sequence(self, task: TaskData, rng: np.random.Generator) -> Sequence:
-        corrected = len(task.corrections) > 0 and rng.random() < self.corrected
+        there = int(task.length[task.corrections].sum())
+        corrected = rng.random() < self.corrected * there / (there + FEW)
         episode = int(rng.choice(task.corrections if corrected else task.demonstrations))
         choices = task.prompts[episode]
         prompt, source = np.zeros(0, np.int64), episode

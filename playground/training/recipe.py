@@ -11,14 +11,14 @@ TASKS = ("metaworld/*", "dm_control/*", "classic/*", "babyai/*", "atari/[!B]*", 
 
 HARD = (
     ("dm_control/cartpole-balance*", 0.4),
-    ("dm_control/cartpole-swingup*", 3.0),
-    ("dm_control/pendulum-swingup", 3.0),
+    ("dm_control/cartpole-swingup*", 6.0),
+    ("dm_control/pendulum-swingup", 6.0),
     ("dm_control/walker-*", 2.0),
     ("dm_control/walker-run", 3.0),
     ("dm_control/walker-stand", 1.0),
     ("dm_control/cheetah-run*", 2.0),
-    ("dm_control/point_mass-*", 6.0),
-    ("dm_control/reacher-*", 6.0),
+    ("dm_control/point_mass-*", 10.0),
+    ("dm_control/reacher-*", 12.0),
     ("classic/*-hidden", 3.0),
     ("classic/Pendulum", 2.0),
     ("metaworld/*close", 0.7),
@@ -74,7 +74,7 @@ class Recipe:
         clip: largest gradient norm.
         prompted: share of sequences that start with a prompt (Gato: 0.25).
         from_end: share of prompts that are cut from the episode's end (Gato: 0.5).
-        corrected: share of sequences that are drawn from corrections (DAgger's, continuations) where a task has them.
+        corrected: share of sequences that are drawn from corrections (DAgger's, continuations) where a task has many.
         model: fields of the preset's configuration that are other.
         compile: whether the trunk is compiled (worth it on a GPU).
     """
@@ -85,7 +85,7 @@ class Recipe:
     rows: tuple[tuple[str, float], ...] = (("vector", 7.5), ("grid", 2.25), ("image", 0.3))
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
-    domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.45), ("dm_control", 0.45), ("classic", 0.1))
+    domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.32), ("dm_control", 0.58), ("classic", 0.1))
     task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
     restart: float = 0.6
@@ -95,7 +95,7 @@ class Recipe:
     clip: float = 1.0
     prompted: float = 0.85
     from_end: float = 0.5
-    corrected: float = 0.6
+    corrected: float = 0.85
     model: tuple[tuple[str, Any], ...] = ()
     compile: bool = False
 
