@@ -14,7 +14,7 @@ from playground.agent.context import Context
 from playground.agent.reading import (
     check_form,
     fit_prompt,
-    read_observation,
+    read_numbers,
     read_observations,
     read_segment,
     read_texts,
@@ -50,7 +50,7 @@ class BatchAgent:
         self._form = form
         self._context = Context(model, batch)
         self._stepper = Stepper(model) if Stepper.fits(model) else None
-        self._texts: dict[str, Tensor] = {}  # the latest text's vector [D]
+        self._texts: dict[str, Tensor] = {}  # vectors [D] of the latest texts
         self._prompt_steps = [0] * batch
         self._draws = [np.random.default_rng(row) for row in range(batch)]
 
@@ -77,10 +77,10 @@ class BatchAgent:
         began = perf_counter()
         action = self._form.action
         discrete = action.kind == "discrete"
-        if len(rows) == 1 and self._stepper is not None and not self._stepper.watched:
-            x = self._embed_one(self._stepper, observations[0])
-            (h,) = self._context.extend(x[None, None], rows)[0]
-            tokens, probabilities, means = (part[None] for part in self._stepper.decode(h, discrete, action.size))
+        if self._stepper is not None and not self._stepper.watched:
+            x = self._embed_few(self._stepper, observations)
+            h = self._context.extend(x[:, None], rows)[:, 0]
+            tokens, probabilities, means = self._stepper.decode(h, discrete, action.size)
         else:
             steps = read_observations(self._form, observations, self._model.config).to(self._model.device)
             h = self._context.extend(self._model.embed(steps)[:, 0], rows)
@@ -107,15 +107,18 @@ class BatchAgent:
             for n, row in enumerate(rows)
         ]
 
-    def _embed_one(self, stepper: Stepper, observation: Observation) -> Tensor:
-        """One observation, [D]. Its text is read once: a mission stays the same for a whole episode."""
-        config, vector = self._model.config, None
+    def _embed_few(self, stepper: Stepper, observations: Sequence[Observation]) -> Tensor:
+        """Observations, [N, D]. A text is read once: a mission stays the same for a whole episode."""
+        config, vectors = self._model.config, None
         if self._form.text is not None:
-            text = observation[self._form.text]
-            if text not in self._texts:
-                self._texts = {text: stepper.read_text(read_texts([text], config)[0])}
-            vector = self._texts[text]
-        return stepper.embed(text=vector, **read_observation(self._form, observation, config))
+            texts = [str(observation[self._form.text]) for observation in observations]
+            known = self._texts
+            self._texts = {
+                text: known[text] if text in known else stepper.read_text(read_texts([text], config)[0])
+                for text in dict.fromkeys(texts)
+            }
+            vectors = torch.stack([self._texts[text] for text in texts])
+        return stepper.embed(text=vectors, **read_numbers(self._form, observations, config))
 
     @torch.inference_mode()
     def _embed(self, prompt: Prompt) -> Tensor:

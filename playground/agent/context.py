@@ -56,9 +56,8 @@ class Context:
         first, *others = rows
         self._cache.length[first] = 0
         self._read(prompt[None], [first])
-        for layer in (*self._cache.keys, *self._cache.values):
-            for other in others:
-                layer[other, :, :length] = layer[first, :, :length]
+        for other in others:
+            self._cache.held[:, other, :, :length] = self._cache.held[:, first, :, :length]
 
     def prompt_values(self, row: int) -> list[Tensor]:
         """Each layer's attention values of a row's prompt, the mean over its positions, [H, D/H]."""
@@ -108,18 +107,19 @@ class Context:
                 self._unread[row] = 0
         return outputs
 
-    def _read(self, x: Tensor, rows: list[int]) -> Tensor:
+    def _read(self, x: Tensor, rows: Sequence[int]) -> Tensor:
         """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
-        if self._stepper is not None and x.shape[:2] == (1, 1) and not self._stepper.watched:
-            (row,) = rows
-            self._reserve(int(self._cache.length[row]) + 1)
-            h = self._stepper.read(x[0, 0], self._cache, row)
-            self._cache.length[row] += 1
-            return h[None, None]
-        everything = rows == list(range(len(self._live)))
+        everything = list(rows) == list(range(len(self._live)))
         index = None if everything else torch.tensor(rows, device=x.device)
         length = self._cache.length if index is None else self._cache.length[index]
         self._reserve(int(length.max()) + x.shape[1])
+        if self._stepper is not None and x.shape[1] == 1 and not self._stepper.watched:
+            h = self._stepper.read(x[:, 0], self._cache, rows)[:, None]
+            if index is None:
+                self._cache.length += 1
+            else:
+                self._cache.length[index] += 1
+            return h
         outputs = []
         for piece in x.split(PIECE, dim=1):
             outputs.append(self._model.trunk(piece, self._cache, index))
@@ -140,7 +140,6 @@ class Context:
         if capacity <= old.capacity:
             return
         new: Cache = self._model.new_cache(len(self._live), max(capacity, 2 * old.capacity))
-        for target, source in zip((*new.keys, *new.values), (*old.keys, *old.values), strict=True):
-            target[:, :, : old.capacity] = source
+        new.held[:, :, :, : old.capacity] = old.held
         new.length = old.length
         self._cache = new

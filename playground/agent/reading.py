@@ -5,7 +5,6 @@ Shapes: P timesteps of a segment, N rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +75,7 @@ def read_observations(form: Form, observations: Sequence[Observation], config: M
     Texts are padded to the longest of the N; only the `flat` layout sees the padding.
     """
     N = len(observations)
-    stacked = {key: np.stack([np.asarray(o[key]) for o in observations]) for key in observations[0]}
+    stacked = _stacked(observations)
     return Steps(
         actions=torch.full((N, 1, form.action.tokens), -1),
         discrete=torch.full((N, 1), form.action.kind == "discrete"),
@@ -87,16 +86,20 @@ def read_observations(form: Form, observations: Sequence[Observation], config: M
     )
 
 
-def read_observation(form: Form, observation: Observation, config: ModelConfig) -> dict[str, Tensor]:
-    """One observation's `values` [K] and, where there are any, `grid` and `image`, as in `Steps`; not its text."""
-    return {name: part[0] for name, part in _numbers(form, observation, config, lead=(None,)).items()}
+def read_numbers(form: Form, observations: Sequence[Observation], config: ModelConfig) -> dict[str, Tensor]:
+    """N observations' `values` [N, K] and, where there are any, `grid` and `image`, as in `Steps`; not their texts."""
+    return _numbers(form, _stacked(observations), config)
 
 
-def _numbers(
-    form: Form, observations: Mapping[str, Any], config: ModelConfig, lead: tuple[None, ...] = ()
-) -> dict[str, Tensor]:
+def _stacked(observations: Sequence[Observation]) -> dict[str, np.ndarray]:
+    if len(observations) == 1:
+        return {key: np.asarray(part)[None] for key, part in observations[0].items()}
+    return {key: np.stack([np.asarray(o[key]) for o in observations]) for key in observations[0]}
+
+
+def _numbers(form: Form, observations: Mapping[str, np.ndarray], config: ModelConfig) -> dict[str, Tensor]:
     """What the numbers of N observations contribute to `Steps`: its fields by name, each [N, ...]."""
-    arrays = {key: np.asarray(observations[key])[*lead, ...] for key in observations if key != form.text}
+    arrays = {key: part for key, part in observations.items() if key != form.text}
     values, grid = encode_tensors(form, arrays)
     room = config.max_values
     parts: dict[str, Tensor] = {}

@@ -87,11 +87,11 @@ def step_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
     """Ours: one position a timestep behind a cache."""
     context, stepper = Context(model, 1), Stepper(model)
     context.set_prompt([0], model.embed(timesteps(past))[0, :, 0])
-    values = timesteps(1).values[0, 0]
+    values = timesteps(1).values[0]
 
     def decide() -> None:
         x = stepper.embed(values)
-        stepper.decode(context.extend(x[None, None], [0])[0, 0], False, ACTIONS)
+        stepper.decode(context.extend(x[:, None], [0])[:, 0], False, ACTIONS)
         context.reset([0])
 
     return decide

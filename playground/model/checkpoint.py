@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from playground.errors import BadFileError, BadValueError
 from playground.model.config import ModelConfig
@@ -92,4 +93,10 @@ def from_pretrained(folder: str | Path, dtype: torch.dtype = torch.float32) -> G
     if not all(torch.isfinite(t).all() for t in tensors.values()):
         raise BadFileError(f"{path} holds NaN or infinity; restore the file")
     model.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
+    for module in model.modules():
+        # In this order in memory, products with few rows take two thirds of the time on a CPU, or half.
+        if isinstance(module, nn.Linear):
+            module.weight.data = module.weight.data.T.contiguous().T
+        elif isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
     return model.eval().requires_grad_(False)

@@ -1,12 +1,13 @@
-"""One new timestep of one row on a CPU, with few operations: what acting in one world spends its time on.
+"""One new timestep of one or several rows on a CPU, with few operations: what acting spends its time on.
 
 It computes what `StepEncoder.forward`, `Trunk.forward` behind a cache and `GeneralistModel.decode` compute, from the
-same parameters; these are the definition, and a test compares. There, most of the time goes into preparing the many
-small operations that a batch needs; here a vector is a vector.
+same parameters; these are the definition, and a test compares. There, most of the time goes into preparing many small
+operations. Those that are left here stream past the processor's cache between two matrices, so each counts.
 
-Shapes: D width, H heads, C capacity of the cache, A action tokens.
+Shapes: N rows, D width, H heads, C capacity of the cache, A action tokens.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -21,14 +22,19 @@ from playground.model.transformer import Block, Cache, rotate, rotation
 POSITIONS = 256
 """Positions whose rotation is tabulated at first."""
 
+ROOT = 0.5**0.5
 
-def twice_gelu(x: Tensor) -> Tensor:
-    """2 GELU(x), exactly; four times as quick as `F.gelu` on few numbers, which prepares a kernel each time."""
-    return torch.addcmul(x, x, torch.erf(x * 0.5**0.5))
+
+def root_gelu(x: Tensor) -> Tensor:
+    """GELU(sqrt(2) x) sqrt(2), exactly; half as long as `F.gelu` on few numbers, which prepares a kernel each time.
+
+    Products scale for nothing: whoever makes x divides it by sqrt(2), and so does whoever reads the result.
+    """
+    return torch.addcmul(x, x, torch.erf(x))
 
 
 class Stepper:
-    """Reads and decodes for one row of a model in the `step` layout.
+    """Reads and decodes for some rows of a model in the `step` layout.
 
     Args:
         model: whose parameters are read, as they are at each step.
@@ -41,9 +47,9 @@ class Stepper:
         self._heads, self._width = trunk.heads, (model.config.width,)
         self._blocks = [
             (
-                *(block.norm1.weight, block.norm1.bias, block.attention.qkv.weight, block.attention.qkv.bias),
-                *(block.attention.out.weight, block.attention.out.bias, block.norm2.weight, block.norm2.bias),
-                *(block.up.weight, block.up.bias, block.down.weight, block.down.bias),
+                *(block.norm1.weight, block.norm1.bias, block.attention.qkv.weight.T, block.attention.qkv.bias),
+                *(block.attention.out.weight.T, block.attention.out.bias, block.norm2.weight, block.norm2.bias),
+                *(block.up.weight.T, block.up.bias, block.down.weight.T, block.down.bias),
             )
             for block in cast(list[Block], list(trunk.blocks))
         ]
@@ -68,95 +74,159 @@ class Stepper:
     def embed(
         self, values: Tensor, text: Tensor | None = None, grid: Tensor | None = None, image: Tensor | None = None
     ) -> Tensor:
-        """As `StepEncoder.forward`, of one observation whose action is hidden.
+        """As `StepEncoder.forward`, of one observation a row whose action is hidden.
 
         Args:
-            values: token ids of scalars int64 [K].
-            text: what `read_text` gave, [D].
-            grid: int64 [H, W, C].
-            image: uint8 [H, W, 3].
+            values: token ids of scalars int64 [N, K], none missing.
+            text: what `read_text` gave, [N, D].
+            grid: int64 [N, H, W, C].
+            image: uint8 [N, H, W, 3].
 
         Returns:
-            [D].
+            [N, D].
         """
-        encoder, K = self._encoder, len(values)
-        x = torch.addcmul(
-            encoder.tables.local.weight[:K], encoder.tables.token.weight[values], encoder.place.weight[:K]
-        )
-        x = torch.addmv(encoder.values.bias, encoder.values.weight, twice_gelu(x).sum(0), alpha=0.5)
+        encoder, K = self._encoder, values.shape[1]
+        x = torch.embedding(encoder.tables.token.weight, values)
+        x = torch.addcmul(encoder.tables.local.weight[:K], x, encoder.place.weight[:K]).mul_(ROOT)
+        x = torch.addmm(encoder.values.bias, root_gelu(x).sum(1), encoder.values.weight.T, alpha=ROOT)
         if text is not None:
             x = x + text
         if grid is not None:
-            x = x + encoder.grid(grid[None], (torch.zeros_like(x) if text is None else text)[None])[0]
+            x = x + encoder.grid(grid, torch.zeros_like(x) if text is None else text)
         if image is not None:
-            x = x + encoder.read_images(image[None])[0]
-        return F.layer_norm(x + encoder.role.weight[1], self._width, encoder.norm.weight, encoder.norm.bias)
+            x = x + encoder.read_images(image)
+        return torch.layer_norm(x + encoder.role.weight[1], self._width, encoder.norm.weight, encoder.norm.bias)
 
-    def read(self, x: Tensor, cache: Cache, row: int) -> Tensor:
-        """The trunk's output [D] at a position [D] behind what a row of the cache holds; its length is left alone."""
-        H, width = self._heads, self._width
-        position = int(cache.length[row])
-        seen = position + 1
-        if position >= len(self._turns):
-            self._turns = self._rotations(2 * position)
-        turn = self._turns[position]
-        for (w1, b1, w_qkv, b_qkv, w_out, b_out, w2, b2, w_up, b_up, w_down, b_down), keys, values in zip(
-            self._blocks, cache.keys, cache.values, strict=True
-        ):
-            qkv = torch.addmv(b_qkv, w_qkv, F.layer_norm(x, width, w1, b1)).view(3, H, 1, -1)
-            turning = qkv[:2, ..., : len(turn)]
-            turning.copy_(turning @ turn)
-            k, v = keys[row], values[row]  # [H, C, D/H]
-            k[:, position], v[:, position] = qkv[1, :, 0], qkv[2, :, 0]
-            attended = F.scaled_dot_product_attention(qkv[:1], k[None, :, :seen], v[None, :, :seen])
-            x = torch.addmv(b_out, w_out, attended.view(-1)).add_(x)
-            hidden = twice_gelu(torch.addmv(b_up, w_up, F.layer_norm(x, width, w2, b2)))
-            x = torch.addmv(b_down, w_down, hidden, alpha=0.5).add_(x)
+    def read(self, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
+        """The trunk's outputs [N, D] at a position [N, D] behind what each of N rows of the cache holds.
+
+        The cache takes the new keys and values; its lengths are left alone.
+        """
+        reach = (_OneRow if len(rows) == 1 else _Rows)(self, cache, rows)
+        width = self._width
+        for layer, (w1, b1, w_qkv, b_qkv, w_out, b_out, w2, b2, w_up, b_up, w_down, b_down) in enumerate(self._blocks):
+            qkv = torch.addmm(b_qkv, torch.layer_norm(x, width, w1, b1), w_qkv)
+            x = torch.addmm(b_out, reach.attend(qkv, layer), w_out).add_(x)
+            hidden = torch.addmm(b_up, torch.layer_norm(x, width, w2, b2), w_up, beta=ROOT, alpha=ROOT)
+            x = torch.addmm(b_down, root_gelu(hidden), w_down, alpha=ROOT).add_(x)
         norm = self._model.trunk.norm
-        return F.layer_norm(x, width, norm.weight, norm.bias)
+        return torch.layer_norm(x, width, norm.weight, norm.bias)
+
+    def turns(self, count: int) -> Tensor:
+        """What `rotate` does at each of at least `count` positions, as matrices [count, D/H/4, D/H/4]."""
+        if count > len(self._turns):
+            self._turns = self._rotations(2 * count)
+        return self._turns
 
     def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `GeneralistModel.decode`, of one timestep.
+        """As `GeneralistModel.decode`.
 
         Args:
-            h: trunk output [D].
+            h: trunk outputs [N, D].
             discrete: whether the action is a choice among `size` rather than `size` dimensions.
 
         Returns:
-            tokens int64 [A], probabilities float32 [A, bins or size], means float32 [A].
+            tokens int64 [N, A], probabilities float32 [N, A, bins or size], means float32 [N, A].
         """
         decoder, table, width = self._model.decoder, self._model.encoder.tables, self._width
-        A, bins = 1 if discrete else size, self._model.config.action_bins
+        N, A, bins = len(h), 1 if discrete else size, self._model.config.action_bins
         logits = slice(bins, bins + size) if discrete else slice(0, bins)
-        w_head, b_head = self._model.head.weight[logits], self._model.head.bias[logits]
+        w_head, b_head = self._model.head.weight[logits].T, self._model.head.bias[logits]
         w1, b1, w2, b2 = decoder.norm.weight, decoder.norm.bias, decoder.norm_out.weight, decoder.norm_out.bias
-        w_up, b_up, w_down, b_down = decoder.up.weight, decoder.up.bias, decoder.down.weight, decoder.down.bias
+        w_up, b_up, w_down, b_down = decoder.up.weight.T, decoder.up.bias, decoder.down.weight.T, decoder.down.bias
         positions, actions = table.action_position.weight, table.action.weight
-        tokens, means = np.zeros(A, np.int64), np.zeros(A, np.float32)
-        probabilities = np.zeros((A, len(b_head)), np.float32)
-        x = torch.addmv(decoder.vector.bias, decoder.vector.weight, h)
+        tokens, means = np.zeros((N, A), np.int64), np.zeros((N, A), np.float32)
+        probabilities = np.zeros((N, A, len(b_head)), np.float32)
+        x = torch.addmm(decoder.vector.bias, h, decoder.vector.weight.T)
         for a in range(A):
             y = x + positions[a]
-            hidden = twice_gelu(torch.addmv(b_up, w_up, F.layer_norm(y, width, w1, b1)))
-            y = torch.addmv(b_down, w_down, hidden, alpha=0.5).add_(y)
-            p = torch.addmv(b_head, w_head, F.layer_norm(y, width, w2, b2)).softmax(-1).numpy()
-            probabilities[a] = p
-            means[a] = p.argmax() if discrete else self._expected_bin(p)
-            tokens[a] = np.rint(means[a])
+            hidden = torch.addmm(b_up, torch.layer_norm(y, width, w1, b1), w_up, beta=ROOT, alpha=ROOT)
+            y = torch.addmm(b_down, root_gelu(hidden), w_down, alpha=ROOT).add_(y)
+            p = torch.addmm(b_head, torch.layer_norm(y, width, w2, b2), w_head).softmax(-1).numpy()
+            probabilities[:, a] = p
+            means[:, a] = p.argmax(-1) if discrete else self._expected_bins(p)
             if a + 1 < A:
-                x = torch.add(x, twice_gelu(actions[tokens[a]] + positions[a]), alpha=0.5)
+                tokens[:, a] = np.rint(means[:, a])
+                told = torch.embedding(actions, torch.from_numpy(tokens[:, a])).add_(positions[a]).mul_(ROOT)
+                x = torch.add(x, root_gelu(told), alpha=ROOT)
+        tokens[:, A - 1] = np.rint(means[:, A - 1])
         return tokens, probabilities, means
 
-    def _expected_bin(self, p: np.ndarray) -> float:
-        """As `generalist.expected_bin`, of one distribution [bins]."""
-        mode = int(p.argmax())
-        near = slice(max(mode - REACH, 0), mode + REACH + 1)
-        window = p[near]
-        mass = window.sum()
-        return float(window @ self._bin[near] / mass if mass < ENOUGH else p @ self._bin)
+    def _expected_bins(self, p: np.ndarray) -> np.ndarray:
+        """As `generalist.expected_bin`, of distributions [N, bins] -> [N]."""
+        mode = p.argmax(-1)
+        if len(p) == 1:
+            near = slice(max(int(mode[0]) - REACH, 0), int(mode[0]) + REACH + 1)
+            window = p[0, near]
+            mass = window.sum()
+            return window @ self._bin[near] / mass if mass < ENOUGH else p[0] @ self._bin
+        near = mode[:, None] + np.arange(-REACH, REACH + 1)
+        inside = (near >= 0) & (near < p.shape[1])
+        windows = np.take_along_axis(p, near.clip(0, p.shape[1] - 1), axis=1) * inside
+        masses = windows.sum(-1)
+        return np.where(masses < ENOUGH, (windows * near).sum(-1) / masses, p @ self._bin)
 
     def _rotations(self, count: int) -> Tensor:
-        """What `rotate` does at each of `count` positions, as matrices [count, D/H/4, D/H/4]."""
         size = self._width[0] // self._heads
         unit = torch.eye(size // 4).expand(count, 1, -1, -1)
         return rotate(unit, rotation(torch.arange(count)[:, None].expand(-1, size // 4), size, torch.float32))[:, 0]
+
+
+class _OneRow:
+    """Attention of one row's new position; NumPy does what is too small for PyTorch."""
+
+    def __init__(self, stepper: Stepper, cache: Cache, rows: Sequence[int]):
+        (row,) = rows
+        self._heads, self._position = stepper._heads, int(cache.length[row])
+        self._turn = stepper.turns(self._position + 1)[self._position].numpy()
+        self._held = cache.held[:, row : row + 1, :, : self._position + 1].unbind(0)
+        self._new = cache.held.numpy()[:, row, :, self._position]  # [layers * 2, H, D/H]
+
+    def attend(self, qkv: Tensor, layer: int) -> Tensor:
+        """Queries, keys and values [1, 3D] -> [1, D]."""
+        parts = qkv.numpy().reshape(3, self._heads, -1)
+        turning = parts[:2, :, : len(self._turn)]
+        turning[:] = turning @ self._turn
+        self._new[2 * layer : 2 * layer + 2] = parts[1:]
+        keys, values = self._held[2 * layer : 2 * layer + 2]
+        q = qkv.view(3, 1, self._heads, 1, -1)[0]
+        return F.scaled_dot_product_attention(q, keys, values).view(1, -1)
+
+
+class _Rows:
+    """Attention of several rows' new positions."""
+
+    def __init__(self, stepper: Stepper, cache: Cache, rows: Sequence[int]):
+        self._heads, self._cache = stepper._heads, cache
+        self._rows = torch.tensor(rows)
+        self._all = len(rows) == len(cache.length) and list(rows) == list(range(len(rows)))
+        self._positions = cache.length if self._all else cache.length[self._rows]
+        least, most = int(self._positions.min()), int(self._positions.max())
+        self._stop, self._mask = most + 1, None
+        turns = stepper.turns(self._stop)
+        if least == most:
+            self._turn = turns[most]
+        else:
+            self._turn = turns[self._positions]
+            beyond = torch.arange(self._stop) > self._positions[:, None]
+            self._mask = torch.zeros(beyond.shape).masked_fill_(beyond, float("-inf"))[:, None, None]
+
+    def attend(self, qkv: Tensor, layer: int) -> Tensor:
+        """Queries, keys and values [N, 3D] -> [N, D]."""
+        N, H = len(qkv), self._heads
+        parts = qkv.view(N, 3 * H, -1)
+        turning = parts[:, : 2 * H, : self._turn.shape[-1]]
+        turning.copy_(turning @ self._turn)
+        q, k, v = parts.view(N, 3, H, -1).unbind(1)
+        keys = self._hold(self._cache.keys[layer], k)
+        values = self._hold(self._cache.values[layer], v)
+        return F.scaled_dot_product_attention(q[:, :, None], keys, values, attn_mask=self._mask).view(N, -1)
+
+    def _hold(self, held: Tensor, new: Tensor) -> Tensor:
+        """Puts new keys or values [N, H, D/H] into a layer's [B, H, C, D/H]; what is there now, [N, H, C', D/H]."""
+        if self._all and self._mask is None:
+            held[:, :, self._stop - 1] = new
+        else:
+            held[self._rows, :, self._positions] = new
+        seen = held[:, :, : self._stop]
+        return seen if self._all else seen.index_select(0, self._rows)

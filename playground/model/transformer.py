@@ -56,14 +56,14 @@ class Cache:
     """Keys and values of the positions already read, per row; rows may differ in length.
 
     Attributes:
-        keys, values: per layer [B, H, C, D/H].
+        held: [layers * 2, B, H, C, D/H], each layer's keys and behind them its values.
+        keys, values: views of it per layer, [B, H, C, D/H].
         length: int64 [B], positions that hold something.
     """
 
     def __init__(self, config: ModelConfig, batch: int, capacity: int, like: Tensor):
-        shape = (batch, config.heads, capacity, config.width // config.heads)
-        self.keys = [like.new_zeros(shape) for _ in range(config.layers)]
-        self.values = [like.new_zeros(shape) for _ in range(config.layers)]
+        self.held = like.new_zeros(2 * config.layers, batch, config.heads, capacity, config.width // config.heads)
+        self.keys, self.values = self.held[::2].unbind(0), self.held[1::2].unbind(0)
         self.length = torch.zeros(batch, dtype=torch.int64, device=like.device)
         self.capacity = capacity
 

@@ -202,6 +202,7 @@ def test_saved_agents_load(model: GeneralistModel, tmp_path):
     for each in (loaded, direct):
         each.condition(prompt("maze"))
     observation = one("arm", 0)
-    np.testing.assert_array_equal(loaded.act(observation).probabilities, direct.act(observation).probabilities)
+    found, wanted = (each.act(observation).probabilities for each in (loaded, direct))
+    np.testing.assert_allclose(found, wanted, atol=1e-6)  # sums are taken in another order
     with pytest.raises(BadFileError, match=r"missing.*give"):
         load_agent(tmp_path / "elsewhere")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from playground.model import GeneralistModel, Stepper, Steps, preset, tap
-from playground.model.stepping import twice_gelu
+from playground.model.stepping import root_gelu
 
 TOLERANCE = 1e-5
 
@@ -16,59 +16,66 @@ def model() -> GeneralistModel:
     return GeneralistModel(preset("tiny")).eval().requires_grad_(False)
 
 
-def test_observations_are_embedded_alike(model: GeneralistModel):
+@pytest.mark.parametrize("N", [1, 3])
+def test_observations_are_embedded_alike(model: GeneralistModel, N: int):
     noise = torch.Generator().manual_seed(0)
-    values = torch.randint(2048, (6,), generator=noise)
-    grid = torch.randint(20, (5, 7, 2), generator=noise)
-    image = torch.randint(256, (32, 48, 3), generator=noise).to(torch.uint8)
-    text = torch.randint(1, 300, (4,), generator=noise)
+    values = torch.randint(2048, (N, 6), generator=noise)
+    grid = torch.randint(20, (N, 5, 7, 2), generator=noise)
+    image = torch.randint(256, (N, 32, 48, 3), generator=noise).to(torch.uint8)
+    text = torch.randint(1, 300, (N, 4), generator=noise)
     stepper = Stepper(model)
     for parts in ({}, {"grid": grid}, {"image": image}, {"text": text}, {"text": text, "grid": grid, "image": image}):
         steps = Steps(
-            values=values[None, None],
-            actions=torch.full((1, 1, 3), -1),
-            discrete=torch.zeros(1, 1, dtype=torch.bool),
-            show_observation=torch.ones(1, 1, dtype=torch.bool),
-            show_action=torch.zeros(1, 1, dtype=torch.bool),
-            text=text[None] if "text" in parts else None,
-            text_index=torch.zeros(1, 1, dtype=torch.int64) if "text" in parts else None,
-            **{name: part[None, None] for name, part in parts.items() if name != "text"},
+            values=values[:, None],
+            actions=torch.full((N, 1, 3), -1),
+            discrete=torch.zeros(N, 1, dtype=torch.bool),
+            show_observation=torch.ones(N, 1, dtype=torch.bool),
+            show_action=torch.zeros(N, 1, dtype=torch.bool),
+            text=parts.get("text"),
+            text_index=torch.arange(N)[:, None] if "text" in parts else None,
+            **{name: part[:, None] for name, part in parts.items() if name != "text"},
         )
-        given = {name: stepper.read_text(part) if name == "text" else part for name, part in parts.items()}
-        torch.testing.assert_close(stepper.embed(values, **given), model.embed(steps)[0, 0, 0], atol=TOLERANCE, rtol=0)
+        given = dict(parts)
+        if "text" in parts:
+            given["text"] = torch.stack([stepper.read_text(ids) for ids in text])
+        expected = model.embed(steps)[:, 0, 0]
+        torch.testing.assert_close(stepper.embed(values, **given), expected, atol=TOLERANCE, rtol=0)
 
 
-def test_positions_are_read_alike(model: GeneralistModel):
-    """In a row behind others of different lengths, and beyond the positions that are tabulated."""
+@pytest.mark.parametrize("rows", [[1], [2, 0], [0, 1, 2]])
+@pytest.mark.parametrize("held", [(0, 0, 0), (5, 5, 5), (0, 5, 2), (2, 300, 299)])
+def test_positions_are_read_alike(model: GeneralistModel, rows: list[int], held: tuple[int, ...]):
+    """Behind others of equal and of different lengths, and beyond the positions that are tabulated."""
     noise, stepper = torch.Generator().manual_seed(0), Stepper(model)
-    for held in (0, 5, 300):
-        caches = [model.new_cache(3, held + 1) for _ in range(2)]
-        past, new = torch.randn(1, max(held, 1), 32, generator=noise), torch.randn(32, generator=noise)
-        for cache in caches:
-            model.trunk(past, cache, torch.tensor([1]))
-            cache.length[1] = held
-        expected = model.trunk(new[None, None], caches[0], torch.tensor([1]))[0, 0]
-        torch.testing.assert_close(stepper.read(new, caches[1], 1), expected, atol=TOLERANCE, rtol=0)
-        for one, other in zip((*caches[0].keys, *caches[0].values), (*caches[1].keys, *caches[1].values), strict=True):
-            torch.testing.assert_close(one, other, atol=TOLERANCE, rtol=0)
+    caches = [model.new_cache(3, max(held) + 1) for _ in range(2)]
+    past, new = torch.randn(3, max(1, *held), 32, generator=noise), torch.randn(len(rows), 32, generator=noise)
+    for cache in caches:
+        model.trunk(past, cache)
+        cache.length[:] = torch.tensor(held)
+    expected = model.trunk(new[:, None], caches[0], torch.tensor(rows))[:, 0]
+    torch.testing.assert_close(stepper.read(new, caches[1], rows), expected, atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(caches[0].held, caches[1].held, atol=TOLERANCE, rtol=0)
+    assert caches[1].length.tolist() == list(held)
 
 
+@pytest.mark.parametrize("N", [1, 3])
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 @pytest.mark.parametrize("discrete", [False, True])
-def test_actions_are_decoded_alike(model: GeneralistModel, discrete: bool, scale: float):
+def test_actions_are_decoded_alike(model: GeneralistModel, discrete: bool, scale: float, N: int):
     """Flat distributions, and peaked ones."""
     noise, stepper = torch.Generator().manual_seed(0), Stepper(model)
     for _ in range(20):
-        h = scale * torch.randn(32, generator=noise)
-        expected = [part[0].numpy() for part in model.decode(h[None, None], discrete, 5)]
+        h = scale * torch.randn(N, 32, generator=noise)
+        expected = [part.numpy() for part in model.decode(h[:, None], discrete, 5)]
         for found, wanted in zip(stepper.decode(h, discrete, 5), expected, strict=True):
             assert found.shape == wanted.shape and found.dtype == wanted.dtype
             np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
-def test_twice_gelu_is_exact():
+def test_root_gelu_is_exact():
     x = torch.linspace(-9, 9, 1000)
-    torch.testing.assert_close(twice_gelu(x) / 2, torch.nn.functional.gelu(x), atol=1e-6, rtol=1e-5)
+    root = 0.5**0.5
+    torch.testing.assert_close(root_gelu(x * root) * root, torch.nn.functional.gelu(x), atol=1e-6, rtol=1e-5)
 
 
 def test_it_steps_aside_for_taps(model: GeneralistModel):
