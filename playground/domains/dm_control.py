@@ -49,6 +49,14 @@ _FPS = {"cheetah": 100.0, "walker": 40.0, "cartpole": 100.0, "fish": 25.0, "lqr"
 """Actions per second; 50 elsewhere."""
 
 
+_FLOOR = (60.0, 60.0, 2.0)
+"""Half lengths and grid of a floor that follows a body, metres. MuJoCo's endless one has 40,000 squares, half of a
+picture's time."""
+
+_TILE = 2.0
+"""The floor's pattern repeats itself after so many metres."""
+
+
 @dataclass(frozen=True)
 class _Camera:
     """Where pictures are taken from; `body` is followed if given. Metres and degrees."""
@@ -286,6 +294,9 @@ class ControlEnv(Pullable):
         if self._renderer is None:
             self._make_renderer()
         self._renderer.update_scene(self.physics.data.ptr, moved(self._camera, self._home, self.camera))
+        if (body := _CAMERAS[self._spec.domain].body) is not None:
+            under = self.physics.named.data.xpos[body, :2]
+            self._renderer.scene.geoms[0].pos[:2] = _TILE * np.round(under / _TILE)
         return self._renderer.render()
 
     def close(self) -> None:
@@ -317,8 +328,8 @@ class ControlEnv(Pullable):
         model, view = self.physics.model.ptr, _CAMERAS[self._spec.domain]
         model.vis.quality.offsamples = 0
         model.vis.global_.offwidth = model.vis.global_.offheight = self._size
-        if view.body is not None:
-            model.geom_size[0, :2] = 0.0  # the floor ends behind the start, in pictures only: draw it endless
+        if view.body is not None:  # the floor ends behind the start: draw one that follows, in pictures only
+            model.geom_size[0] = _FLOOR
         with needs_opengl():
             self._renderer = mujoco.Renderer(model, self._size, self._size)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0

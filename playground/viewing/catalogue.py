@@ -7,7 +7,7 @@ from playground.task import Goal
 NO_PROMPT = "none"
 
 SMALL_SCENE = 6
-"""Other tasks in a scene up to which all of their demonstrations are listed."""
+"""Other tasks in a scene up to which several of their demonstrations are listed."""
 
 
 def readable(goal: Goal) -> str | None:
@@ -17,12 +17,22 @@ def readable(goal: Goal) -> str | None:
     return "(" + ", ".join(f"{number:.2f}" for number in goal) + ")"
 
 
-def prompt_names(task: str) -> list[str]:
-    """The task's own demonstrations, those of its scene (in large scenes one each), the person's recordings, none."""
+def scene_prompts(task: str) -> tuple[list[str], list[str]]:
+    """The task's own demonstrations, and some of its scene's other tasks: three of each, in large scenes one."""
     counts, scene = shipped_counts(), domains.task(task).scene
-    siblings = [other.id for other in domains.tasks() if other.scene == scene]
-    others = [other for other in siblings if other != task and other in counts]
-    names = [f"{task}#{n}" for n in range(counts.get(task, 0))]
-    for other in others:
-        names += [f"{other}#{n}" for n in range(counts[other] if len(others) <= SMALL_SCENE else 1)]
-    return [*names, *(name for name, of in recordings().items() if of in siblings), NO_PROMPT]
+    others = [other.id for other in domains.tasks() if other.scene == scene and other.id != task and other.id in counts]
+    of_each = 3 if len(others) <= SMALL_SCENE else 1
+    return _first(task, counts.get(task, 0)), [
+        name for other in others for name in _first(other, min(counts[other], of_each))
+    ]
+
+
+def prompt_names(task: str) -> list[str]:
+    """The demonstrations of a task and its scene, the person's recordings of them, none."""
+    own, others = scene_prompts(task)
+    siblings = {other.id for other in domains.tasks() if other.scene == domains.task(task).scene}
+    return [*own, *others, *(name for name, of in recordings().items() if of in siblings), NO_PROMPT]
+
+
+def _first(task: str, count: int) -> list[str]:
+    return [f"{task}#{number}" for number in range(count)]

@@ -1,4 +1,4 @@
-"""What is shown as numbers."""
+"""What is shown as numbers: of the world, of the decision, of two decisions beside each other, and of the time."""
 
 from collections import deque
 from typing import Any
@@ -6,49 +6,81 @@ from typing import Any
 import numpy as np
 
 from playground import assets
+from playground.events import Decision, StepEvent
 from playground.session import Session
-from playground.task import EVALUATION_SEEDS
+from playground.task import EVALUATION_SEEDS, Goal
 from playground.training.scoring import normalise
 from playground.viewing.catalogue import readable
 
 WINDOW_SECONDS = 1.0
 """Time over which rates are measured."""
 
+SHOWN_BINS = 32
+"""Bins that a continuous action's distribution is shown with; the model's are added up."""
 
-def readouts(session: Session, ticks: deque[tuple[float, bool]]) -> dict[str, Any]:
-    """The latest event in JSON's terms; nothing before the first.
 
-    Args:
-        session: of a task.
-        ticks: for each step of the episode, when it was (seconds) and whether it was drawn.
-    """
-    event = session.last
-    if session.task is None or event is None:
+def readouts(session: Session) -> dict[str, Any]:
+    """The latest event of a task's session in JSON's terms; nothing before the first."""
+    event, task = session.last, session.task
+    if task is None or event is None:
         return {}
-    decision = event.decision
-    recent = [tick for tick in ticks if ticks[-1][0] - tick[0] < WINDOW_SECONDS]
-    seconds = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
-    achieved = float(bool(event.success)) if session.task.has_success else event.total_reward
+    decision, achieved = event.decision, session.env.achieved
+    result = float(bool(event.success)) if task.has_success else event.total_reward
     return {
         "episode": event.episode,
         "t": event.t,
-        "max_steps": session.task.max_steps,
-        "return": event.total_reward,
-        "reward": event.reward,
-        "score": normalise(achieved, assets.scores().get(session.task.id)),
+        "max_steps": task.max_steps,
+        "return": round(event.total_reward, 4),
+        "reward": round(event.reward, 4),
+        "score": normalise(result, assets.scores().get(task.id)),
         "success": event.success,
         "goal": readable(event.goal),
+        "achieved": readable(achieved),
+        "distance": distance(event.goal, achieved),
         "seed": event.seed - EVALUATION_SEEDS.start,
         "done": event.done,
         "acted": event.prompt,
-        "action": None if event.action is None else np.atleast_1d(event.action).astype(float).round(3).tolist(),
-        "choices": int(getattr(session.env.action_space, "n", 0)),
+        "action": None if event.action is None else _numbers(event.action),
+        "proposed": None if decision is None else _numbers(decision.action),
         "latency_ms": None if decision is None else decision.latency_ms,
         "entropy": None if decision is None else entropy_bits(decision.probabilities),
+        "prompt_steps": None if decision is None else decision.prompt_steps,
         "live_steps": None if decision is None else decision.live_steps,
-        "ratio": (len(recent) - 1) / seconds / session.task.fps if seconds else None,
-        "fps": round(sum(drawn for _, drawn in recent[1:]) / seconds) if seconds else None,
     }
+
+
+def rates(ticks: deque[tuple[float, bool]], fps: float) -> dict[str, Any]:
+    """World seconds per second and pictures per second over the last second.
+
+    Args:
+        ticks: for each step of the episode, when it was (seconds) and whether it was drawn.
+        fps: the world's own rate.
+    """
+    recent = [tick for tick in ticks if ticks[-1][0] - tick[0] < WINDOW_SECONDS]
+    seconds = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
+    if not seconds:
+        return {"ratio": None, "drawn_fps": None}
+    return {
+        "ratio": (len(recent) - 1) / seconds / fps,
+        "drawn_fps": round(sum(drawn for _, drawn in recent[1:]) / seconds),
+    }
+
+
+def distance(goal: Goal, achieved: Goal) -> float | None:
+    """How far from the goal it has come, in the goal's own unit; None where there is nothing to measure."""
+    if goal is None or achieved is None or isinstance(goal, str) or isinstance(achieved, str):
+        return None
+    return float(np.linalg.norm(np.subtract(goal, achieved)))
+
+
+def distribution(event: StepEvent | None) -> list[list[float]] | None:
+    """The decision's distribution, one list per action token of at most `SHOWN_BINS` shares."""
+    if event is None or event.decision is None or event.decision.probabilities is None:
+        return None
+    p = np.asarray(event.decision.probabilities, np.float64)
+    if p.shape[1] > SHOWN_BINS:
+        p = np.add.reduceat(p, np.linspace(0, p.shape[1], SHOWN_BINS, endpoint=False).astype(int), axis=1)
+    return p.round(3).tolist()
 
 
 def entropy_bits(probabilities: np.ndarray | None) -> float | None:
@@ -57,3 +89,16 @@ def entropy_bits(probabilities: np.ndarray | None) -> float | None:
         return None
     p = np.clip(probabilities, 1e-12, 1.0)
     return float(-(p * np.log2(p)).sum(axis=-1).mean())
+
+
+def divergence_bits(one: Decision | None, other: Decision | None) -> float | None:
+    """Jensen-Shannon divergence of two decisions' distributions, mean over the action's tokens: 0 (equal) to 1 bit."""
+    if one is None or other is None or one.probabilities is None or other.probabilities is None:
+        return None
+    p, q = one.probabilities.astype(np.float64), other.probabilities.astype(np.float64)
+    between = (entropy_bits((p + q) / 2) or 0.0) - ((entropy_bits(p) or 0.0) + (entropy_bits(q) or 0.0)) / 2
+    return max(0.0, between)
+
+
+def _numbers(action: np.ndarray) -> list[float]:
+    return np.atleast_1d(action).astype(float).round(3).tolist()

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from time import sleep
 from typing import Any
 
 from playground import assets, domains
 from playground.demonstrations import shipped, shipped_counts
 from playground.episode import Episode
 from playground.errors import BadFileError
+from playground.facade import load_model
+from playground.prompt import Prompt
 from playground.task import Task
-from playground.viewing.catalogue import NO_PROMPT, SMALL_SCENE, readable
+from playground.viewing.catalogue import NO_PROMPT, readable, scene_prompts
+from playground.web.senses import THINKING
 
 FAVOURITES = (
     "metaworld/faucet-open",
@@ -78,30 +82,55 @@ def catalogue(checkpoint: str | None) -> dict[str, Any]:
 
 
 def gallery(task: str, checkpoint: str | None) -> list[dict[str, Any]]:
-    """The demonstrations to offer for a task, in groups: its own, its scene's, other tasks', other domains'.
+    """The demonstrations to offer for a task, in groups.
+
+    Raises:
+        UnknownNameError: there is no such task.
+    """
+    here, trained = domains.task(task), trained_tasks(checkpoint)
+    return [
+        {"title": title, "cards": [card(name, _episode(name), here, trained) for name in names]}
+        for title, names in offered(task).items()
+        if names
+    ]
+
+
+def offered(task: str) -> dict[str, list[str]]:
+    """Names of the demonstrations to offer: the task's own, its scene's, other tasks', other domains'.
 
     Raises:
         UnknownNameError: there is no such task.
     """
     here, counts = domains.task(task), shipped_counts()
-    scene = [t.id for t in domains.tasks() if t.scene == here.scene and t.id != task and t.id in counts]
+    own, scene = scene_prompts(task)
     others = [t.id for t in domains.tasks(f"{here.domain}/*") if t.scene != here.scene and t.id in counts]
     step = max(1, len(others) // OTHER_TASKS)
     foreign = [first_task(domain) for domain in domain_names() if domain != here.domain]
-    groups = {
-        "this task": _first(task, counts.get(task, 0)),
-        "same world, another task": [
-            name for other in scene for name in _first(other, min(counts[other], 3 if len(scene) <= SMALL_SCENE else 1))
-        ],
+    return {
+        "this task": own,
+        "same world, another task": scene,
         "other tasks": [f"{other}#0" for other in others[::step][:OTHER_TASKS]],
         "other domains": [f"{other}#0" for other in foreign if other in counts],
     }
-    trained = trained_tasks(checkpoint)
-    return [
-        {"title": title, "cards": [card(name, _episode(name), here, trained) for name in names]}
-        for title, names in groups.items()
-        if names
-    ]
+
+
+def strange_ones(task: str, checkpoint: str | None) -> list[str]:
+    """Which of the demonstrations offered for a task are out of distribution to the agent.
+
+    Raises:
+        UnknownNameError: there is no such task.
+    """
+    return [name for names in offered(task).values() for name in names if _is_strange(name, checkpoint)]
+
+
+@lru_cache(maxsize=4096)
+def _is_strange(name: str, checkpoint: str | None) -> bool:
+    from playground.agent.strangeness import strangeness
+
+    with THINKING:
+        found = strangeness(load_model(checkpoint), Prompt.from_episode(_episode(name)), checkpoint)
+    sleep(0.1)  # many are judged one after the other: who acts goes first
+    return found is not None and found.strange
 
 
 def card(name: str, episode: Episode, here: Task, trained: Iterable[str]) -> dict[str, Any]:
@@ -121,10 +150,6 @@ def card(name: str, episode: Episode, here: Task, trained: Iterable[str]) -> dic
 def badge(task: str, trained: Iterable[str]) -> str | None:
     """Whether the agent was trained on a task; None where nobody knows."""
     return None if not trained else "trained" if task in trained else "held out"
-
-
-def _first(task: str, count: int) -> list[str]:
-    return [f"{task}#{number}" for number in range(count)]
 
 
 def _episode(name: str) -> Episode:

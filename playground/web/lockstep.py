@@ -10,13 +10,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from playground.facade import world_seed
+from playground.viewing.readouts import distribution, divergence_bits, rates
 from playground.viewing.reel import Painter, jpeg
 from playground.web.driving import Controls
 from playground.web.made import made
 from playground.web.outbox import Outbox
 from playground.web.panel import Panel
 from playground.web.prompts import Recipe
-from playground.web.readouts import distribution, divergence_bits, rates, readouts
 from playground.web.senses import THINKING
 from playground.web.shelf import Shelf
 from playground.web.videos import Videos
@@ -141,7 +141,7 @@ class Lockstep:
             panel.draws = True
             panel.reset(event.seed, event.goal)
             panel.step()
-        self._seed = readouts(main)["seed"]
+        self._seed = main.readouts()["seed"]
 
     def _follow_plan(self) -> None:
         main = self.panels[0]
@@ -186,12 +186,11 @@ class Lockstep:
             main, *others = self.panels
             state |= {
                 "task": main.task.id,
-                "max_steps": main.task.max_steps,
                 "fps": main.task.fps,
                 "blind": main.eyes.on,
                 "camera": main.env.camera,
-                **readouts(main),
-                **(rates(self._ticks, main.task.fps) if self._ticks else {"ratio": None, "drawn_fps": None}),
+                **main.readouts(),
+                **rates(self._ticks, main.task.fps),
                 "others": [self._beside(panel) for panel in others],
             }
             now = perf_counter()
@@ -205,7 +204,7 @@ class Lockstep:
         apart = None
         if mine is not None and other is not None and mine.t == other.t:
             apart = divergence_bits(mine.decision, other.decision)
-        return readouts(panel) | {"divergence": apart}
+        return panel.readouts() | {"divergence": apart}
 
     def _thoughts(self, panel: Panel) -> dict[str, Any]:
         attention = None

@@ -12,6 +12,7 @@ from playground.events import StepEvent
 from playground.facade import make_policy, open_session
 from playground.recorder import EpisodeRecorder
 from playground.task import Action, Goal, Task
+from playground.viewing.readouts import readouts
 from playground.web.prompts import Recipe
 from playground.web.senses import Blindfold
 from playground.web.shelf import MAX_OWN_STEPS, MIN_OWN_STEPS, Shelf
@@ -77,6 +78,10 @@ class Panel:
     def over(self) -> bool:
         """Whether the episode has ended."""
         return self.last is not None and self.last.done
+
+    def readouts(self) -> dict[str, Any]:
+        """How the episode stands and what happened in it, in JSON's terms."""
+        return {"prompt": self.prompt, "history": self.history, "touched": self.touched, **readouts(self.session)}
 
     def swap(self, prompt: str) -> None:
         """Another prompt from the next step on; the world stays.

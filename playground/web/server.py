@@ -20,7 +20,7 @@ from playground import domains
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.facade import AGENTS
 from playground.web import keeping, memory, reports
-from playground.web.catalogue import FAVOURITES, catalogue, gallery
+from playground.web.catalogue import FAVOURITES, catalogue, gallery, strange_ones
 from playground.web.laboratory import Laboratory
 from playground.web.reception import Full, Reception
 from playground.web.visitor import Visitor
@@ -103,6 +103,10 @@ def _add_routes(app: FastAPI, reception: Reception, laboratory: Laboratory) -> N
     @app.get("/pg/gallery")
     def get_gallery(task: str) -> list[dict[str, Any]]:
         return gallery(task, reception.checkpoint)
+
+    @app.get("/pg/strange")
+    def get_strange(task: str) -> list[str]:
+        return strange_ones(task, reception.checkpoint)
 
     @app.get("/pg/house")
     async def get_house() -> dict[str, int]:

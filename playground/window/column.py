@@ -8,7 +8,7 @@ import pygame
 
 from playground.video import ACCENT, FAINT, INK, WARM
 from playground.viewing.catalogue import NO_PROMPT
-from playground.viewing.readouts import readouts
+from playground.viewing.readouts import rates, readouts
 from playground.viewing.reel import Reel
 from playground.window.pen import LINE, PANEL, Pen, fitting
 from playground.window.player import Player
@@ -106,12 +106,15 @@ class Column:
 
     def _rows(self) -> list[tuple[str, list[str]]]:
         """Readouts: what, and how much in each view."""
-        columns = [_lines(readouts(view.session, view.ticks), self.player.speed) for view in self.player.views]
+        columns = [_lines(self._shown(view), self.player.speed) for view in self.player.views]
         for view, column in zip(self.player.views, columns, strict=True):
             if strange := view.thoughts.strangeness(view):
                 column["strangeness"] = strange
         names = dict.fromkeys(name for column in columns for name in column)
         return [(name, [column.get(name, "–") for column in columns]) for name in names]
+
+    def _shown(self, view: View) -> dict[str, Any]:
+        return readouts(view.session) | rates(view.ticks, self.player.fps) if view.event is not None else {}
 
     def _readouts(self, area: pygame.Rect, rows: list[tuple[str, list[str]]]) -> int:
         """Rows of numbers; two columns of them where two prompts differ. Returns where they end."""
@@ -182,7 +185,7 @@ def _lines(shown: dict[str, Any], speed: float) -> dict[str, str]:
     return lines | {
         "seed": str(shown["seed"]),
         "real time": f"{number(shown['ratio'], '.2f')} of {speed:g}",
-        "pictures a second": number(shown["fps"], ".0f"),
+        "pictures a second": number(shown["drawn_fps"], ".0f"),
         "decision": f"{number(shown['latency_ms'], '.1f')} ms",
         "entropy": f"{number(shown['entropy'], '.2f')} bit",
     }

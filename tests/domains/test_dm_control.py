@@ -209,3 +209,21 @@ def test_episodes_begin_where_others_hand_over() -> None:
     begun = (batch.states[:, None, 1:] == moved[None, :, 1:]).all(-1).any(-1)
     assert 5 < begun.sum() < 35
     assert (batch.states[:, 0] == 0).all()
+
+
+def test_the_floor_follows_a_body_without_a_jump_and_has_no_end() -> None:
+    env = ControlEnv("cheetah-run", 64)
+    env.reset(seed=0)
+    env.camera = "above"
+
+    def seen(x: float) -> np.ndarray:
+        with env.physics.reset_context():
+            env.physics.named.data.qpos["rootx"] = x
+        return env.render().astype(int)
+
+    start = seen(0.999)
+    assert np.abs(seen(1.001) - start).mean() < 1  # here the floor is moved
+    assert np.abs(seen(2.0) - start).mean() > 5  # and the body moves over it
+    far = np.abs(seen(300.999) - start)
+    assert far.mean() < 1
+    env.close()

@@ -47,6 +47,8 @@ LATENCY = """async () => {
 """Milliseconds from a click on Step to the picture and numbers of that step."""
 
 TASKS = ("dm_control/cheetah-speed_2", "babyai/GoToLocal-hidden", "metaworld/faucet-open")
+FURTHER = ("dm_control/walker-walk", "dm_control/cartpole-swingup")
+"""More bodies of DM Control, measured for one visitor."""
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def measure(browser: Browser, address: str, began: float, seconds: float) -> dic
     found: dict[str, Any] = {}
     page = opened(browser, address)
     found["seconds from command to first moving picture"] = round(time.monotonic() - began, 1)
-    for task in TASKS:
+    for task in (*TASKS, *FURTHER):
         # BabyAI's own rate is 10 a second: to see how many the page can show, it runs as fast as it can.
         show_task(page, task, "max" if task.startswith("babyai") else 1)
         others = Others()

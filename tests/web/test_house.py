@@ -1,25 +1,31 @@
 """In a real browser: a house with one place, whose agent thinks; who waits, who sleeps, and experiments run live."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from playground.agent.strangeness import calibrate
+from playground.model import from_pretrained, save_pretrained
 from playground.web import laboratory, reception, server
-from tests.conftest import TASK
+from tests.conftest import OTHER, TASK
 from tests.web.conftest import serving
-from tests.web.test_page import card, opened, until
+from tests.web.test_page import card, opened, pixels, until
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def house(demonstrations: None, checkpoint: Path) -> Iterator[str]:
-    """Address of a server with one place, whose visitors watch an untrained agent."""
+def house(demonstrations: None, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server with one place, whose visitors watch an untrained agent that says it had learnt TASK."""
+    folder, model = tmp_path_factory.mktemp("schooled"), from_pretrained(checkpoint)
+    save_pretrained(model, folder, {"tasks": [TASK]})
+    calibrate(model, folder, [TASK])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "SWEEP_SECONDS", 0.2)
-        with serving(server.build_app("model", str(checkpoint), TASK, limit=1)) as address:
+        with serving(server.build_app("model", str(folder), TASK, limit=1)) as address:
             yield address
 
 
@@ -37,6 +43,9 @@ def test_what_the_agent_thinks_is_shown(page: Page):
     expect(page.locator("[data-out=look]")).to_contain_text("%")
     page.wait_for_function("window.playground.attention()?.length == window.playground.made()[0].read.length")
     assert page.evaluate("window.playground.attention().every((weight) => weight >= 0)")
+    page.wait_for_timeout(300)
+    assert pixels(page, "strip", [249, 115, 22], top=0.75) > 0  # the longest bar below the film strip
+    expect(page.locator("[data-out=strange]")).to_contain_text("nearest GoToLocal-hidden")
     shares = page.locator(".pg-choices > div").evaluate_all(
         "rows => rows.map((row) => Number(row.style.getPropertyValue('--share')))"
     )
@@ -51,16 +60,36 @@ def test_what_the_agent_thinks_is_shown(page: Page):
 def test_nothing_jumps_while_the_agent_acts(page: Page):
     jumps = page.evaluate(
         """async () => {
-          let moved = 0;
-          const watch = new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => (moved += value)));
-          watch.observe({ type: 'layout-shift' });
+          const moved = [];
+          const watch = new PerformanceObserver((list) => {
+            for (const { value, sources } of list.getEntries())
+              moved.push([value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 80) ?? node?.textContent)]);
+          });
+          watch.observe({ type: 'layout-shift', buffered: true });
           window.playground.send({ speed: 8 });
           await new Promise((done) => setTimeout(done, 2500));
           watch.disconnect();
           return moved;
         }"""
     )
-    assert jumps < 0.1  # "good" of cumulative layout shift; 0.024 when the first decision fills its panel
+    assert sum(value for value, *_ in jumps) < 0.001, jumps
+
+
+def test_badges_tell_what_was_trained_and_what_is_strange(page: Page):
+    expect(card(page, f"{TASK}#0").locator("em").first).to_have_text("trained")
+    expect(card(page, f"{OTHER}#0").locator("em").first).to_have_text("held out")
+    expect(page.locator(".pg-badge[data-kind='out of distribution']").first).to_be_visible(timeout=30_000)
+    card(page, f"{OTHER}#0").click()
+    expect(page.locator("[data-out=strange]")).to_contain_text("out of distribution")
+
+
+def test_compared_prompts_tell_how_far_apart_the_next_actions_are(page: Page):
+    page.locator(f".pg-card[data-name='{TASK}#1'] .pg-plus").click()
+    expect(page.locator(".pg-score").nth(1)).to_have_text(
+        re.compile(r"return .* · differs \d\.\d\d bit"), timeout=30_000
+    )
+    page.locator(".pg-drop").nth(1).click()
+    until(page, "s.others.length == 0")
 
 
 def test_who_comes_to_a_full_house_waits_in_line_and_gets_in(browser: Browser, house: str, page: Page):

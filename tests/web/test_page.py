@@ -1,11 +1,15 @@
 """The page in a real browser: it runs, obeys, keeps the world at a swap, and visitors do not disturb each other."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from playground import assets
+from playground.demonstrations import shipped
 from tests.conftest import OTHER, TASK
 
 pytestmark = pytest.mark.slow
@@ -43,6 +47,21 @@ def pause(page: Page) -> dict:
 
 def picture(page: Page, view: str = "live") -> str:
     return page.evaluate(f"document.querySelector('[data-view={view}]').toDataURL()")
+
+
+def pixels(page: Page, view: str, colour: list[int], top: float = 0.0) -> int:
+    """How many pixels of a canvas, from a share of its height downwards, have exactly that colour."""
+    return page.evaluate(
+        """([view, [red, green, blue], top]) => {
+          const canvas = document.querySelector(`[data-view=${view}]`), from = Math.round(canvas.height * top);
+          const { data } = canvas.getContext('2d').getImageData(0, from, canvas.width, canvas.height - from);
+          let count = 0;
+          for (let i = 0; i < data.length; i += 4)
+            count += data[i] === red && data[i + 1] === green && data[i + 2] === blue && data[i + 3] === 255;
+          return count;
+        }""",
+        [view, colour, top],
+    )
 
 
 def card(page: Page, name: str):
@@ -127,9 +146,16 @@ def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page)
     page.keyboard.press(".")
     page.wait_for_function(f"window.playground.state().acted == '{TASK}#1'")
     assert state(page)["t"] == before["t"] + 1
+    page.wait_for_timeout(200)
+    assert pixels(page, "plot", [59, 130, 246]) > 20  # the mark of the swap, in the second prompt's colour
 
 
-def test_the_gallery_shows_film_strips_with_badges(page: Page):
+def test_the_gallery_shows_film_strips_with_goal_and_length(page: Page):
+    episode = shipped(TASK)[2]
+    about = page.locator(f".pg-card[data-name='{TASK}#2'] .pg-cap")
+    expect(about).to_contain_text(f"#2 · {episode.goal}")
+    expect(about).to_contain_text(f"{len(episode)} steps")
+    expect(page.locator(".pg-gallery h3")).to_have_text(["this task", "same world, another task"])
     strip = page.locator(f".pg-card[data-name='{TASK}#2'] .pg-film")
     page.wait_for_function(
         "strip => strip.style.backgroundImage.startsWith('url')", arg=strip.element_handle(), timeout=30_000
@@ -150,6 +176,10 @@ def test_prompts_of_other_tasks_and_edits_and_no_prompt(page: Page):
     page.click("[data-do=join]")
     card(page, f"{TASK}#1").click()
     until(page, f"s.acted == '{OTHER}#0+{TASK}#1'")
+    page.click("[data-edit=shuffled]")
+    page.click("[data-edit=observations]")
+    until(page, f"s.acted == '{OTHER}#0+{TASK}#1~shuffled~observations'")
+    page.click("[data-do=whole]")
     page.select_option("[data-do=stride]", "2")
     until(page, f"s.acted == '{OTHER}#0[0::2]+{TASK}#1[0::2]'")
     page.click("[data-do=noprompt]")
@@ -245,6 +275,7 @@ def test_ghost_speed_theme_plot_and_help(page: Page):
     until(page, "s.speed == 2")
     page.select_option("[data-do=speed]", "max")
     until(page, "s.speed == 'max'")
+    expect(page.locator("[data-out=ratio]")).to_have_text(re.compile(r"^\d+\.\d\d× · \d+/s$"))
     dark = "document.body.classList.contains('dark')"
     before = page.evaluate(dark)
     page.click("[data-do=theme]")
@@ -276,6 +307,42 @@ def test_the_guide_leads_through_the_first_minute(page: Page):
         page.click("[data-do=guide]")
         until(page, wanted)
     expect(page.locator("[data-do=guide]")).to_be_hidden()
+
+
+def test_a_body_is_pulled_with_the_mouse_and_steered_with_keys_that_are_held(page: Page):
+    page.evaluate("window.playground.send({open: {task: 'dm_control/cartpole-balance'}, playing: false})")
+    until(page, "s.task == 'dm_control/cartpole-balance' && s.t == 0 && !s.playing")
+    before = picture(page)
+    box = page.locator("[data-view=live]").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"], box["y"] + box["height"] / 2, steps=3)
+    page.keyboard.press(".")
+    until(page, "s.t == 1 && s.touched")
+    page.mouse.up()
+    expect(page.locator("[data-out=kept]")).to_have_text("")  # else it says that nothing there can be pulled
+    page.select_option("[data-do=camera]", "near")
+    page.wait_for_function(
+        "before => document.querySelector('[data-view=live]').toDataURL() != before", arg=before, timeout=30_000
+    )
+    page.keyboard.press("d")
+    page.keyboard.down("ArrowLeft")
+    page.keyboard.press(".")
+    until(page, "s.t == 2 && s.action[0] == -1 && s.proposed[0] != -1")
+    page.keyboard.up("ArrowLeft")
+
+
+def test_shipped_reports_are_shown_with_their_figures(page: Page):
+    folder = assets.ASSETS / "experiments" / "grid"
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("# Does it turn?\n\n![how often](figure.png)\n\n| turns |\n| --- |\n| 3 |\n")
+    Image.new("RGB", (120, 80), "white").save(folder / "figure.png")
+    page.click("[data-do=experiments]")
+    expect(page.locator("dialog nav button").first).to_have_text("Does it turn?")
+    expect(page.locator("dialog article td")).to_have_text("3")
+    page.wait_for_function("document.querySelector('dialog article img').naturalWidth == 120")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
 
 
 def test_another_task_and_another_agent(page: Page):

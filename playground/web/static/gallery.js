@@ -3,9 +3,11 @@
 import { parse } from './recipe.js';
 import { short } from './live.js';
 
+const STRANGE = 'out of distribution';
+
 export class Gallery {
   constructor(app, reels) {
-    Object.assign(this, { app, reels, groups: [], wanted: new Set(), cards: new Map() });
+    Object.assign(this, { app, reels, groups: [], wanted: new Set(), cards: new Map(), strange: new Set(), judging: 0 });
     this.watcher = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) if (isIntersecting) this.want(target.dataset.name);
     }, { root: null, rootMargin: '80px' });
@@ -20,6 +22,26 @@ export class Gallery {
     if (task !== this.task || !answer.ok) return;
     this.groups = await answer.json();
     this.render();
+    if (this.app.state.agent === 'model') this.judge(task);
+  }
+
+  /** Marks what is out of distribution; it takes the agent a moment to read them all. */
+  async judge(task) {
+    this.judging += 1;
+    const answer = await fetch(this.app.base + 'pg/strange?task=' + encodeURIComponent(task)).finally(() => (this.judging -= 1));
+    if (!answer.ok) return;
+    for (const name of await answer.json()) {
+      if (this.strange.has(name)) continue;
+      this.strange.add(name);
+      if (this.cards.has(name)) this.badge(this.cards.get(name), STRANGE);
+    }
+  }
+
+  badge(card, text) {
+    const badge = document.createElement('em');
+    badge.className = 'pg-badge';
+    badge.dataset.kind = badge.textContent = text;
+    card.querySelector('.pg-film').append(badge);
   }
 
   render() {
@@ -60,13 +82,8 @@ export class Gallery {
     plus.setAttribute('aria-label', `compare with ${title}`);
     plus.onclick = () => this.app.send({ compare: about.name });
     const badges = [about.badge, about.foreign ? (about.task.split('/')[0] === this.task.split('/')[0] ? 'other body' : 'other domain') : null].filter(Boolean);
-    for (const text of badges) {
-      const badge = document.createElement('em');
-      badge.className = 'pg-badge';
-      badge.dataset.kind = text;
-      badge.textContent = text;
-      card.querySelector('.pg-film').append(badge);
-    }
+    if (this.strange.has(about.name)) badges.push(STRANGE);
+    badges.forEach((text) => this.badge(card, text));
     this.cards.set(about.name, card);
     if (this.reels.strips.has(about.name)) this.picture(card, this.reels.strips.get(about.name));
     else this.watcher.observe(card);

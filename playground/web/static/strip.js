@@ -96,7 +96,7 @@ export class Strip {
   showStrangeness(found) {
     const { strange } = this.app.out;
     strange.dataset.strange = Boolean(found && found.strange);
-    strange.textContent = found ? `${found.strange ? 'strange to the agent' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
+    strange.textContent = found ? `${found.strange ? 'out of distribution' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
     strange.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';
   }
 

@@ -9,8 +9,7 @@ export class Thoughts {
 
   useControls(controls) {
     this.controls = controls;
-    this.rows = [];
-    this.app.out.distribution.replaceChildren();
+    this.build(controls.names.length);
   }
 
   show(state) {
@@ -25,7 +24,7 @@ export class Thoughts {
     out.ratio.textContent = state.playing && state.ratio !== null ? `${state.ratio.toFixed(2)}× · ${state.drawn_fps}/s` : '–';
     out.ratio.dataset.slow = state.playing && state.ratio !== null && typeof state.speed === 'number' && state.ratio < 0.9 * state.speed;
     out.entropy.textContent = state.entropy === null ? 'no distribution' : state.entropy.toFixed(1) + ' bit';
-    out.goal.textContent = state.goal === null ? 'none of its own' : state.goal;
+    out.goal.textContent = out.goal.title = state.goal === null ? 'none of its own' : state.goal;
     out.achieved.textContent = state.achieved === null ? '' : 'so far ' + state.achieved + (state.distance === null ? '' : ` · ${state.distance.toFixed(2)} away`);
     const { prompt, live } = this.context, room = prompt + live;
     const [a, b] = out.context.children;
@@ -38,8 +37,6 @@ export class Thoughts {
   think(state, { distribution, attention }) {
     const { out } = this.app;
     out.look.textContent = attention ? percent(attention.reduce((sum, weight) => sum + weight, 0)) : '–';
-    const size = this.controls.names.length;
-    if (this.rows.length !== size) this.build(size);
     this.controls.choices ? this.showChoices(state, distribution) : this.showDimensions(state, distribution);
   }
 
