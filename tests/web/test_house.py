@@ -72,7 +72,7 @@ def test_nothing_jumps_while_the_agent_acts(page: Page):
           return moved;
         }"""
     )
-    assert sum(value for value, *_ in jumps) < 0.001, jumps
+    assert sum(value for value, *_ in jumps) < 0.005, jumps  # from opening the page on
 
 
 def test_badges_tell_what_was_trained_and_what_is_strange(page: Page):

@@ -180,8 +180,8 @@ export class Controls {
   }
 
   useCameras(cameras) {
-    const { control, out } = this.app;
-    out.camerafield.hidden = cameras.length < 2;
+    const { control } = this.app;
+    control.camera.disabled = cameras.length < 2;
     control.camera.replaceChildren(...cameras.map((name) => new Option(name, name)));
   }
 

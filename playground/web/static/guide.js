@@ -20,9 +20,7 @@ export class Guide {
   show(state) {
     if (state.t === undefined) return;
     const other = this.app.gallery.contrast();
-    if (this.step === 0 && !other) {
-      this.say('Finding demonstrations …', '', null);
-    } else if (this.step === 0) {
+    if (this.step === 0 && other) {
       const name = label(other.name, state.task);
       this.say(`The ${state.agent === 'model' ? 'agent' : state.agent} was shown “${label(state.prompt, null)}”. Swap the prompt while it acts:`, `swap to ${name} and watch`, () => {
         this.before = state.prompt;

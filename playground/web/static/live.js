@@ -29,29 +29,24 @@ export function cleared(canvas) {
 export const short = (x) => (Math.abs(x) >= 1000 ? Math.round(x).toString() : x.toFixed(2));
 export const percent = (x) => Math.round(100 * x) + ' %';
 
-const PANEL = `<figcaption><span class="pg-tag pg-tag-live">live</span><b></b><i></i><button class="pg-quiet pg-drop" aria-label="drop this panel" title="drop this panel">×</button></figcaption>
-  <div class="pg-screen"><canvas data-view="live" width="320" height="320" role="img"></canvas><canvas class="pg-ghost" width="320" height="320" aria-hidden="true" hidden></canvas><canvas class="pg-inset" width="160" height="160" aria-hidden="true"></canvas><div class="pg-dark" hidden>the agent sees nothing</div><div class="pg-banner" hidden></div><div class="pg-score"></div></div>`;
-
 export class Live {
   constructor(app) {
-    Object.assign(this, { app, panels: [], tints: new Map(), curves: [], frames: 0, kind: 'return' });
-    this.count(1);
+    const first = app.root.querySelector('.pg-live');
+    Object.assign(this, { app, blank: first.cloneNode(true), panels: [], tints: new Map(), curves: [], frames: 0, kind: 'return' });
+    this.wire(first);
+  }
+
+  wire(figure) {
+    const find = (selector) => figure.querySelector(selector), number = this.panels.length;
+    find('.pg-drop').onclick = () => this.app.send({ drop: number });
+    this.panels.push({ figure, title: find('b'), under: find('i'), canvas: find('[data-view=live]'), ghost: find('.pg-ghost'), inset: find('.pg-inset'), dark: find('.pg-dark'), banner: find('.pg-banner'), score: find('.pg-score') });
   }
 
   /** As many panels as there are sessions. */
   count(n) {
     const { views } = this.app.out;
     while (this.panels.length > n) this.panels.pop().figure.remove();
-    while (this.panels.length < n) {
-      const figure = document.createElement('figure');
-      figure.className = 'pg-view pg-live';
-      figure.innerHTML = PANEL;
-      const find = (selector) => figure.querySelector(selector);
-      const number = this.panels.length;
-      find('.pg-drop').onclick = () => this.app.send({ drop: number });
-      views.insertBefore(figure, views.querySelector('.pg-demo'));
-      this.panels.push({ figure, title: find('b'), under: find('i'), canvas: find('[data-view=live]'), ghost: find('.pg-ghost'), inset: find('.pg-inset'), dark: find('.pg-dark'), banner: find('.pg-banner'), score: find('.pg-score') });
-    }
+    while (this.panels.length < n) this.wire(views.insertBefore(this.blank.cloneNode(true), views.querySelector('.pg-demo')));
     this.app.root.dataset.panels = n;
   }
 
