@@ -314,9 +314,11 @@ def test_a_body_is_pulled_with_the_mouse_and_steered_with_keys_that_are_held(pag
     until(page, "s.task == 'dm_control/cartpole-balance' && s.t == 0 && !s.playing")
     before = picture(page)
     box = page.locator("[data-view=live]").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    side = min(box["width"], box["height"])
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + 0.05 * side  # the cart
+    page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"], box["y"] + box["height"] / 2, steps=3)
+    page.mouse.move(x + side / 2, y, steps=3)
     page.keyboard.press(".")
     until(page, "s.t == 1 && s.touched")
     page.mouse.up()
@@ -326,10 +328,11 @@ def test_a_body_is_pulled_with_the_mouse_and_steered_with_keys_that_are_held(pag
         "before => document.querySelector('[data-view=live]').toDataURL() != before", arg=before, timeout=30_000
     )
     page.keyboard.press("d")
-    page.keyboard.down("ArrowLeft")
+    until(page, "s.driving")
+    page.keyboard.down("ArrowRight")
     page.keyboard.press(".")
-    until(page, "s.t == 2 && s.action[0] == -1 && s.proposed[0] != -1")
-    page.keyboard.up("ArrowLeft")
+    until(page, "s.t == 2 && s.action[0] == 1 && s.proposed[0] < 1")
+    page.keyboard.up("ArrowRight")
 
 
 def test_shipped_reports_are_shown_with_their_figures(page: Page):

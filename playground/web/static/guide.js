@@ -22,14 +22,14 @@ export class Guide {
     const other = this.app.gallery.contrast();
     if (this.step === 0 && other) {
       const name = label(other.name, state.task);
-      this.say(`The ${state.agent === 'model' ? 'agent' : state.agent} was shown “${label(state.prompt, null)}”. Swap the prompt while it acts:`, `swap to ${name} and watch`, () => {
+      this.say(`The ${state.agent === 'model' ? 'agent' : state.agent} was shown “${label(state.prompt, null)}”. Show it another, from the same start:`, `swap to ${name} and watch`, () => {
         this.before = state.prompt;
         this.step = 1;
         this.app.send({ reset: true });
         this.app.swap(other.name);
       });
     } else if (this.step === 1) {
-      this.say('Same world, another wish: only the prompt changed. Now see both at once:', 'compare side by side', () => {
+      this.say('Same start, another wish: only the prompt changed. Now see both at once:', 'compare side by side', () => {
         this.step = 2;
         this.app.send({ compare: this.before });
       });

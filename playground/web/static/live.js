@@ -42,6 +42,13 @@ export class Live {
     this.panels.push({ figure, title: find('b'), under: find('i'), canvas: find('[data-view=live]'), ghost: find('.pg-ghost'), inset: find('.pg-inset'), dark: find('.pg-dark'), banner: find('.pg-banner'), score: find('.pg-score') });
   }
 
+  /** Over the picture, until there is another one. */
+  note(text) {
+    const { banner } = this.panels[0];
+    banner.textContent = text;
+    banner.hidden = !text;
+  }
+
   /** As many panels as there are sessions. */
   count(n) {
     const { views } = this.app.out;

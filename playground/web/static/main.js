@@ -32,6 +32,7 @@ export async function start(element, base) {
   app.open = (wish) => app.send({ open: wish });
   app.say = (text) => {
     app.out.kept.textContent = text;
+    app.out.kept.scrollIntoView({ block: 'nearest' });
   };
 
   const live = new Live(app), gallery = new Gallery(app, reels), thoughts = new Thoughts(app);
@@ -135,6 +136,7 @@ export async function start(element, base) {
     link: (kind, text) => {
       app.out.link.dataset.state = kind;
       app.out.link.textContent = text;
+      live.note(kind === 'live' ? '' : text);
     },
     greet: (first, fresh) => {
       const wish = first && readLink();
