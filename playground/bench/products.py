@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model import GeneralistModel
+from playground.model.transformer import Attention, Reach
 
 
 def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable[[], None]:
-    """What `act` multiplies, and nothing else: a function that does the same products with the same weights.
+    """What `act` multiplies, and nothing else: the same products with the same weights, cached keys and values.
 
     The text encoder is left out: a mission is read once.
     """
@@ -28,12 +29,22 @@ def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable
         else:
             products.append(lambda: F.linear(x, weight))
 
+    def note_attention(module: nn.Module, inputs: tuple[Tensor, Reach, int], output: Tensor) -> None:
+        x, reach, layer = inputs
+        assert isinstance(module, Attention) and reach.cache is not None and reach.mask is not None
+        rows, stop = slice(None) if reach.rows is None else reach.rows, reach.mask.shape[-1]
+        keys, values = (held[layer][rows, :, :stop].flatten(0, 1) for held in (reach.cache.keys, reach.cache.values))
+        queries = torch.randn(len(keys), x.shape[1], keys.shape[-1])
+        products.append(lambda: torch.bmm(torch.bmm(queries, keys.mT), values))
+
     kept = [
         module
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith("encoder.text")
     ]
     handles = [module.register_forward_hook(note) for module in kept]
+    attentions = [module for module in model.modules() if isinstance(module, Attention)]
+    handles += [module.register_forward_hook(note_attention) for module in attentions]
     try:
         act()
     finally:

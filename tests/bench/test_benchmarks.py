@@ -45,19 +45,22 @@ def test_products_are_those_of_the_decision():
     torch.manual_seed(0)
     model = GeneralistModel(preset("tiny")).eval().requires_grad_(False)
     stepper, cache = Stepper(model), model.new_cache(1, 4)
+    cache.length += 2
     calls: list[str] = []
 
     def decide() -> None:
         calls.append("watched" if stepper.watched else "alone")
         model.decode(model.trunk(torch.zeros(1, 1, 32), cache), False, 3)
 
-    counted = []
+    counted, attended = [], []
     with pytest.MonkeyPatch.context() as patch:
         bare = bare_products(model, decide)
         patch.setattr(torch, "mv", lambda weight, vector: counted.append(tuple(weight.shape)))
+        patch.setattr(torch, "bmm", lambda a, b: attended.append((*a.shape, b.shape[-1])) or a @ b)
         bare()
     assert calls == ["watched"] and not stepper.watched
     assert counted.count((96, 32)) == 2 and counted.count((64, 32)) == 2 + 3 and len(counted) == 4 * 2 + 1 + 3 * 3
+    assert attended == 2 * [(2, 1, 16, 3), (2, 1, 3, 16)]  # scores of three positions, and what they weigh
 
 
 def test_evaluation(monkeypatch: pytest.MonkeyPatch):
