@@ -91,7 +91,7 @@ class Context:
             self._unread[row] += 1
             groups.setdefault(sum(len(step) for step in live[-self._unread[row] :]), []).append(n)
         T = steps.shape[1]
-        outputs = torch.empty_like(steps)
+        outputs = steps if len(groups) == 1 else torch.empty_like(steps)
         for positions, members in groups.items():
             chosen = [rows[n] for n in members]
             if positions == T:
@@ -109,17 +109,16 @@ class Context:
 
     def _read(self, x: Tensor, rows: Sequence[int]) -> Tensor:
         """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
+        if self._stepper is not None and x.shape[1] == 1 and not self._stepper.watched:
+            held = self._cache.length.numpy()[rows]
+            self._reserve(int(held.max()) + 1)
+            h = self._stepper.read(x[:, 0], self._cache, rows)
+            self._cache.length.numpy()[rows] = held + 1
+            return h[:, None]
         everything = list(rows) == list(range(len(self._live)))
         index = None if everything else torch.tensor(rows, device=x.device)
         length = self._cache.length if index is None else self._cache.length[index]
         self._reserve(int(length.max()) + x.shape[1])
-        if self._stepper is not None and x.shape[1] == 1 and not self._stepper.watched:
-            h = self._stepper.read(x[:, 0], self._cache, rows)[:, None]
-            if index is None:
-                self._cache.length += 1
-            else:
-                self._cache.length[index] += 1
-            return h
         outputs = []
         for piece in x.split(PIECE, dim=1):
             outputs.append(self._model.trunk(piece, self._cache, index))

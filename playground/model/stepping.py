@@ -43,7 +43,7 @@ class Stepper:
     def __init__(self, model: GeneralistModel):
         trunk = model.trunk
         assert isinstance(model.encoder, StepEncoder)
-        self._model, self._encoder = model, model.encoder
+        self._encoder = model.encoder
         self._heads, self._width = trunk.heads, (model.config.width,)
         self._blocks = [
             (
@@ -53,6 +53,18 @@ class Stepper:
             )
             for block in cast(list[Block], list(trunk.blocks))
         ]
+        encoder, tables, decoder, head = model.encoder, model.encoder.tables, model.decoder, model.head
+        self._token, self._local, self._place = tables.token.weight, tables.local.weight, encoder.place.weight
+        self._values = encoder.values.bias, encoder.values.weight.T
+        self._observed = encoder.role.weight[1], encoder.norm.weight, encoder.norm.bias
+        self._norm = trunk.norm.weight, trunk.norm.bias
+        self._actions, self._positions = tables.action.weight, list(tables.action_position.weight)
+        self._vector = decoder.vector.bias, decoder.vector.weight.T
+        self._refine = (
+            *(decoder.norm.weight, decoder.norm.bias, decoder.up.bias, decoder.up.weight.T),
+            *(decoder.down.bias, decoder.down.weight.T, decoder.norm_out.weight, decoder.norm_out.bias),
+        )
+        self._head = head.bias, head.weight.T
         self._turns = self._rotations(POSITIONS)
         self._bin = np.arange(model.config.action_bins, dtype=np.float32)
         self._hooks = [hooks for m in model.modules() for hooks in (m._forward_hooks, m._forward_pre_hooks)]
@@ -85,17 +97,17 @@ class Stepper:
         Returns:
             [N, D].
         """
-        encoder, K = self._encoder, values.shape[1]
-        x = torch.embedding(encoder.tables.token.weight, values)
-        x = torch.addcmul(encoder.tables.local.weight[:K], x, encoder.place.weight[:K]).mul_(ROOT)
-        x = torch.addmm(encoder.values.bias, root_gelu(x).sum(1), encoder.values.weight.T, alpha=ROOT)
+        encoder, K, (bias, w) = self._encoder, values.shape[1], self._values
+        x = torch.addcmul(self._local[:K], torch.embedding(self._token, values), self._place[:K]).mul_(ROOT)
+        x = torch.addmm(bias, root_gelu(x).sum(1), w, alpha=ROOT)
         if text is not None:
             x = x + text
         if grid is not None:
             x = x + encoder.grid(grid, torch.zeros_like(x) if text is None else text)
         if image is not None:
             x = x + encoder.read_images(image)
-        return torch.layer_norm(x + encoder.role.weight[1], self._width, encoder.norm.weight, encoder.norm.bias)
+        role, w, bias = self._observed
+        return torch.layer_norm(x + role, self._width, w, bias)
 
     def read(self, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
         """The trunk's outputs [N, D] at a position [N, D] behind what each of N rows of the cache holds.
@@ -103,14 +115,14 @@ class Stepper:
         The cache takes the new keys and values; its lengths are left alone.
         """
         reach = (_OneRow if len(rows) == 1 else _Rows)(self, cache, rows)
-        width = self._width
+        width, x = self._width, x.clone()
+        qkv, hidden = (x.new_empty(len(x), self._blocks[0][part].shape[1]) for part in (2, 8))
         for layer, (w1, b1, w_qkv, b_qkv, w_out, b_out, w2, b2, w_up, b_up, w_down, b_down) in enumerate(self._blocks):
-            qkv = torch.addmm(b_qkv, torch.layer_norm(x, width, w1, b1), w_qkv)
-            x = torch.addmm(b_out, reach.attend(qkv, layer), w_out).add_(x)
-            hidden = torch.addmm(b_up, torch.layer_norm(x, width, w2, b2), w_up, beta=ROOT, alpha=ROOT)
-            x = torch.addmm(b_down, root_gelu(hidden), w_down, alpha=ROOT).add_(x)
-        norm = self._model.trunk.norm
-        return torch.layer_norm(x, width, norm.weight, norm.bias)
+            torch.addmm(b_qkv, torch.layer_norm(x, width, w1, b1), w_qkv, out=qkv)
+            x.add_(b_out).addmm_(reach.attend(qkv, layer), w_out)
+            torch.addmm(b_up, torch.layer_norm(x, width, w2, b2), w_up, beta=ROOT, alpha=ROOT, out=hidden)
+            x.add_(b_down).addmm_(root_gelu(hidden), w_down, alpha=ROOT)
+        return torch.layer_norm(x, width, *self._norm)
 
     def turns(self, count: int) -> Tensor:
         """What `rotate` does at each of at least `count` positions, as matrices [count, D/H/4, D/H/4]."""
@@ -128,18 +140,15 @@ class Stepper:
         Returns:
             tokens int64 [N, A], probabilities float32 [N, A, bins or size], means float32 [N, A].
         """
-        decoder, table, width = self._model.decoder, self._model.encoder.tables, self._width
-        N, A, bins = len(h), 1 if discrete else size, self._model.config.action_bins
+        N, A, bins, width = len(h), 1 if discrete else size, len(self._bin), self._width
+        w1, b1, b_up, w_up, b_down, w_down, w2, b2 = self._refine
         logits = slice(bins, bins + size) if discrete else slice(0, bins)
-        w_head, b_head = self._model.head.weight[logits].T, self._model.head.bias[logits]
-        w1, b1, w2, b2 = decoder.norm.weight, decoder.norm.bias, decoder.norm_out.weight, decoder.norm_out.bias
-        w_up, b_up, w_down, b_down = decoder.up.weight.T, decoder.up.bias, decoder.down.weight.T, decoder.down.bias
-        positions, actions = table.action_position.weight, table.action.weight
+        b_head, w_head = self._head[0][logits], self._head[1][:, logits]
         tokens, means = np.zeros((N, A), np.int64), np.zeros((N, A), np.float32)
         probabilities = np.zeros((N, A, len(b_head)), np.float32)
-        x = torch.addmm(decoder.vector.bias, h, decoder.vector.weight.T)
+        x = torch.addmm(self._vector[0], h, self._vector[1])
         for a in range(A):
-            y = x + positions[a]
+            y = x + self._positions[a]
             hidden = torch.addmm(b_up, torch.layer_norm(y, width, w1, b1), w_up, beta=ROOT, alpha=ROOT)
             y = torch.addmm(b_down, root_gelu(hidden), w_down, alpha=ROOT).add_(y)
             p = torch.addmm(b_head, torch.layer_norm(y, width, w2, b2), w_head).softmax(-1).numpy()
@@ -147,7 +156,9 @@ class Stepper:
             means[:, a] = p.argmax(-1) if discrete else self._expected_bins(p)
             if a + 1 < A:
                 tokens[:, a] = np.rint(means[:, a])
-                told = torch.embedding(actions, torch.from_numpy(tokens[:, a])).add_(positions[a]).mul_(ROOT)
+                told = (
+                    torch.embedding(self._actions, torch.from_numpy(tokens[:, a])).add_(self._positions[a]).mul_(ROOT)
+                )
                 x = torch.add(x, root_gelu(told), alpha=ROOT)
         tokens[:, A - 1] = np.rint(means[:, A - 1])
         return tokens, probabilities, means
@@ -177,7 +188,7 @@ class _OneRow:
 
     def __init__(self, stepper: Stepper, cache: Cache, rows: Sequence[int]):
         (row,) = rows
-        self._heads, self._position = stepper._heads, int(cache.length[row])
+        self._heads, self._position = stepper._heads, int(cache.length.numpy()[row])
         self._turn = stepper.turns(self._position + 1)[self._position].numpy()
         self._held = cache.held[:, row : row + 1, :, : self._position + 1].unbind(0)
         self._new = cache.held.numpy()[:, row, :, self._position]  # [layers * 2, H, D/H]
