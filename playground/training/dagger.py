@@ -47,6 +47,13 @@ STRETCH = (10, 60)
 EXPERT_DRIVES = 0.25
 """Share of the stretches in which the expert drives."""
 
+LED = 0.5
+LEAD = 200
+"""Share of the episodes that the expert leads, and for how many steps at most.
+
+An agent that cannot swing a pole up would never drive where it is to be balanced.
+"""
+
 CHANCE = "random"
 """Given in place of a checkpoint: random actions drive, each held for a stretch."""
 
@@ -172,8 +179,9 @@ def drive(
         expert.reset()
     labels: list[list[Action]] = [[] for _ in envs]
     rewards: list[list[float]] = [[] for _ in envs]
-    by_expert = np.zeros(len(envs), bool)
+    by_expert = rng.random(len(envs)) < LED
     until = rng.integers(*STRETCH, len(envs))
+    until[by_expert] = rng.integers(1, LEAD + 1, by_expert.sum())
     running = list(range(len(envs)))
     held = [random_action(env, rng) for env in envs]
     for t in range(min(task.max_steps, MAX_STEPS + (RESCUE if task.has_success else 0))):

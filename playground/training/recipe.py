@@ -95,7 +95,7 @@ class Recipe:
     clip: float = 1.0
     prompted: float = 0.85
     from_end: float = 0.5
-    corrected: float = 0.85
+    corrected: float = 0.65
     model: tuple[tuple[str, Any], ...] = ()
     compile: bool = False
 

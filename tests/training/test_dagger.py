@@ -19,6 +19,11 @@ from playground.training.dagger import dagger, drive
 from tests.toy import STEP, ToyEnv, ToyExpert, toy_task
 
 
+@pytest.fixture(autouse=True)
+def nobody_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LED", 0.0)
+
+
 @pytest.fixture(scope="module")
 def demonstrations() -> list[Episode]:
     """Two goals with two episodes each."""
@@ -77,6 +82,18 @@ def test_the_expert_saves_what_it_can_and_the_rest_is_left_out(
     assert 0 < len(episodes) < 16 and all(episode.success for episode in episodes)
     moves = [np.diff(e.observations["state"], axis=0) - STEP * e.actions for e in episodes]
     assert np.abs(np.concatenate([move[10:] for move in moves])).max() < 1e-5
+
+
+def test_the_expert_leads(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LED", 1.0)
+    monkeypatch.setattr(module, "LEAD", 12)
+    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
+    torch.manual_seed(0)
+    model = GeneralistModel(preset("tiny")).eval()
+    episodes = drive(toy_task(), [ToyEnv() for _ in range(8)], model, [packed.prompt(0)] * 8, 900_000)
+    followed = [np.abs(np.diff(e.observations["state"], axis=0) - STEP * e.actions).max(1) < 1e-5 for e in episodes]
+    leads = [int(np.argmin(steps)) for steps in followed]
+    assert min(leads) > 0 and len(set(leads)) > 3 and max(leads) <= 12
 
 
 def test_chance_drives_with_held_actions(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
