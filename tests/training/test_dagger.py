@@ -92,7 +92,7 @@ def test_the_expert_leads(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -
     model = GeneralistModel(preset("tiny")).eval()
     episodes = drive(toy_task(), [ToyEnv() for _ in range(8)], model, [packed.prompt(0)] * 8, 900_000)
     followed = [np.abs(np.diff(e.observations["state"], axis=0) - STEP * e.actions).max(1) < 1e-5 for e in episodes]
-    leads = [int(np.argmin(steps)) for steps in followed]
+    leads = [int(np.argmin(steps)) for steps in followed if not steps.all()]
     assert min(leads) > 0 and len(set(leads)) > 3 and max(leads) <= 12
 
 
