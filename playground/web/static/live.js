@@ -141,7 +141,8 @@ export class Live {
     pen.fillText(short(high), 2, 10);
     this.curves.forEach((curve) => this.drawCurve(pen, curve, x, y));
     this.all.forEach((one, n) => this.drawMarks(pen, one, n, x, height));
-    pen.fillStyle = style.getPropertyValue('--pg-text');
+    pen.strokeStyle = dim;
+    pen.lineWidth = 1;
     line(pen, x(this.state.t), 12, x(this.state.t), height - 14);
   }
 
