@@ -16,6 +16,7 @@ import numpy as np
 
 from playground.assets import ASSETS
 from playground.domains import dm_control_experts as experts
+from playground.domains import dm_control_states as states
 from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.dm_control_bodies import BODIES, COMMANDED, Readings, read, sensor_columns, speed
 from playground.domains.dm_control_goals import FAMILIES
@@ -82,63 +83,6 @@ _CAMERAS = {
 }
 
 
-def _near(distance: float) -> float:
-    """Reward of the hidden targets: 1 within 2 cm, 0.1 at 12 cm."""
-    from dm_control.utils import rewards
-
-    return float(rewards.tolerance(distance, bounds=(0, 0.02), margin=0.1))
-
-
-def _cartpole_state(physics: Any) -> np.ndarray:
-    """Cart position, cosine and sine of the pole (0 is upright), two velocities."""
-    x, angle = physics.data.qpos
-    return np.array([x, np.cos(angle), np.sin(angle), *physics.data.qvel])
-
-
-def _pendulum_state(physics: Any) -> np.ndarray:
-    """Cosine and sine (0 is upright), velocity."""
-    (angle,) = physics.data.qpos
-    return np.array([np.cos(angle), np.sin(angle), *physics.data.qvel])
-
-
-def _spinning(way: float, physics: Any) -> float:
-    """Reward: 1 at 6 rad/s and beyond one way (1 or -1), linearly down to 0 at rest."""
-    return float(np.clip(way * physics.data.qvel[0] / 6, 0, 1))
-
-
-def _springs_state(physics: Any) -> np.ndarray:
-    """Places of the balls along their tracks, velocities."""
-    return np.concatenate([physics.data.qpos, physics.data.qvel])
-
-
-def _point_mass_state(physics: Any) -> np.ndarray:
-    """Position from the arena's middle, velocity."""
-    return np.concatenate([physics.data.qpos, physics.data.qvel])
-
-
-def _arm(physics: Any) -> list[float]:
-    shoulder, wrist = physics.data.qpos
-    return [np.cos(shoulder), np.sin(shoulder), np.cos(wrist), np.sin(wrist)]
-
-
-def _reacher_state(physics: Any) -> np.ndarray:
-    """Cosine and sine of shoulder and wrist, vector from finger to target, velocities."""
-    return np.array([*_arm(physics), *physics.finger_to_target(), *physics.data.qvel])
-
-
-def _reacher_hidden_state(physics: Any) -> np.ndarray:
-    """Cosine and sine of shoulder and wrist, finger position, velocities: nothing of the target."""
-    return np.array([*_arm(physics), *_finger(physics), *physics.data.qvel])
-
-
-def _finger(physics: Any) -> np.ndarray:
-    return physics.named.data.geom_xpos["finger", :2]
-
-
-def _aim_at(physics: Any, goal: np.ndarray) -> None:
-    physics.named.model.geom_pos["target", :2] = goal
-
-
 @dataclass(frozen=True)
 class _Aim:
     """What a task with a goal adds.
@@ -189,7 +133,7 @@ class _Spec:
 
 
 class ControlEnv(Pullable):
-    """One Control Suite task; `state` is described at the task's `observe` function.
+    """One Control Suite task; `state` is described at the task's `observe` function (`dm_control_states`).
 
     Args:
         name: a key of `SPECS`, such as `cheetah-run`.
@@ -401,18 +345,20 @@ def _trained(name: str) -> _Spec:
     return _Spec(body.domain, body.suite_task, observe, partial(_by_policy, name), scene, own)
 
 
-_cartpole = partial(_Spec, "cartpole", observe=_cartpole_state, make_expert=partial(_by_law, experts.cartpole_law))
-_pendulum = partial(_Spec, "pendulum", "swingup", _pendulum_state)
+_cartpole = partial(
+    _Spec, "cartpole", observe=states.cartpole_state, make_expert=partial(_by_law, experts.cartpole_law)
+)
+_pendulum = partial(_Spec, "pendulum", "swingup", states.pendulum_state)
 
 
 def _spin(way: float) -> _Spec:
     law = partial(experts.pendulum_spin_law, way=way)
-    return _pendulum(partial(_by_law, law), "pendulum", partial(_spinning, way))
+    return _pendulum(partial(_by_law, law), "pendulum", partial(states.spinning, way))
 
 
-_springs = partial(_Spec, "lqr", observe=_springs_state, make_expert=partial(_by_law, experts.springs_law))
+_springs = partial(_Spec, "lqr", observe=states.springs_state, make_expert=partial(_by_law, experts.springs_law))
 _reacher = partial(_Spec, "reacher", make_expert=partial(_by_law, experts.reacher_law))
-_point_mass = partial(_Spec, "point_mass", "easy", _point_mass_state, partial(_by_law, experts.point_mass_law))
+_point_mass = partial(_Spec, "point_mass", "easy", states.point_mass_state, partial(_by_law, experts.point_mass_law))
 
 SPECS = {
     "cartpole-balance": _cartpole("balance", scene="cartpole"),
@@ -421,7 +367,7 @@ SPECS = {
     "cartpole-swingup_sparse": _Spec(
         "cartpole",
         "swingup_sparse",
-        _cartpole_state,
+        states.cartpole_state,
         partial(_by_law, partial(experts.cartpole_law, pump=2.56, centre=7.03, brake=0.891, caught=0.244)),
         "cartpole",
     ),
@@ -438,24 +384,24 @@ SPECS = {
             (0.0, 0.36),
             "x and y, metres, at most 0.36 from the middle",
             measure=lambda physics: physics.data.qpos,
-            reward=lambda physics, goal: _near(physics.mass_to_target_dist()),
-            place=_aim_at,
+            reward=lambda physics, goal: states.near(physics.mass_to_target_dist()),
+            place=states.aim_at,
         ),
         max_steps=HIDDEN_STEPS,
     ),
-    "reacher-easy": _reacher("easy", _reacher_state, scene="reacher"),
-    "reacher-hard": _reacher("hard", _reacher_state, scene="reacher"),
+    "reacher-easy": _reacher("easy", states.reacher_state, scene="reacher"),
+    "reacher-hard": _reacher("hard", states.reacher_state, scene="reacher"),
     "reacher-hidden": _reacher(
         "hard",
-        _reacher_hidden_state,
+        states.reacher_hidden_state,
         scene="reacher-hidden",
         aim=_Aim(
             _FAMILIES["reacher-hidden"],
             (0.05, 0.23),
             "x and y, metres, 0.05 to 0.23 from the middle",
-            measure=_finger,
-            reward=lambda physics, goal: _near(physics.finger_to_target_dist()),
-            place=_aim_at,
+            measure=states.finger,
+            reward=lambda physics, goal: states.near(physics.finger_to_target_dist()),
+            place=states.aim_at,
         ),
         max_steps=HIDDEN_STEPS,
     ),

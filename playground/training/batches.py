@@ -23,8 +23,8 @@ FIRST_WEIGHT = 2.0
 """The first steps of an episode weigh more: there only the prompt tells the goal."""
 
 EARLY = 3
-"""Half of the sequences begin within so many contexts of the episode's start: the swing-up or the way to the target is
-there, and hundreds of steps of balance or rest come after."""
+"""Half of the sequences that do not begin at the episode's start begin within so many contexts of it: the swing-up or
+the way to the target is there, and hundreds of steps of balance or rest come after."""
 
 FEW = 3000
 """Timesteps of corrections at which half of the share for corrections is used: fewer would be learnt by heart."""
