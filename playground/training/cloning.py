@@ -38,32 +38,46 @@ def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
 
 
 class MasterWeights:
-    """AdamW and a moving average over one flat float32 copy of the parameters; the model itself may be bfloat16.
+    """The optimisers and a moving average over one flat float32 copy of the parameters; the model may be bfloat16.
+
+    Muon (Jordan et al., 2024), whose updates are orthogonal, optimises the trunk's matrices, and AdamW all else. One
+    learning rate serves both: Muon's updates are made as large as AdamW's (Liu et al., 2025, eq. 4).
 
     Args:
-        model: whose parameters are optimised; `apply` writes into them.
+        model: whose parameters are optimised; `update` writes into them.
         weight_decay: on parameters of two axes or more.
         ema: decay of the moving average.
     """
 
     def __init__(self, model: nn.Module, weight_decay: float, ema: float):
-        parameters = list(model.parameters())
-        self.parameters = [p for p in parameters if p.ndim > 1] + [p for p in parameters if p.ndim <= 1]
-        decayed = sum(p.numel() for p in parameters if p.ndim > 1)
+        named = dict(model.named_parameters())
+        inner = [name for name, p in named.items() if name.startswith("trunk.") and p.ndim == 2]
+        others = [p for name, p in named.items() if name not in inner]
+        matrices, vectors = [p for p in others if p.ndim > 1], [p for p in others if p.ndim <= 1]
+        self.parameters = [named[name] for name in inner] + matrices + vectors
         self.weights = torch.cat([p.detach().float().flatten() for p in self.parameters])
         self.average = self.weights.clone()
         self._gradient = torch.empty_like(self.weights)
         self._gradients = self._gradient.split([p.numel() for p in self.parameters])
         self.ema = ema
-        self._parts = [nn.Parameter(self.weights[:decayed]), nn.Parameter(self.weights[decayed:])]
-        self._decayed = decayed
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": [self._parts[0]], "weight_decay": weight_decay},
-                {"params": [self._parts[1]], "weight_decay": 0.0},
-            ],
-            betas=(0.9, 0.98),
-            fused=True,
+        shapes: list[torch.Size] = []
+        for name in inner:  # queries, keys and values are matrices of their own
+            parts = 3 if name.endswith("qkv.weight") else 1
+            shapes += parts * [named[name][: len(named[name]) // parts].shape]
+        sizes = [shape.numel() for shape in shapes] + [sum(p.numel() for p in group) for group in (matrices, vectors)]
+        *flat, decayed, free = self.weights.split(sizes)
+        self._parts = [nn.Parameter(part.view(shape)) for part, shape in zip(flat, shapes, strict=True)]
+        self._parts += [nn.Parameter(decayed), nn.Parameter(free)]
+        self.optimizers = (
+            torch.optim.Muon(self._parts[:-2], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(
+                [
+                    {"params": [self._parts[-2]], "weight_decay": weight_decay},
+                    {"params": [self._parts[-1]], "weight_decay": 0.0},
+                ],
+                betas=(0.9, 0.98),
+                fused=True,
+            ),
         )
 
     def take_gradient(self) -> Tensor:
@@ -83,10 +97,12 @@ class MasterWeights:
             return norm
         if norm > clip:
             gradient *= clip / norm
-        self._parts[0].grad, self._parts[1].grad = gradient[: self._decayed], gradient[self._decayed :]
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.step()
+        for part, own in zip(self._parts, gradient.split([p.numel() for p in self._parts]), strict=True):
+            part.grad = own.view(part.shape)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.step()
         self.average.lerp_(self.weights, 1.0 - min(self.ema, (step + 1) / (step + 10)))
         self.write(self.weights)
         return norm
@@ -103,7 +119,7 @@ class MasterWeights:
         """Everything that resuming needs, as tensors."""
         state = {"weights": self.weights, "average": self.average}
         for i, part in enumerate(self._parts):
-            for name, value in self.optimizer.state.get(part, {}).items():
+            for name, value in self._optimizer(i).state.get(part, {}).items():
                 state[f"optimizer.{i}.{name}"] = value
         return state
 
@@ -116,7 +132,10 @@ class MasterWeights:
                 key.rpartition(".")[2]: value for key, value in state.items() if key.startswith(f"optimizer.{i}.")
             }
             if found:
-                self.optimizer.state[part] = {
+                self._optimizer(i).state[part] = {
                     k: v.to(self.weights.device) if k != "step" else v for k, v in found.items()
                 }
         self.write(self.weights)
+
+    def _optimizer(self, part: int) -> torch.optim.Optimizer:
+        return self.optimizers[part >= len(self._parts) - 2]

@@ -13,14 +13,14 @@ HARD = (
     ("dm_control/cartpole-balance*", 0.4),
     ("dm_control/cartpole-swingup*", 6.0),
     ("dm_control/pendulum-swingup", 6.0),
-    ("dm_control/walker-*", 2.0),
-    ("dm_control/walker-run", 3.0),
-    ("dm_control/walker-stand", 1.0),
-    ("dm_control/cheetah-run*", 2.0),
-    ("dm_control/point_mass-*", 10.0),
+    ("dm_control/walker-*", 4.0),
+    ("dm_control/walker-stand", 2.0),
+    ("dm_control/cheetah-*", 4.0),
+    ("dm_control/cheetah-speed_5", 2.0),
+    ("dm_control/point_mass-*", 8.0),
     ("dm_control/reacher-*", 12.0),
-    ("classic/*-hidden", 3.0),
-    ("classic/Pendulum", 2.0),
+    ("classic/*-hidden", 4.0),
+    ("classic/Pendulum", 3.0),
     ("metaworld/*close", 0.7),
     ("metaworld/button-*", 0.6),
     ("metaworld/handle-pull", 2.0),
@@ -39,15 +39,18 @@ HARD = (
     ("babyai/OpenRedBlueDoors", 1.5),
     ("babyai/PutNext*", 1.5),
     ("babyai/OpenDoorsOrder*", 1.5),
-    ("babyai/*-hidden", 2.0),
+    ("babyai/*-hidden", 2.5),
+    ("babyai/ActionObjDoor-hidden", 4.0),
     ("babyai/PutNextLocal*", 2.5),
+    ("babyai/PutNextLocal*-hidden", 6.0),
     ("babyai/MoveTwoAcross*", 3.0),
-    ("babyai/Unlock*", 1.5),
+    ("babyai/Unlock*", 2.0),
+    ("babyai/GoToLocalS8N7", 1.5),
     ("babyai/UnblockPickup", 1.5),
     ("babyai/GoToImpUnlock", 2.0),
     ("babyai/Synth*", 1.5),
     ("babyai/MiniBossLevel", 2.0),
-    ("babyai/BossLevel*", 4.0),
+    ("babyai/BossLevel*", 5.0),
 )
 """What earlier checkpoints failed at is drawn more often, what they had learnt early on less; the last fit counts."""
 
@@ -66,7 +69,7 @@ class Recipe:
         shares: modality -> share of the loss.
         domain_weights: domain -> how often its tasks are drawn, relative to others of the same modality.
         task_weights: glob of task ids -> how often they are drawn, relative to the others of their domain.
-        learning_rate: peak of AdamW's.
+        learning_rate: peak, of both optimisers.
         restart: share of that peak from which it falls again when a run is given more minutes.
         warmup: optimiser steps of linear warm-up.
         weight_decay: on matrices only.
@@ -82,9 +85,9 @@ class Recipe:
     tasks: tuple[str, ...] = TASKS
     preset: str = "small"
     minutes: float = 90.0
-    rows: tuple[tuple[str, float], ...] = (("vector", 7.5), ("grid", 2.25), ("image", 0.3))
+    rows: tuple[tuple[str, float], ...] = (("vector", 8.0), ("grid", 3.5), ("image", 0.4))
     batch_rows: int = 8
-    shares: tuple[tuple[str, float], ...] = (("vector", 0.65), ("grid", 0.25), ("image", 0.1))
+    shares: tuple[tuple[str, float], ...] = (("vector", 0.62), ("grid", 0.28), ("image", 0.1))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.32), ("dm_control", 0.58), ("classic", 0.1))
     task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
