@@ -20,15 +20,16 @@ OTHER = "babyai/GoToLocalS5N2-hidden"
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Ships demonstrations of TASK (4) and OTHER (2) to a folder that takes the place of the assets for one module."""
-    from playground.demonstrations import ship, shipped, shipped_counts
+    from playground.demonstrations import shipped, shipped_counts
+    from playground.demonstrations.shipping import ship_task
 
     domains.tasks()  # tasks that need an expert's file look for it in the real assets
     caches = (shipped_counts, shipped, assets.scores)
     before, assets.ASSETS = assets.ASSETS, tmp_path_factory.mktemp("assets")
+    ship_task((TASK, 4))
+    ship_task((OTHER, 2))
     for cache in caches:
         cache.cache_clear()
-    ship(TASK, 4, workers=1)
-    ship(OTHER, 2, workers=1)
     yield
     assets.ASSETS = before
     for cache in caches:

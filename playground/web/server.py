@@ -284,6 +284,7 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # who comes before the server runs waits for it
     except OSError as error:
         raise BadValueError(f"cannot listen at {host}:{port}: {error.strerror}; give another --port") from error
     if agent == "model":

@@ -13,8 +13,8 @@ from playground.agent.strangeness import FILE, calibrate
 from playground.model import from_pretrained, save_pretrained
 from playground.web import laboratory, reception, server
 from tests.conftest import OTHER, TASK
+from tests.web.browsing import card, opened, pixels, until
 from tests.web.conftest import serving
-from tests.web.test_page import card, opened, pixels, until
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +103,19 @@ def test_who_comes_to_a_full_house_waits_in_line_and_gets_in(browser: Browser, h
     page.close()
     until(waiting, "s.t >= 1")
     expect(line).to_have_text("connected")
+    waiting.close()
+
+
+def test_who_comes_to_a_full_queue_is_told_so(
+    browser: Browser, house: str, page: Page, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reception, "MAX_QUEUE", 0)
+    waiting = browser.new_page()
+    waiting.goto(house)
+    line = waiting.locator("[data-out=link]")
+    expect(line).to_have_text("too many people are waiting already; try again later", timeout=30_000)
+    page.close()
+    expect(line).to_have_text("connected", timeout=30_000)  # it tried again by itself
     waiting.close()
 
 

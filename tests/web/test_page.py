@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from playground import assets
 from playground.demonstrations import shipped
 from tests.conftest import OTHER, TASK
+from tests.web.browsing import at_start, card, opened, pause, picture, pixels, state, until
 
 pytestmark = pytest.mark.slow
 
@@ -20,63 +21,6 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page = opened(browser, address)
     yield page
     page.close()
-
-
-def opened(browser: Browser, address: str, width: int = 1440, height: int = 900) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.outside = []
-    page.errors = []
-    host = address.split("#")[0]
-    page.on("request", lambda r: r.url.startswith((host, "data:", "blob:", "ws:")) or page.outside.append(r.url))
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(address)
-    page.wait_for_function("window.playground && window.playground.state().t >= 1", timeout=30_000)
-    return page
-
-
-def state(page: Page) -> dict:
-    return page.evaluate("window.playground.state()")
-
-
-def pause(page: Page) -> dict:
-    page.click("[data-do=play]")
-    page.wait_for_function("!window.playground.state().playing")
-    page.wait_for_timeout(200)
-    return state(page)
-
-
-def picture(page: Page, view: str = "live") -> str:
-    return page.evaluate(f"document.querySelector('[data-view={view}]').toDataURL()")
-
-
-def pixels(page: Page, view: str, colour: list[int], top: float = 0.0) -> int:
-    """How many pixels of a canvas, from a share of its height downwards, have exactly that colour."""
-    return page.evaluate(
-        """([view, [red, green, blue], top]) => {
-          const canvas = document.querySelector(`[data-view=${view}]`), from = Math.round(canvas.height * top);
-          const { data } = canvas.getContext('2d').getImageData(0, from, canvas.width, canvas.height - from);
-          let count = 0;
-          for (let i = 0; i < data.length; i += 4)
-            count += data[i] === red && data[i + 1] === green && data[i + 2] === blue && data[i + 3] === 255;
-          return count;
-        }""",
-        [view, colour, top],
-    )
-
-
-def card(page: Page, name: str):
-    return page.locator(f".pg-card[data-name='{name}'] .pg-swap")
-
-
-def until(page: Page, expression: str) -> None:
-    page.wait_for_function(f"(() => {{ const s = window.playground.state(); return {expression}; }})()", timeout=30_000)
-
-
-def at_start(page: Page) -> None:
-    """Paused, at the first step of an episode."""
-    pause(page)
-    page.keyboard.press("r")
-    until(page, "s.t == 0")
 
 
 def test_opens_offline_without_errors_and_moves(page: Page):
@@ -200,16 +144,6 @@ def test_a_drag_over_the_film_strip_cuts(page: Page):
     until(page, f"s.prompt == '{TASK}#2[0:4]'")
 
 
-def test_compare_side_by_side_and_drop(page: Page):
-    page.locator(f".pg-card[data-name='{TASK}#1'] .pg-plus").click()
-    until(page, "s.others && s.others.length == 1 && s.others[0].t >= 1")
-    expect(page.locator(".pg-live")).to_have_count(2)
-    assert state(page)["others"][0]["seed"] == state(page)["seed"]
-    page.locator(".pg-drop").nth(1).click()
-    until(page, "s.others.length == 0")
-    expect(page.locator(".pg-live")).to_have_count(1)
-
-
 def test_drive_push_blindfold_and_keep(page: Page):
     at_start(page)
     page.keyboard.press(" ")
@@ -251,21 +185,6 @@ def test_episode_and_video_are_saved_and_an_episode_is_taken_in(page: Page, tmp_
     with page.expect_download() as download:
         page.keyboard.press("v")
     assert download.value.suggested_filename.endswith(".mp4")
-
-
-def test_a_link_reproduces_what_is_on(page: Page, browser: Browser, address: str):
-    at_start(page)
-    page.keyboard.press(".")
-    until(page, "s.t == 1")
-    card(page, f"{TASK}#1").click()
-    page.keyboard.press(".")
-    until(page, f"s.t == 2 && s.acted == '{TASK}#1'")
-    page.keyboard.press("l")
-    page.wait_for_function("location.hash.length > 1")
-    other = opened(browser, page.url)
-    until(other, f"s.t >= 2 && s.seed == {state(page)['seed']}")
-    assert state(other)["history"] == state(page)["history"] == [[0, f"{TASK}#0"], [1, f"{TASK}#1"]]
-    other.close()
 
 
 def test_ghost_speed_theme_plot_and_help(page: Page):
@@ -333,6 +252,22 @@ def test_a_body_is_pulled_with_the_mouse_and_steered_with_keys_that_are_held(pag
     page.keyboard.press(".")
     until(page, "s.t == 2 && s.action[0] == 1 && s.proposed[0] < 1")
     page.keyboard.up("ArrowRight")
+    page.keyboard.press("d")
+    until(page, "!s.driving")
+
+    def fate(push: bool) -> float:
+        page.keyboard.press("r")
+        until(page, "s.t == 0 && !s.touched")
+        if push:
+            page.keyboard.press("p")
+            until(page, "s.touched")
+        for t in (1, 2, 3):
+            page.keyboard.press(".")
+            until(page, f"s.t == {t}")
+        return state(page)["proposed"]
+
+    left_alone = fate(push=False)
+    assert fate(push=True) != left_alone == fate(push=False)
 
 
 def test_shipped_reports_are_shown_with_their_figures(page: Page):

@@ -262,8 +262,12 @@ export class Controls {
     const { app } = this;
     if (!file) return;
     app.control.file.value = '';
-    const answer = await fetch(app.base + 'pg/upload/' + app.visitor(), { method: 'POST', body: file });
-    const result = await answer.json().catch(() => ({}));
-    if (!answer.ok) app.say(result.error || result.detail || 'the upload failed');
+    try {
+      const answer = await fetch(app.base + 'pg/upload/' + app.visitor(), { method: 'POST', body: file });
+      const result = await answer.json();
+      if (!answer.ok) app.say(result.error || result.detail);
+    } catch {
+      app.say('the upload failed; is the server still there?');
+    }
   }
 }
