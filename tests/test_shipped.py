@@ -6,9 +6,11 @@ from playground import domains
 from playground.agent import load_agent
 from playground.assets import ASSETS, scores
 from playground.demonstrations import shipped, shipped_counts
+from playground.facade import find_prompt, open_session
 from playground.model import GeneralistModel, read_config
 from playground.task import PROMPT_SEEDS
 from playground.training.evaluation import evaluate_model
+from playground.web.catalogue import FAVOURITES
 
 LEARNT = read_config(ASSETS / "checkpoint")[1]["tasks"]
 
@@ -63,3 +65,17 @@ def test_prompt_decides_what_is_done(model: GeneralistModel) -> None:
     wrong = evaluate_model(model, "metaworld/faucet-open", 6, prompt="metaworld/faucet-close#0")["tasks"]
     assert right["success_rate"] >= 0.8
     assert wrong["metaworld/faucet-open"]["success_rate"] <= 0.5
+
+
+def test_the_page_opens_with_a_world_in_which_a_live_swap_is_followed() -> None:
+    """The drawer is closed, then opened again (measured with seeds 0 to 2, swaps after 50 to 250 steps)."""
+    with open_session(FAVOURITES[0], prompt=f"{FAVOURITES[0]}#0") as session:
+        places = []
+        for event in session.episode():
+            places.append(event.observation["state"][5])  # metres, from where the drawer is open to the wall
+            if event.t == 100:
+                assert event.success
+                session.prompt = find_prompt("metaworld/drawer-open#0")
+            if event.t == 320:
+                break
+    assert places[100] - places[-1] > 0.15

@@ -16,13 +16,13 @@ from playground.viewing.catalogue import NO_PROMPT, readable, scene_prompts
 from playground.web.senses import THINKING
 
 FAVOURITES = (
-    "metaworld/faucet-open",
+    "metaworld/drawer-close",
     "dm_control/cheetah-speed_2",
     "babyai/GoToLocal-hidden",
     "classic/CartPole",
     "atari/Breakout",
 )
-"""What the page opens with, the first; and each domain."""
+"""What the page opens with, the first, in which the shipped agent follows a live swap; and each domain."""
 
 OTHER_TASKS = 6
 """Tasks of the same domain and another scene whose first demonstration is listed."""

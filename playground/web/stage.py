@@ -42,6 +42,8 @@ class Stage(Lockstep):
                     self._watch()
                 case "panel", int():
                     pass  # said with "prompt"
+                case "plan", list():
+                    self._plan = self._swaps(value)
                 case "greet", True:
                     self._greet()
                 case "compare", str():
@@ -114,15 +116,12 @@ class Stage(Lockstep):
     def _open(self, wish: dict[str, Any]) -> None:
         """Another world, perhaps with its story; built before the old one goes, so that a failure changes nothing."""
         task, prompts = str(wish.get("task")), wish.get("prompts") or [NO_PROMPT]
-        plan, seed = wish.get("plan", []), wish.get("seed", self._seed)
-        agent = str(wish.get("agent", self._agent))
+        agent, swaps = str(wish.get("agent", self._agent)), self._swaps(wish.get("plan", []))
         try:
-            seed, swaps = int(seed), [(int(t), str(text)) for t, text in plan[:MAX_PLAN]]
+            seed = int(wish.get("seed", self._seed))
             prompts = [str(prompt) for prompt in prompts[:MAX_PANELS]]
         except (TypeError, ValueError) as error:
             raise BadValueError(f"the link asks for {str(wish)[:120]}, which there is not ({error})") from error
-        for _, text in swaps:
-            Recipe.parse(text).build(self._shelf.find)
         self.busy = f"building {task} …"
         self.publish()
         panels: list[Panel] = []
@@ -137,8 +136,18 @@ class Stage(Lockstep):
             self.busy = ""
         self.close()
         self._outbox.forget_pictures()
-        self.panels, self._agent, self._plan, self._seed = panels, agent, sorted(swaps), seed
+        self.panels, self._agent, self._plan, self._seed = panels, agent, swaps, seed
         self._begin()
+
+    def _swaps(self, plan: Any) -> list[tuple[int, str]]:
+        """Swaps that are to come: (t, text), in the order of time."""
+        try:
+            swaps = sorted((int(t), str(text)) for t, text in plan[:MAX_PLAN])
+        except (TypeError, ValueError) as error:
+            raise BadValueError(f"swaps {str(plan)[:120]} are none ({error})") from error
+        for _, text in swaps:
+            Recipe.parse(text).build(self._shelf.find)
+        return swaps
 
     def _begin(self) -> None:
         """After other panels: tells the page of them and starts them."""

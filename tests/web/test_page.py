@@ -222,10 +222,19 @@ def test_nothing_scrolls_on_a_desk_and_nothing_sticks_out_on_a_phone(
 
 
 def test_the_guide_leads_through_the_first_minute(page: Page):
-    for wanted in (f"s.acted == '{OTHER}#0'", "s.others.length == 1", "s.others.length == 0"):
-        page.click("[data-do=guide]")
-        until(page, wanted)
-    expect(page.locator("[data-do=guide]")).to_be_hidden()
+    guide = page.locator("[data-do=guide]")
+    expect(guide).to_contain_text("swap to")
+    guide.click()
+    until(page, f"s.acted == '{OTHER}#0' && s.history.length == 2")
+    (start, before), (swap, after) = state(page)["history"]
+    assert (start, before, after) == (0, f"{TASK}#0", f"{OTHER}#0") and swap >= 1  # a live swap, with its mark
+    expect(guide).to_have_text("compare side by side")
+    guide.click()
+    until(page, "s.others.length == 1")
+    assert (state(page)["prompt"], state(page)["others"][0]["prompt"]) == (f"{OTHER}#0", f"{TASK}#0")
+    guide.click()
+    until(page, "s.others.length == 0")
+    expect(guide).to_be_hidden()
 
 
 def test_a_body_is_pulled_with_the_mouse_and_steered_with_keys_that_are_held(page: Page):

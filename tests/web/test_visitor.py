@@ -157,6 +157,7 @@ def test_nothing_moves_while_hidden(page: Page):
         {"open": {"task": "no/such"}},
         {"open": {"task": TASK, "seed": "x"}},
         {"open": {"task": TASK, "plan": [[1]]}},
+        {"plan": [[1, "no/such#1"]]},
         {"reset": -5},
         {"drop": 0},
         {"strips": ["../secret#0"]},

@@ -1,8 +1,11 @@
-// The first minute: three things to try, each with a button that does it.
+// The first minute: three things to try, each with a button that does it. The swap is a live one, at a moment at which
+// something has been done and there is time left to do something else.
 
 import { label } from './recipe.js';
 
 const DONE = 'playground-guide-done';
+/** When to swap: at a share of the demonstration, or of an episode if that is sooner; if it is later than LATEST, from the start. */
+const SHOWN = 0.8, EARLIEST = 0.2, LATEST = 0.5;
 
 export class Guide {
   constructor(app) {
@@ -20,16 +23,12 @@ export class Guide {
   show(state) {
     if (state.t === undefined) return;
     const other = this.app.gallery.contrast();
-    if (this.step === 0 && other) {
+    if (this.before && state.prompt !== this.before) this.step = Math.max(this.step, 1);
+    if (this.step === 0 && other && !this.before) {
       const name = label(other.name, state.task);
-      this.say(`The ${state.agent === 'model' ? 'agent' : state.agent} was shown “${label(state.prompt, null)}”. Show it another, from the same start:`, `swap to ${name} and watch`, () => {
-        this.before = state.prompt;
-        this.step = 1;
-        this.app.send({ reset: true });
-        this.app.swap(other.name);
-      });
+      this.say(`The ${state.agent === 'model' ? 'agent' : state.agent} was shown “${label(state.prompt, null)}”. Show it another while it acts:`, `swap to ${name} and watch`, () => this.swap(other.name));
     } else if (this.step === 1) {
-      this.say('Same start, another wish: only the prompt changed. Now see both at once:', 'compare side by side', () => {
+      this.say('The same world went on, the wish is another: the dashed line marks it. Now both from one start:', 'compare side by side', () => {
         this.step = 2;
         this.app.send({ compare: this.before });
       });
@@ -43,6 +42,16 @@ export class Guide {
     }
   }
 
+  swap(name) {
+    const { state, made, send } = this.app, steps = made[0].segments.reduce((sum, segment) => sum + segment.steps.length, 0);
+    const at = Math.ceil(Math.min(EARLIEST * state.max_steps, SHOWN * steps));
+    this.before = state.prompt;
+    if (state.t > LATEST * state.max_steps) send({ reset: true });
+    send({ plan: [[Math.max(1, at), name]] });
+    send({ playing: true });
+    this.say('The world goes on; in a moment the prompt is another …', '', null);
+  }
+
   say(text, button, act) {
     if (text === this.said) return;
     this.said = text;
@@ -50,6 +59,7 @@ export class Guide {
     const { out, control } = this.app;
     out.guide.textContent = text;
     control.guide.textContent = button;
-    control.guide.hidden = control.guideoff.hidden = !button;
+    control.guide.hidden = !button;
+    control.guideoff.hidden = this.step === 3;
   }
 }
