@@ -357,7 +357,7 @@ def _spin(way: float) -> _Spec:
 
 
 _springs = partial(_Spec, "lqr", observe=states.springs_state, make_expert=partial(_by_law, experts.springs_law))
-_reacher = partial(_Spec, "reacher", make_expert=partial(_by_law, experts.reacher_law))
+_reacher = partial(_Spec, "reacher")
 _point_mass = partial(_Spec, "point_mass", "easy", states.point_mass_state, partial(_by_law, experts.point_mass_law))
 
 SPECS = {
@@ -389,12 +389,13 @@ SPECS = {
         ),
         max_steps=HIDDEN_STEPS,
     ),
-    "reacher-easy": _reacher("easy", states.reacher_state, scene="reacher"),
-    "reacher-hard": _reacher("hard", states.reacher_state, scene="reacher"),
+    "reacher-easy": _reacher("easy", states.reacher_state, partial(_by_law, experts.reacher_law), "reacher"),
+    "reacher-hard": _reacher("hard", states.reacher_state, partial(_by_law, experts.reacher_law), "reacher"),
     "reacher-hidden": _reacher(
         "hard",
         states.reacher_hidden_state,
-        scene="reacher-hidden",
+        partial(_by_law, experts.reacher_pose_law),
+        "reacher-hidden",
         aim=_Aim(
             _FAMILIES["reacher-hidden"],
             (0.05, 0.23),

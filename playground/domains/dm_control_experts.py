@@ -170,6 +170,10 @@ def point_mass_law(physics: Any) -> Law:
     return lambda physics: 20 * physics.mass_to_target()[:2] - 6 * physics.data.qvel
 
 
+ARM = 0.12
+"""Length of each of the reacher's two limbs, metres."""
+
+
 def reacher_law(physics: Any) -> Law:
     """Turns the joints towards the target by the damped inverse of the finger's Jacobian.
 
@@ -178,11 +182,27 @@ def reacher_law(physics: Any) -> Law:
 
     def law(physics: Any) -> np.ndarray:
         shoulder, wrist = physics.data.qpos
-        upper, lower = 0.12 * _direction(shoulder), 0.12 * _direction(shoulder + wrist)
+        upper, lower = ARM * _direction(shoulder), ARM * _direction(shoulder + wrist)
         jacobian = np.array([[-(upper + lower)[1], -lower[1]], [(upper + lower)[0], lower[0]]])
         squared = jacobian @ jacobian.T + 1e-3 * np.eye(2)
         turn = jacobian.T @ np.linalg.solve(squared, physics.finger_to_target())
         return 1.5 * turn - 0.2 * physics.data.qvel
+
+    return law
+
+
+def reacher_pose_law(physics: Any) -> Law:
+    """Turns the joints to the one pose, of two, that has the finger at the target and the wrist bent to the left.
+
+    Where the target is hidden, the end of any demonstration then shows the very pose that is to be taken.
+    """
+
+    def law(physics: Any) -> np.ndarray:
+        x, y = physics.named.data.geom_xpos["target", :2]
+        wrist = np.arccos(np.clip((x**2 + y**2) / (2 * ARM**2) - 1, -1, 1))
+        shoulder = np.arctan2(y, x) - wrist / 2
+        missing = np.array([_wrapped(shoulder - physics.data.qpos[0]), wrist - physics.data.qpos[1]])
+        return 1.5 * missing - 0.2 * physics.data.qvel
 
     return law
 
