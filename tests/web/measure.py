@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from rich import print
 
 FRAMES = """async (seconds) => {
@@ -71,9 +71,10 @@ def server(log: Path) -> Iterator[tuple[str, int, float]]:
         process.wait(timeout=30)
 
 
-def opened(browser: Browser, address: str) -> Page:
+def opened(browser: Browser | BrowserContext, address: str) -> Page:
     """A page whose agent moves."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.set_default_timeout(300_000)
     page.goto(address)
     page.wait_for_function("window.playground && window.playground.state().t >= 1")
