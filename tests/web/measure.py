@@ -52,14 +52,19 @@ FURTHER = ("dm_control/walker-walk", "dm_control/cartpole-swingup")
 
 
 @contextmanager
-def server(log: Path) -> Iterator[tuple[str, int, float]]:
-    """A running `playground web`: its address, process id, and when the command was given."""
+def server(log: Path, module: tuple[str, ...] = ("playground",)) -> Iterator[tuple[str, int, float]]:
+    """A running `playground web`: its address, process id, and when the command was given.
+
+    Args:
+        log: file for what it prints.
+        module: what is run in place of `playground`, with its arguments.
+    """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     began = time.monotonic()
     with log.open("w") as file:
-        command = [sys.executable, "-m", "playground", "web", "--port", str(port)]
+        command = [sys.executable, "-m", *module, "web", "--port", str(port)]
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
     try:
         while "is at" not in log.read_text():

@@ -2,14 +2,15 @@
 
 In rounds: for some minutes up to three visitors swap, compare, record, change worlds, reload their tabs and close them
 in mid-run; then all go, and once the server has closed their sessions its vitals are taken at rest. The first round
-warms up. Ends with 1 if since then memory has grown by more than a tenth, sessions, threads, OpenGL contexts or files
-have become more, or the log holds an error.
+warms up. Ends with 1 if since then memory has grown by more than a tenth, sessions, worlds, OpenGL contexts, threads
+or files have become more, or the log holds an error.
 """
 
 import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -32,19 +33,23 @@ REST_SECONDS = 300.0
 """How long the server may take to close the sessions of those who have gone."""
 
 
-def vitals(pid: int, address: str) -> dict[str, Any]:
-    """Memory in MB, threads, OpenGL contexts (llvmpipe has a thread for each), open files, visitors."""
+def vitals(pid: int, address: str, census: Path) -> dict[str, Any]:
+    """Memory in MB, threads, open files, visitors; sessions, worlds and OpenGL contexts that are alive."""
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
     )
     files = len(os.listdir(f"/proc/{pid}/fd"))  # before the request, which opens one
     house = json.loads(urllib.request.urlopen(f"{address}/pg/house", timeout=600).read())
+    census.unlink(missing_ok=True)
+    os.kill(pid, signal.SIGUSR1)
+    while not census.exists():
+        time.sleep(0.1)
     return {
         "memory": int(status["VmRSS"].split()[0]) // 1024,
         "threads": int(status["Threads"]),
-        "contexts": sum(name.read_text().startswith("llvmpipe") for name in Path(f"/proc/{pid}/task").glob("*/comm")),
         "files": files,
         "visitors": house["visitors"],
+        **json.loads(census.read_text()),
     }
 
 
@@ -74,36 +79,38 @@ def come_and_go(browser: Browser, address: str, rng: random.Random, minutes: flo
         page.close()
 
 
-def at_rest(pid: int, address: str) -> dict[str, Any]:
+def at_rest(pid: int, address: str, census: Path) -> dict[str, Any]:
     """The vitals once nobody is there any more and idle threads have ended."""
     deadline = time.monotonic() + REST_SECONDS
-    while vitals(pid, address)["visitors"] and time.monotonic() < deadline:
+    while vitals(pid, address, census)["visitors"] and time.monotonic() < deadline:
         time.sleep(5)
     time.sleep(35)  # memory is given back after a sweep
     urllib.request.urlopen(f"{address}/pg/laboratory", timeout=600).read()  # ends the threads of requests long ago
     time.sleep(1)
-    return vitals(pid, address)
+    return vitals(pid, address, census)
 
 
 def growth(first: dict[str, Any], last: dict[str, Any]) -> list[str]:
     """What there is more of at the last rest than at the first, beyond what is allowed."""
-    allowed = {name: first[name] for name in ("contexts", "files")}
+    allowed = {name: first[name] for name in ("files", "sessions", "worlds", "contexts")}
     allowed |= {"visitors": 0, "threads": first["threads"] + SPARE_THREADS, "memory": MEMORY_GROWTH * first["memory"]}
     return [name for name, most in allowed.items() if last[name] > most]
 
 
 def main(minutes: float = 60.0, json_file: Path | None = None) -> None:
-    log = Path(tempfile.mkdtemp()) / "server.log"
+    folder = Path(tempfile.mkdtemp())
+    log, census = folder / "server.log", folder / "census.json"
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     rng, rests, end = random.Random(0), list[dict[str, Any]](), time.monotonic() + 60 * minutes
-    with server(log) as (address, pid, _), sync_playwright() as playwright:
+    with server(log, ("tests.web.census", str(census))) as (address, pid, _), sync_playwright() as playwright:
         while len(rests) < 2 or time.monotonic() < end:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
             come_and_go(browser, address, rng, min(ROUND_MINUTES, minutes / 3))
-            peak = vitals(pid, address)
+            peak = vitals(pid, address, census)
             browser.close()
             rests.append(
-                at_rest(pid, address) | {"memory, all there": peak["memory"], "visitors, all there": peak["visitors"]}
+                at_rest(pid, address, census)
+                | {"memory, all there": peak["memory"], "visitors, all there": peak["visitors"]}
             )
             print(round((time.monotonic() - end) / 60 + minutes, 1), rests[-1])
     grown, errors = growth(rests[0], rests[-1]), errors_of(log)
