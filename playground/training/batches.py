@@ -29,6 +29,9 @@ the way to the target is there, and hundreds of steps of balance or rest come af
 FEW = 3000
 """Timesteps of corrections at which half of the share for corrections is used: fewer would be learnt by heart."""
 
+UNSTRIDDEN = 0.75
+"""Share of the prompts from episodes shorter than the longest prompt that are taken as they are."""
+
 LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
@@ -250,10 +253,13 @@ class Sampler:
         return Sequence(task, prompt, source, task.start[episode] + live, episode, weight)
 
     def _window(self, length: int, rng: np.random.Generator) -> np.ndarray:
-        """Timesteps of a prompt from an episode of that length: a window of stride 1 to 3, often up to the end."""
+        """Timesteps of a prompt from an episode of that length: a window of stride 1 to 3, often up to the end.
+
+        An episode that fits as it is seldom gets a stride: the one step at which something is picked up must be seen.
+        """
         most = self.config.max_prompt
         count = most if rng.random() < 0.25 else int(rng.integers(max(1, most // 8), most + 1))
-        stride = int(rng.integers(1, 4))
+        stride = 1 if length <= most and rng.random() < UNSTRIDDEN else int(rng.integers(1, 4))
         span = min(length, count * stride)
         first = length - span if rng.random() < self.from_end else int(rng.integers(length - span + 1))
         return np.arange(first + (span - 1) % stride, first + span, stride)
