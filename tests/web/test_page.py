@@ -124,6 +124,7 @@ def test_prompts_of_other_tasks_and_edits_and_no_prompt(page: Page):
     page.click("[data-edit=observations]")
     until(page, f"s.acted == '{OTHER}#0+{TASK}#1~shuffled~observations'")
     page.click("[data-do=whole]")
+    until(page, f"s.acted == '{OTHER}#0+{TASK}#1'")
     page.select_option("[data-do=stride]", "2")
     until(page, f"s.acted == '{OTHER}#0[0::2]+{TASK}#1[0::2]'")
     page.click("[data-do=noprompt]")

@@ -4,8 +4,9 @@
 import { label } from './recipe.js';
 
 const DONE = 'playground-guide-done';
-/** When to swap: at a share of the demonstration, or of an episode if that is sooner; if it is later than LATEST, from the start. */
-const SHOWN = 0.8, EARLIEST = 0.2, LATEST = 0.5;
+/** When to swap: when the demonstration is just over, or at a share of an episode if that is sooner; if it is later than LATEST,
+ * from the start. */
+const SHOWN = 1.1, EARLIEST = 0.2, LATEST = 0.5;
 
 export class Guide {
   constructor(app) {
