@@ -40,6 +40,7 @@ def point_mass_state(physics: Any) -> np.ndarray:
 
 
 def arm(physics: Any) -> list[float]:
+    """Cosine and sine of the reacher's shoulder and wrist, four numbers."""
     shoulder, wrist = physics.data.qpos
     return [np.cos(shoulder), np.sin(shoulder), np.cos(wrist), np.sin(wrist)]
 
@@ -55,8 +56,10 @@ def reacher_hidden_state(physics: Any) -> np.ndarray:
 
 
 def finger(physics: Any) -> np.ndarray:
+    """Where the reacher's finger is, metres, [2]."""
     return physics.named.data.geom_xpos["finger", :2]
 
 
 def aim_at(physics: Any, goal: np.ndarray) -> None:
+    """Puts the target to `goal`, metres, [2]."""
     physics.named.model.geom_pos["target", :2] = goal

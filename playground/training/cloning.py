@@ -41,7 +41,7 @@ class MasterWeights:
     """The optimisers and a moving average over one flat float32 copy of the parameters; the model may be bfloat16.
 
     Muon (Jordan et al., 2024), whose updates are orthogonal, optimises the trunk's matrices, and AdamW all else. One
-    learning rate serves both: Muon's updates are made as large as AdamW's (Liu et al., 2025, eq. 4).
+    learning rate serves both: Muon's updates are made as large as AdamW's (Liu et al., 2025, arXiv 2502.16982).
 
     Args:
         model: whose parameters are optimised; `update` writes into them.
@@ -123,8 +123,14 @@ class MasterWeights:
                 state[f"optimizer.{i}.{name}"] = value
         return state
 
+    def fits(self, state: dict[str, Tensor]) -> bool:
+        """Whether `state` was saved for such parameters and optimisers."""
+        found = {key.split(".")[1] for key in state if key.startswith("optimizer.")}
+        same = "weights" in state and state["weights"].shape == self.weights.shape
+        return same and found in (set(), {str(i) for i in range(len(self._parts))})
+
     def load(self, state: dict[str, Tensor]) -> None:
-        """Inverse of `state`."""
+        """Inverse of `state`, which must fit."""
         self.weights.copy_(state["weights"])
         self.average.copy_(state["average"])
         for i, part in enumerate(self._parts):

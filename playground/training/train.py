@@ -268,8 +268,8 @@ def _load_state(path: Path, masters: MasterWeights, recipe: Recipe) -> tuple[int
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise BadFileError(f"{path} is truncated or no safetensors file ({error}); start a new training") from error
-    if "weights" not in state or state["weights"].shape != masters.weights.shape:
-        raise BadFileError(f"{path} is of another model; resume with the recipe that it was trained with")
+    if not masters.fits(state):
+        raise BadFileError(f"{path} is of another model or other optimisers; resume with what it was trained with")
     masters.load(state)
     elapsed = float(meta["elapsed"])
     longer = recipe.minutes > json.loads(meta["recipe"])["minutes"]

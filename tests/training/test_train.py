@@ -219,6 +219,14 @@ def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tm
     with pytest.raises(BadFileError, match="truncated"):
         train(TINY, out, root, "toy/*", minutes=1, resume=True, accelerator="cpu")
     assert (out / "model.safetensors").read_bytes() == weights
+    masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
+    assert masters.fits({"weights": masters.weights}) and not masters.fits({"weights": masters.weights[1:]})
+    only_one = {
+        "weights": masters.weights,
+        "optimizer.0.exp_avg": masters.weights,
+        "optimizer.1.exp_avg": masters.weights,
+    }
+    assert not masters.fits(only_one)  # of a time when all was optimised alike: its weights lie in another order
     with pytest.raises(BadFileError, match="no state"):
         train(TINY, tmp_path / "none", root, "toy/*", resume=True, accelerator="cpu")
     with pytest.raises(BadFileError, match="no demonstrations"):

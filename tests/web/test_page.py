@@ -124,8 +124,7 @@ def test_prompts_of_other_tasks_and_edits_and_no_prompt(page: Page):
     page.click("[data-edit=observations]")
     until(page, f"s.acted == '{OTHER}#0+{TASK}#1~shuffled~observations'")
     page.click("[data-do=whole]")
-    until(page, f"s.acted == '{OTHER}#0+{TASK}#1'")
-    page.select_option("[data-do=stride]", "2")
+    page.select_option("[data-do=stride]", "2")  # before the page has heard of what came before
     until(page, f"s.acted == '{OTHER}#0[0::2]+{TASK}#1[0::2]'")
     page.click("[data-do=noprompt]")
     until(page, "s.acted === null")

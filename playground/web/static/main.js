@@ -27,7 +27,10 @@ export async function start(element, base) {
   let connection = null;
   app.send = (message) => connection.send(message);
   app.visitor = () => connection.visitor;
-  app.swap = (prompt) => app.send({ prompt });
+  app.swap = (prompt) => {
+    app.wished = prompt;
+    app.send({ prompt });
+  };
   app.choose = (name) => app.strip.append(name) || app.swap(name);
   app.open = (wish) => app.send({ open: wish });
   app.say = (text) => {
@@ -47,6 +50,7 @@ export async function start(element, base) {
 
   /** Pictures and curves at once; what is to be read, some times a second. */
   function take(state, pictures) {
+    if (state.error || !app.state || state.prompt !== app.state.prompt) app.wished = null; // the wish was answered
     app.state = state;
     mind = state.thoughts || mind;
     live.take(state, pictures);

@@ -43,8 +43,9 @@ export class Strip {
     };
   }
 
+  /** Of the prompt that was asked for last: an edit must not undo one that the server has not answered yet. */
   get recipe() {
-    return parse(this.app.state.prompt);
+    return parse(this.app.wished ?? this.app.state.prompt);
   }
 
   change(edit) {
@@ -104,7 +105,7 @@ export class Strip {
     const { out, root, control } = this.app;
     if (state.prompt === this.shown) return;
     this.shown = state.prompt;
-    const recipe = this.recipe;
+    const recipe = parse(state.prompt);
     out.recipe.textContent = label(state.prompt, null, this.app.own);
     root.querySelectorAll('[data-edit]').forEach((button) => {
       button.setAttribute('aria-pressed', recipe.edits.includes(button.dataset.edit));

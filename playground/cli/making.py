@@ -1,0 +1,160 @@
+"""The commands that make an agent: its demonstrations, its training, its scores."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer()
+
+AgentOption = Annotated[str, typer.Option(help="Who acts: model, expert, random or nearest.")]
+WorkersOption = Annotated[
+    str | None, typer.Option(help="Processes (all cores if left out), or a Dask scheduler's address, tcp://host:8786.")
+]
+CheckpointOption = Annotated[str | None, typer.Option(help="Checkpoint folder; the shipped one if left out.")]
+
+
+@commands.command()
+def collect(
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; a cache folder if left out.")] = None,
+    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes per task, if not the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Let the experts play, and keep their episodes for training."""
+    from playground.demonstrations import collect as run
+    from playground.demonstrations.pool import parse_workers
+
+    run(tasks, out, episodes, seed, parse_workers(workers))
+
+
+@commands.command()
+def continuations(
+    tasks: Annotated[str, typer.Option(help="Globs of task ids that were collected, separated by commas.")] = "*",
+    out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Let experts take over in the middle of other episodes of their scene; adds to the episodes for training."""
+    from playground.demonstrations.continuing import collect_continuations
+    from playground.demonstrations.pool import parse_workers
+
+    collect_continuations(tasks, episodes, seed, out, parse_workers(workers))
+
+
+@commands.command()
+def dagger(
+    tasks: Annotated[str, typer.Option(help="Globs of task ids that were collected, separated by commas.")] = "*",
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Checkpoint folder of who plays, or `random`; the shipped one by default.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 48,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; another one adds to what is there.")] = 0,
+    workers: WorkersOption = None,
+    swaps: Annotated[bool, typer.Option(help="Swap each prompt for another of its scene on the way.")] = False,
+) -> None:
+    """Let the agent play and the experts say what they would have done; adds to the episodes for training."""
+    from playground.demonstrations.pool import parse_workers
+    from playground.training.dagger import dagger as run
+
+    run(tasks, checkpoint, episodes, seed, out, parse_workers(workers), swaps)
+
+
+@commands.command(hidden=True)
+def ship(
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    episodes: Annotated[int, typer.Option(min=1, help="Demonstrations per task.")] = 6,
+) -> None:
+    """Write the demonstrations that are shipped."""
+    from playground.demonstrations import ship as run
+
+    run(tasks, episodes)
+
+
+@commands.command(hidden=True)
+def scores(
+    tasks: Annotated[str, typer.Option(help="Glob of task ids, several separated by commas.")] = "*",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 50,
+) -> None:
+    """Measure what chance and the experts score."""
+    from playground.demonstrations import measure_scores as run
+
+    run(tasks, episodes)
+
+
+@commands.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
+    recipe: Annotated[str, typer.Option(help="cpu or gpu.")] = "cpu",
+    data: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Globs of task ids, if not the recipe's.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the run, if not the recipe's.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from where the folder's run stopped.")] = False,
+    devices: Annotated[str, typer.Option(help="How many devices of this machine, as for Lightning Fabric.")] = "1",
+    nodes: Annotated[int, typer.Option(min=1, help="How many machines, started as for Lightning Fabric.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of weights and sequences.")] = 0,
+) -> None:
+    """Train an agent on collected episodes; an interrupted run keeps its state."""
+    from playground.training.recipe import recipe as named
+    from playground.training.train import train as run
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    accelerator = "cpu" if recipe == "cpu" else "cuda"
+    run(named(recipe), out, data, tasks, minutes, resume, devices, accelerator, nodes, seed)
+    print(f"wrote {out}; watch it: playground web --checkpoint {out}")
+
+
+@commands.command()
+def evaluate(
+    tasks: Annotated[
+        str | None, typer.Option(help="Globs of task ids, separated by commas; what the checkpoint learnt if left out.")
+    ] = None,
+    checkpoint: CheckpointOption = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives other worlds.")] = 0,
+    prompt: Annotated[str, typer.Option(help="right, wrong, none, or a demonstration's name.")] = "right",
+    agent: AgentOption = "model",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write results there; finished tasks stay.")] = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Measure an agent on seeds that nothing was trained on."""
+    from playground.assets import ASSETS
+    from playground.demonstrations.pool import parse_workers
+    from playground.model import read_config
+    from playground.training.evaluation import evaluate as run
+
+    if tasks is None:
+        tasks = ",".join(read_config(checkpoint or ASSETS / "checkpoint")[1].get("tasks", ["*"]))
+    run(tasks, checkpoint, episodes, seed, json_file, prompt, agent, parse_workers(workers))
+
+
+@commands.command()
+def calibrate(
+    checkpoint: CheckpointOption = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Demonstrations it was trained on; the shipped ones if left out.")
+    ] = None,
+) -> None:
+    """Learn which prompts an agent is used to, so that strange ones can be told from them; adds to the checkpoint."""
+    from playground.agent import load_agent
+    from playground.agent.strangeness import FILE
+    from playground.agent.strangeness import calibrate as run
+    from playground.assets import ASSETS
+    from playground.model import read_config
+
+    folder = Path(checkpoint or ASSETS / "checkpoint")
+    familiar = run(load_agent(folder), folder, read_config(folder)[1].get("tasks", []), data)
+    print(f"wrote {folder / FILE}: {len(familiar.tasks)} tasks, {len(familiar.scores)} prompts to compare with")
+
+
+@commands.command()
+def card(checkpoint: CheckpointOption = None) -> None:
+    """Write the model card of a checkpoint from its configuration and its evaluation.json."""
+    from playground.assets import ASSETS
+    from playground.training.card import write_card
+
+    print(f"wrote {write_card(Path(checkpoint or ASSETS / 'checkpoint'))}")
