@@ -29,7 +29,7 @@ export class Guide {
       const name = label(other.name, state.task);
       this.say(`The ${state.agent === 'model' ? 'agent' : state.agent} was shown “${label(state.prompt, null)}”. Show it another while it acts:`, `swap to ${name} and watch`, () => this.swap(other.name));
     } else if (this.step === 1) {
-      this.say('The same world went on, the wish is another: the dashed line marks it. Now both from one start:', 'compare side by side', () => {
+      this.say('The same world went on, the wish is another; the plot marks every swap with a dashed line. Now both from one start:', 'compare side by side', () => {
         this.step = 2;
         this.app.send({ compare: this.before });
       });
