@@ -44,6 +44,7 @@ class Task:
         make_expert: builds the expert that acts in that environment.
         has_success: whether the domain defines success; else the return is what counts.
         hidden_goal: whether the episode's goal is absent from the observation, so that only a prompt can tell it.
+        hold_steps: steps that a demonstration goes on for when the task is solved.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Task:
     make_expert: Callable[[Any], Expert] = field(repr=False, compare=False)
     has_success: bool = False
     hidden_goal: bool = False
+    hold_steps: int = 10
 
     @property
     def domain(self) -> str:

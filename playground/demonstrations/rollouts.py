@@ -42,7 +42,7 @@ def rollout(
     goal: Goal = None,
     noise: float = 0.0,
     max_steps: int | None = None,
-    stop_after_success: int = 10,
+    hold_steps: int | None = None,
 ) -> Episode:
     """Runs one episode whose actions are the expert's own, whatever noise was executed in their place.
 
@@ -54,12 +54,13 @@ def rollout(
         goal: the goal to reset to; the seed's own by default.
         noise: standard deviation that is added to continuous actions; probability of a random discrete action.
         max_steps: cuts the episode; the task's own limit by default.
-        stop_after_success: steps that a solved task goes on for. Meta-World's scripts undo their work later on.
+        hold_steps: steps that it goes on for when the task is solved; the task's own by default.
 
     Returns:
         An episode without frames; its text keys are strings.
     """
     rng = np.random.default_rng([seed, 1])
+    hold_steps = task.hold_steps if hold_steps is None else hold_steps
     observation, _ = env.reset(seed=seed, options=None if goal is None else {"goal": goal})
     expert.reset()
     observations, actions, rewards = [observation], [], []
@@ -72,7 +73,7 @@ def rollout(
         actions.append(action)
         rewards.append(reward)
         if task.has_success and env.success:
-            truncated |= after_success >= stop_after_success
+            truncated |= after_success >= hold_steps
             after_success += 1
         truncated |= len(actions) == max_steps
     return Episode(

@@ -63,9 +63,7 @@ def random_and_expert(task: Task, env: DomainEnv, expert: Expert, episodes: int)
     """Mean scores of random and expert behaviour over the first evaluation seeds; solved episodes stop there."""
     random = RandomExpert(env, np.random.default_rng(0))
     means = {
-        name: np.mean(
-            [score(rollout(task, env, who, seed, stop_after_success=0)) for seed in EVALUATION_SEEDS[:episodes]]
-        )
+        name: np.mean([score(rollout(task, env, who, seed, hold_steps=0)) for seed in EVALUATION_SEEDS[:episodes]])
         for name, who in {"random": random, "expert": expert}.items()
     }
     return {name: round(float(mean), 4) for name, mean in means.items()} | {"episodes": episodes}

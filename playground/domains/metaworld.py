@@ -67,6 +67,9 @@ _MAX_DRAWS = 1000
 _RETREATING = frozenset(["door-close", "door-open", "handle-pull-side", "pick-place-wall", "push-wall"])
 _RETREAT_STEPS = 60
 
+_REACH_HOLD = 40
+"""Steps that a demonstration of reaching goes on for: the scripts get slower, and only the rest shows the goal."""
+
 # Goals are uniform in these boxes, metres: upstream's own; `_family` splits them by one coordinate.
 _BOXES = {
     "reach": ((-0.1, 0.8, 0.05), (0.1, 0.9, 0.3)),
@@ -383,6 +386,7 @@ def _task(name: str, scene: str) -> Task:
         make_expert=partial(_make_expert, name=name),
         has_success=True,
         hidden_goal=name in _HIDDEN_GOAL.split(),
+        hold_steps=_REACH_HOLD if name.startswith("reach") else 10,  # others undo their work later on
     )
 
 

@@ -52,7 +52,7 @@ HARD = (
     ("babyai/ActionObjDoor-hidden", 8.0),
     ("babyai/GoToLocal-hidden", 6.0),
     ("babyai/PutNextLocal*", 2.5),
-    ("babyai/PutNextLocal*-hidden", 12.0),
+    ("babyai/PutNextLocal*-hidden", 5.0),
     ("babyai/MoveTwoAcross*", 5.0),
     ("babyai/Unlock*", 5.0),
     ("babyai/GoToLocalS8N7", 1.5),

@@ -12,7 +12,7 @@ def run(seed=3, **kwargs):
 
 
 def test_stops_ten_steps_after_success():
-    short, long = run(stop_after_success=0), run(stop_after_success=10)
+    short, long = run(hold_steps=0), run(hold_steps=10)
     assert short.success and long.success
     assert len(long) == len(short) + 10 < MAX_STEPS
     assert long.truncated and not long.terminated
@@ -39,7 +39,7 @@ def test_labels_are_clean_while_execution_is_noisy(discrete):
     task = toy_task(discrete)
     env = task.make(64)
     expert = task.make_expert(env)
-    episode = rollout(task, env, expert, 3, noise=0.5, stop_after_success=40)
+    episode = rollout(task, env, expert, 3, noise=0.5, hold_steps=40)
     disturbed = 0
     for t in range(len(episode)):
         env.position = episode.observations["state"][t]
