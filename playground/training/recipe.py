@@ -23,7 +23,7 @@ HARD = (
     ("dm_control/point_mass-*", 3.0),
     ("dm_control/reacher-*", 5.0),
     ("dm_control/reacher-hidden", 8.0),
-    ("classic/CartPole-hidden", 40.0),
+    ("classic/CartPole-hidden", 10.0),
     ("classic/CartPole", 2.0),
     ("classic/Pendulum", 2.0),
     ("metaworld/*close", 0.7),
@@ -102,7 +102,7 @@ class Recipe:
     rows: tuple[tuple[str, float], ...] = (("vector", 8.0), ("grid", 5.0), ("image", 0.6))
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.58), ("grid", 0.31), ("image", 0.11))
-    domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.35), ("dm_control", 0.5), ("classic", 0.3))
+    domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.35), ("dm_control", 0.5), ("classic", 0.12))
     task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
     restart: float = 0.6
