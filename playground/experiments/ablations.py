@@ -39,7 +39,10 @@ def _model(**changes: Any) -> Callable[[Recipe], Recipe]:
 
 ARMS: dict[str, Callable[[Recipe], Recipe]] = {
     "as it is": lambda base: base,
-    "flat layout": _model(layout="flat"),
+    "16 and 16 steps": _model(max_prompt=16, max_live=16),
+    "flat, 16 and 16 steps": lambda base: replace(
+        base, batch_rows=1, model=(("layout", "flat"), ("max_prompt", 16), ("max_live", 16))
+    ),
     "half the width": _model(width=128, hidden=512),
     "twice the layers": _model(layers=8),
     "prompts of 16": _model(max_prompt=16),
@@ -53,7 +56,8 @@ ARMS: dict[str, Callable[[Recipe], Recipe]] = {
     "demonstrations alone": lambda base: replace(base, corrected=0.0),
     "a shard of data": lambda base: replace(base, corrected=0.0),
 }
-"""Name -> what is changed. The last takes only each task's first shard of demonstrations."""
+"""Name -> what is changed. The last takes only each task's first shard of demonstrations. The flat layout gets short
+contexts: with the recipe's, the mask of its attention alone takes 26 GB."""
 
 FEWER = "a shard of data"
 
