@@ -112,6 +112,7 @@ def test_ablations(tmp_path, monkeypatch):
     collect("classic/CartPole", root, episodes=100, workers=1)
     monkeypatch.setattr(ablations, "default_root", lambda: root)
     monkeypatch.setattr(ablations, "MINUTES", 0.04)
+    monkeypatch.setattr(ablations, "TASKS", ("classic/CartPole",))
     arms = ("as it is", "half the width", ablations.FEWER)
     monkeypatch.setattr(ablations, "ARMS", {arm: ablations.ARMS[arm] for arm in arms})
     monkeypatch.setattr(ablations, "recipe", lambda name: replace(recipe(name), preset="tiny"))
