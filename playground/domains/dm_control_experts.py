@@ -110,16 +110,13 @@ CAUGHT = 0.244
 """Angle of the cart's pole, radians, below which it is balanced."""
 
 
-def cartpole_law(physics: Any, pump: float = 2.56, centre: float = 7.03, brake: float = 0.891) -> Law:
+def cartpole_law(physics: Any) -> Law:
     """Pumps the pole's energy up to the upright's, then balances (Astrom and Furuta, 2000).
 
-    It balances gently: twice the gain scores the same, and what to do in a state is then harder to tell from it.
-
-    Args:
-        physics: the suite's.
-        pump: push per joule that is missing.
-        centre, brake: push per metre from the middle, and per metre a second.
+    It balances gently: twice the gain scores about the same, and labels then leap where a state is hardly another.
     """
+    # Pushes per joule that is missing, per metre from the middle, and per metre a second.
+    pump, centre, brake = 2.56, 7.03, 0.891
     gain = lqr_gain(physics.model.ptr, (2.0, 20.0, 1.0, 2.0), 10.0)[0]
     gravity_torque, inertia = 0.1 * 9.81 * 0.5, 0.1 / 3
 

@@ -28,7 +28,7 @@ TASKS = (
     "metaworld/faucet-close",
     "babyai/GoToLocalS5N2-hidden",
 )
-"""Few enough to be learnt in minutes; none can be done without the prompt."""
+"""Few enough to be learnt in minutes. The last turned out to be done under any prompt; in the others it has a say."""
 
 PROMPTS = ("right", "wrong", "none")
 
