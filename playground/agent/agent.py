@@ -87,9 +87,9 @@ class BatchAgent:
             tokens, probabilities, means = (t.cpu().numpy() for t in self._model.decode(h, discrete, action.size))
         if discrete:
             sharpened = probabilities[:, 0].astype(np.float64) ** (1 / TEMPERATURE)
-            chances = sharpened / sharpened.sum(-1, keepdims=True)
-            drawn = [self._draws[row].choice(action.size, p=p) for row, p in zip(rows, chances, strict=True)]
-            actions = np.array(drawn, np.int64)
+            below = sharpened.cumsum(-1)
+            drawn = np.array([self._draws[row].random() for row in rows])
+            actions = (below <= drawn[:, None] * below[:, -1:]).sum(-1)
             tokens = actions[:, None]
         else:
             actions = decode_unit(means, self._model.config.action_bins)

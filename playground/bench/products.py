@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.model import GeneralistModel
+from playground.model import GeneralistModel, kernels
+from playground.model.one_row import matrix
 from playground.model.transformer import Attention, Reach
 
 
 def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable[[], None]:
     """What `act` multiplies, and nothing else: the same products with the same weights, cached keys and values.
 
+    A single vector's are a pass over the weights as acting holds them, in float16 where that loses nothing.
+
     The text encoder is left out: a mission is read once.
     """
-    products: list[Callable[[], Tensor]] = []
+    products: list[Callable[[], object]] = []
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         x = torch.randn(inputs[0].shape)
@@ -24,8 +28,8 @@ def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable
         if isinstance(module, nn.Conv2d):
             products.append(lambda: F.conv2d(x, weight, bias, module.stride, module.padding))
         elif x.numel() == module.in_features:
-            vector = x.view(-1)
-            products.append(lambda: torch.mv(weight, vector))
+            numbers, vector, out = matrix(weight), x.view(-1).numpy(), np.empty(len(weight), np.float32)
+            products.append(lambda: kernels.product(numbers, vector, out, out))
         else:
             products.append(lambda: F.linear(x, weight))
 

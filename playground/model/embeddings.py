@@ -59,19 +59,28 @@ class PatchEncoder(nn.Module):
         Returns:
             The vectors, and int64 [N, P]: which of them each patch is, in raster order.
         """
-        N, height, width, _ = image.shape
-        rows, columns = height // PATCH, width // PATCH
-        P = rows * columns
-        x = image.view(N, rows, PATCH, columns, PATCH, 3).transpose(2, 3).reshape(N * P, -1)  # bytes
-        where, which = distinct_rows(x.view(torch.int64))
-        places = torch.arange(P, device=image.device)
-        pairs, index = distinct((which.view(N, P) * P + places).flatten(), len(where) * P)
-        patch, place = pairs // P, pairs % P
-        x = look_up(self._read(x[where].view(-1, PATCH, PATCH, 3)), patch)
-        x = x + look_up(self._intervals(self.row, rows), place // columns)
-        return x + look_up(self._intervals(self.column, columns), place % columns), index.view(N, P)
+        patches, places = self.cut(image), self.places(image)
+        N, P = len(image), len(places)
+        where, which = distinct_rows(patches.flatten(1).view(torch.int64))
+        inside = torch.arange(P, device=image.device)
+        pairs, index = distinct((which.view(N, P) * P + inside).flatten(), len(where) * P)
+        x = look_up(self.read(patches[where]), pairs // P)
+        return x + look_up(places, pairs % P), index.view(N, P)
 
-    def _read(self, patches: Tensor) -> Tensor:
+    @staticmethod
+    def cut(image: Tensor) -> Tensor:
+        """[N, H, W, 3] -> patches in raster order [N * P, 16, 16, 3]."""
+        N, height, width, _ = image.shape
+        x = image.view(N, height // PATCH, PATCH, width // PATCH, PATCH, 3)
+        return x.transpose(2, 3).reshape(-1, PATCH, PATCH, 3)
+
+    def places(self, image: Tensor) -> Tensor:
+        """What tells where a picture's patches are, [P, D]."""
+        row = self._intervals(self.row, image.shape[1] // PATCH)
+        column = self._intervals(self.column, image.shape[2] // PATCH)
+        return (row[:, None] + column).flatten(0, 1)
+
+    def read(self, patches: Tensor) -> Tensor:
         """uint8 [N, 16, 16, 3] -> [N, D]."""
         x = pad_rows(patches).permute(0, 3, 1, 2)
         x = self.stem((x.to(self.stem.weight.dtype) / 127.5 - 1.0) / PATCH**0.5)
@@ -124,7 +133,11 @@ class GridEncoder(nn.Module):
         self.out = nn.Linear(width * config.grid**2, config.width)
 
     def forward(self, grid: Tensor, text: Tensor) -> Tensor:
-        """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0.
+        """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0."""
+        return self.out(self.features(grid, text))
+
+    def features(self, grid: Tensor, text: Tensor) -> Tensor:
+        """What `out` reads, [N, local width * grid * grid].
 
         Channels stay the last axis in memory: where the two orders meet, a CPU takes twenty times as long.
         """
@@ -135,7 +148,7 @@ class GridEncoder(nn.Module):
         x = self.symbol(hot.flatten(3).to(text.dtype)) + self.cell.permute(1, 2, 0)  # [N, H, W, local width]
         scale, shift = self.film(text)[:, None, None].chunk(2, dim=-1)
         x = x + self._convolve(self.conv2, F.gelu(self._convolve(self.conv1, F.gelu(x)) * (1 + scale) + shift))
-        return self.out(F.gelu(x).permute(0, 3, 1, 2).flatten(1))
+        return F.gelu(x).permute(0, 3, 1, 2).flatten(1)
 
     @staticmethod
     def _convolve(convolution: nn.Conv2d, x: Tensor) -> Tensor:

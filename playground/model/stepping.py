@@ -1,8 +1,8 @@
-"""One new timestep of one or several rows on a CPU, with few operations: what acting spends its time on.
+"""One new timestep of one or several rows on a CPU: what acting spends its time on.
 
 It computes what `StepEncoder.forward`, `Trunk.forward` behind a cache and `GeneralistModel.decode` compute, from the
 same parameters; these are the definition, and a test compares. There, most of the time goes into preparing many small
-operations. Those that are left here stream past the processor's cache between two matrices, so each counts.
+operations. A single row takes the compiled loops of `playground.model.kernels`, several rows few operations of PyTorch.
 
 Shapes: N rows, D width, H heads, C capacity of the cache, A action tokens.
 """
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from playground.model.embeddings import StepEncoder
 from playground.model.generalist import ENOUGH, REACH, GeneralistModel
+from playground.model.one_row import OneRow
 from playground.model.transformer import Block, Cache, rotate, rotation
 
 POSITIONS = 256
@@ -37,7 +38,7 @@ class Stepper:
     """Reads and decodes for some rows of a model in the `step` layout.
 
     Args:
-        model: whose parameters are read, as they are at each step.
+        model: whose parameters are read, as they were when the first stepper was made for it.
     """
 
     def __init__(self, model: GeneralistModel):
@@ -66,6 +67,8 @@ class Stepper:
         )
         self._head = head.bias, head.weight.T
         self._turns = self._rotations(POSITIONS)
+        self._one = OneRow.of(model)
+        self._places: dict[torch.Size, Tensor] = {}
         self._bin = np.arange(model.config.action_bins, dtype=np.float32)
         self._hooks = [hooks for m in model.modules() for hooks in (m._forward_hooks, m._forward_pre_hooks)]
 
@@ -98,23 +101,38 @@ class Stepper:
             [N, D].
         """
         encoder, K, (bias, w) = self._encoder, values.shape[1], self._values
-        x = torch.addcmul(self._local[:K], torch.embedding(self._token, values), self._place[:K]).mul_(ROOT)
-        x = torch.addmm(bias, root_gelu(x).sum(1), w, alpha=ROOT)
+        if len(values) == 1:
+            x = self._one.read_values(values)
+        else:
+            x = torch.addcmul(self._local[:K], torch.embedding(self._token, values), self._place[:K]).mul_(ROOT)
+            x = torch.addmm(bias, root_gelu(x).sum(1), w, alpha=ROOT)
         if text is not None:
             x = x + text
         if grid is not None:
-            x = x + encoder.grid(grid, torch.zeros_like(x) if text is None else text)
+            features = encoder.grid.features(grid, torch.zeros_like(x) if text is None else text)
+            x = x + (self._one.read_grid(features) if len(grid) == 1 else encoder.grid.out(features))
         if image is not None:
-            x = x + encoder.read_images(image)
+            x = x + (self._read_image(image) if len(image) == 1 else encoder.read_images(image))
         role, w, bias = self._observed
         return torch.layer_norm(x + role, self._width, w, bias)
+
+    def _read_image(self, image: Tensor) -> Tensor:
+        """As `StepEncoder.read_images`, of one picture [1, H, W, 3]: few patches are not searched for equal ones."""
+        encoder, size = self._encoder, image.shape
+        if size not in self._places:
+            self._places[size] = encoder.image.places(image)
+        x = encoder.image.read(encoder.image.cut(image)) + self._places[size]
+        return encoder.image_out(F.gelu(encoder.image_up(F.gelu(x))).mean(0, keepdim=True))
 
     def read(self, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
         """The trunk's outputs [N, D] at a position [N, D] behind what each of N rows of the cache holds.
 
         The cache takes the new keys and values; its lengths are left alone.
         """
-        reach = (_OneRow if len(rows) == 1 else _Rows)(self, cache, rows)
+        if len(rows) == 1:
+            position = int(cache.length.numpy()[rows[0]])
+            return self._one.read(x, cache, rows[0], position, self.turns(position + 1)[position])
+        reach = _Rows(self, cache, rows)
         width, x = self._width, x.clone()
         qkv, hidden = (x.new_empty(len(x), self._blocks[0][part].shape[1]) for part in (2, 8))
         for layer, (w1, b1, w_qkv, b_qkv, w_out, b_out, w2, b2, w_up, b_up, w_down, b_down) in enumerate(self._blocks):
@@ -142,6 +160,8 @@ class Stepper:
         """
         N, A, bins, width = len(h), 1 if discrete else size, len(self._bin), self._width
         w1, b1, b_up, w_up, b_down, w_down, w2, b2 = self._refine
+        if N == 1:
+            return self._one.decode(h, discrete, size)
         logits = slice(bins, bins + size) if discrete else slice(0, bins)
         b_head, w_head = self._head[0][logits], self._head[1][:, logits]
         tokens, means = np.zeros((N, A), np.int64), np.zeros((N, A), np.float32)
@@ -166,11 +186,6 @@ class Stepper:
     def _expected_bins(self, p: np.ndarray) -> np.ndarray:
         """As `generalist.expected_bin`, of distributions [N, bins] -> [N]."""
         mode = p.argmax(-1)
-        if len(p) == 1:
-            near = slice(max(int(mode[0]) - REACH, 0), int(mode[0]) + REACH + 1)
-            window = p[0, near]
-            mass = window.sum()
-            return window @ self._bin[near] / mass if mass < ENOUGH else p[0] @ self._bin
         near = mode[:, None] + np.arange(-REACH, REACH + 1)
         inside = (near >= 0) & (near < p.shape[1])
         windows = np.take_along_axis(p, near.clip(0, p.shape[1] - 1), axis=1) * inside
@@ -181,27 +196,6 @@ class Stepper:
         size = self._width[0] // self._heads
         unit = torch.eye(size // 4).expand(count, 1, -1, -1)
         return rotate(unit, rotation(torch.arange(count)[:, None].expand(-1, size // 4), size, torch.float32))[:, 0]
-
-
-class _OneRow:
-    """Attention of one row's new position; NumPy does what is too small for PyTorch."""
-
-    def __init__(self, stepper: Stepper, cache: Cache, rows: Sequence[int]):
-        (row,) = rows
-        self._heads, self._position = stepper._heads, int(cache.length.numpy()[row])
-        self._turn = stepper.turns(self._position + 1)[self._position].numpy()
-        self._held = cache.held[:, row : row + 1, :, : self._position + 1].unbind(0)
-        self._new = cache.held.numpy()[:, row, :, self._position]  # [layers * 2, H, D/H]
-
-    def attend(self, qkv: Tensor, layer: int) -> Tensor:
-        """Queries, keys and values [1, 3D] -> [1, D]."""
-        parts = qkv.numpy().reshape(3, self._heads, -1)
-        turning = parts[:2, :, : len(self._turn)]
-        turning[:] = turning @ self._turn
-        self._new[2 * layer : 2 * layer + 2] = parts[1:]
-        keys, values = self._held[2 * layer : 2 * layer + 2]
-        q = qkv.view(3, 1, self._heads, 1, -1)[0]
-        return F.scaled_dot_product_attention(q, keys, values).view(1, -1)
 
 
 class _Rows:

@@ -29,6 +29,11 @@ the way to the target is there, and hundreds of steps of balance or rest come af
 FEW = 3000
 """Timesteps of corrections at which half of the share for corrections is used: fewer would be learnt by heart."""
 
+BRIEF = 0.5
+BRIEF_STEPS = 16
+"""Share of the sequences whose prompt and live part are no longer than so many timesteps each: more sequences fit into
+a row, and a gradient that comes from more tasks and goals teaches faster (the README's ablations)."""
+
 UNSTRIDDEN = 0.75
 """Share of the prompts from episodes shorter than the longest prompt that are taken as they are."""
 
@@ -232,12 +237,13 @@ class Sampler:
         there = int(task.length[task.corrections].sum())
         corrected = rng.random() < self.corrected * there / (there + FEW)
         episode = int(rng.choice(task.corrections if corrected else task.demonstrations))
+        brief = rng.random() < BRIEF
         choices = task.prompts[episode]
         prompt, source = np.zeros(0, np.int64), episode
         if len(choices) > 1 and rng.random() < self.prompted:
             while source == episode:
                 source = int(rng.choice(choices))
-            prompt = task.start[source] + self._window(int(task.length[source]), rng)
+            prompt = task.start[source] + self._window(int(task.length[source]), brief, rng)
         length = int(task.length[episode])
         most = self.config.max_live
         at_start = rng.random() < (0.5 if length <= 2 * most else 0.25)
@@ -247,17 +253,18 @@ class Sampler:
         first = earliest if at_start or earliest >= until else int(rng.integers(earliest, until))
         whole = (at_start and length <= most) or first < history
         count = most if whole else int(rng.integers(max(1, most // 6), most + 1))
+        count = min(count, BRIEF_STEPS) if brief else count
         live = np.arange(first, min(first + count, length))
         aimed = live - history  # steps since the prompt's aim is the one that is pursued
         weight = np.where(aimed < 0, 0.0, np.where(aimed < FIRST_STEPS, FIRST_WEIGHT, 1.0))
         return Sequence(task, prompt, source, task.start[episode] + live, episode, weight)
 
-    def _window(self, length: int, rng: np.random.Generator) -> np.ndarray:
+    def _window(self, length: int, brief: bool, rng: np.random.Generator) -> np.ndarray:
         """Timesteps of a prompt from an episode of that length: a window of stride 1 to 3, often up to the end.
 
         An episode that fits as it is seldom gets a stride: the one step at which something is picked up must be seen.
         """
-        most = self.config.max_prompt
+        most = min(self.config.max_prompt, BRIEF_STEPS) if brief else self.config.max_prompt
         count = most if rng.random() < 0.25 else int(rng.integers(max(1, most // 8), most + 1))
         stride = 1 if length <= most and rng.random() < UNSTRIDDEN else int(rng.integers(1, 4))
         span = min(length, count * stride)

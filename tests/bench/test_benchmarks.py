@@ -13,7 +13,7 @@ from playground.bench import act, batch, measure, render, run, start, train
 from playground.bench.measure import Case
 from playground.bench.products import bare_products
 from playground.errors import PlaygroundError
-from playground.model import GeneralistModel, Stepper, preset
+from playground.model import GeneralistModel, Stepper, kernels, preset
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_products_are_those_of_the_decision():
     counted, attended = [], []
     with pytest.MonkeyPatch.context() as patch:
         bare = bare_products(model, decide)
-        patch.setattr(torch, "mv", lambda weight, vector: counted.append(tuple(weight.shape)))
+        patch.setattr(kernels, "product", lambda weight, *others: counted.append(weight.shape))
         patch.setattr(torch, "bmm", lambda a, b: attended.append((*a.shape, b.shape[-1])) or a @ b)
         bare()
     assert calls == ["watched"] and not stepper.watched

@@ -28,7 +28,7 @@ def one_thread():
 
 @torch.inference_mode()
 def test_one_row_is_quicker_than_a_batch_of_one(model: GeneralistModel):
-    """Found: reading 1.7 times, decoding 2.2 times as quick."""
+    """Found: reading 4 times, decoding 9 times as quick."""
     stepper, cache, x = Stepper(model), model.new_cache(1, 100), torch.randn(1, 256)
     cache.length += 60
     found = sample(
@@ -40,24 +40,24 @@ def test_one_row_is_quicker_than_a_batch_of_one(model: GeneralistModel):
         },
         seconds=0.5,
     )
-    assert found["read"].median < 0.85 * found["read batch"].median
-    assert found["decode"].median < 0.7 * found["decode batch"].median
+    assert found["read"].median < 0.5 * found["read batch"].median
+    assert found["decode"].median < 0.35 * found["decode batch"].median
 
 
 def test_a_decision_stays_near_its_products(model: GeneralistModel):
-    """Found: 2 to 3 times."""
+    """Found: 1.5 times."""
     env = ToyEnv()
     agent = Agent(model, Form.of(env.observation_space, env.action_space))
     observation, _ = env.reset(seed=0)
     bare = bare_products(model, lambda: agent.act(observation))
     found = sample({"act": lambda: agent.act(observation), "products": bare}, seconds=0.5)
-    assert 1 < found["act"].median / found["products"].median < 6
+    assert 1 < found["act"].median / found["products"].median < 3
 
 
 def test_decisions_are_quicker_than_those_of_peers():
-    """Behind 16 timesteps; the differences grow with their number. Found: 6, 40 and 4 times."""
+    """Behind 16 timesteps; the differences grow with their number. Found: 12, 90 and 6 times."""
     flat, uncached, jat = (case.ratio for case in list(measure_peers(seconds=0.2, past=16))[1:])
-    assert flat > 2 and uncached > 10 and jat > 1.5
+    assert flat > 4 and uncached > 20 and jat > 3
 
 
 def test_jat_shaped_policy_has_a_true_cache():

@@ -5,15 +5,17 @@ import pytest
 import torch
 
 from playground.model import GeneralistModel, Stepper, Steps, preset, tap
+from playground.model.one_row import matrix
 from playground.model.stepping import root_gelu
 
 TOLERANCE = 1e-5
 
 
-@pytest.fixture(scope="module")
-def model() -> GeneralistModel:
+@pytest.fixture(scope="module", params=["float32", "saved as float16"])
+def model(request: pytest.FixtureRequest) -> GeneralistModel:
     torch.manual_seed(0)
-    return GeneralistModel(preset("tiny")).eval().requires_grad_(False)
+    model = GeneralistModel(preset("tiny")).eval().requires_grad_(False)
+    return model if request.param == "float32" else model.half().float()
 
 
 @pytest.mark.parametrize("N", [1, 3])
@@ -70,6 +72,12 @@ def test_actions_are_decoded_alike(model: GeneralistModel, discrete: bool, scale
         for found, wanted in zip(stepper.decode(h, discrete, 5), expected, strict=True):
             assert found.shape == wanted.shape and found.dtype == wanted.dtype
             np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
+def test_matrices_are_halved_where_that_loses_nothing():
+    short, long, large = torch.tensor([[0.5, -1e-7]]).half().float(), torch.tensor([[0.1]]), torch.tensor([[1e5]])
+    assert matrix(short).dtype == np.uint16 and matrix(short).shape == (1, 2)
+    assert matrix(long).dtype == matrix(large).dtype == np.float32
 
 
 def test_root_gelu_is_exact():

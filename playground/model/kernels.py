@@ -1,0 +1,278 @@
+"""One new timestep of one row, compiled: the loops that `playground.model.stepping` spends a single decision in.
+
+At batch 1 a decision is a pass over the weights, and preparing each of PyTorch's operations takes as long as many of
+them. Here one call does the whole trunk; weights that were saved as float16 stay float16 in memory and are widened in the
+register, which loses nothing and halves what is passed over. The modules are the definition; a test compares.
+
+Shapes: L layers, D width, F feed-forward width, H heads, C capacity of the cache, K scalars, A action tokens, V bins or
+choices. Matrices are float16, as uint16, or float32; all else is float32.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic, overload
+
+EPSILON = 1e-5
+"""Of `torch.nn.LayerNorm`."""
+
+
+class TrunkWeights(NamedTuple):
+    """Norms [L, 2, D] (scale, shift), biases [L, ...], matrices [L, out, in]; the last norm [2, D]."""
+
+    norm1: np.ndarray
+    qkv_bias: np.ndarray
+    qkv: np.ndarray
+    out_bias: np.ndarray
+    out: np.ndarray
+    norm2: np.ndarray
+    up_bias: np.ndarray
+    up: np.ndarray
+    down_bias: np.ndarray
+    down: np.ndarray
+    norm: np.ndarray
+
+
+class DecoderWeights(NamedTuple):
+    """Norms [2, D], biases, matrices [out, in]; the tables of action tokens [., D] and of their places [., D]."""
+
+    vector_bias: np.ndarray
+    vector: np.ndarray
+    norm: np.ndarray
+    up_bias: np.ndarray
+    up: np.ndarray
+    down_bias: np.ndarray
+    down: np.ndarray
+    norm_out: np.ndarray
+    head_bias: np.ndarray
+    head: np.ndarray
+    actions: np.ndarray
+    places: np.ndarray
+
+
+class ScalarWeights(NamedTuple):
+    """The tables of tokens, local positions and places [., D]; bias and matrix of their sum."""
+
+    token: np.ndarray
+    local: np.ndarray
+    place: np.ndarray
+    bias: np.ndarray
+    values: np.ndarray
+
+
+@intrinsic
+def _float16(context: Any, bits: Any) -> Any:
+    """The number that these uint16 bits are as a float16."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.uint16), generate
+
+
+def _wide(number):  # type: ignore[no-untyped-def]
+    """A weight as float32."""
+
+
+@overload(_wide)
+def _overload_wide(number):  # type: ignore[no-untyped-def]
+    return (lambda number: _float16(number)) if number == types.uint16 else (lambda number: number)
+
+
+def _compiled(function: Any) -> Any:
+    """Other threads go on meanwhile; the machine code is kept on disk for the next start."""
+    return njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, cache=True)(function)
+
+
+@_compiled
+def _gelu(x):  # type: ignore[no-untyped-def]
+    """GELU of x [N] in place; erf by the rational approximation of Eigen and XLA, exact to float32."""
+    for i in range(len(x)):
+        z = min(max(x[i] * np.float32(0.5**0.5), np.float32(-4.0)), np.float32(4.0))
+        s = z * z
+        p = np.float32(-2.72614225801306e-10)
+        p = p * s + np.float32(2.77068142495902e-08)
+        p = p * s + np.float32(-2.10102402082508e-06)
+        p = p * s + np.float32(-5.69250639462346e-05)
+        p = p * s + np.float32(-7.34990630326855e-04)
+        p = p * s + np.float32(-2.95459980854025e-03)
+        p = p * s + np.float32(-1.60960333262415e-02)
+        q = np.float32(-1.45660718464996e-05)
+        q = q * s + np.float32(-2.13374055278905e-04)
+        q = q * s + np.float32(-1.68282697438203e-03)
+        q = q * s + np.float32(-7.37332916720468e-03)
+        q = q * s + np.float32(-1.42647390514189e-02)
+        x[i] = np.float32(0.5) * x[i] * (np.float32(1.0) + z * p / q)
+
+
+@_compiled
+def _norm(x, weights, out):  # type: ignore[no-untyped-def]
+    """Layer norm of x [D]; weights [2, D]."""
+    total = np.float32(0)
+    for i in range(len(x)):
+        total += x[i]
+    mean = total / np.float32(len(x))
+    total = np.float32(0)
+    for i in range(len(x)):
+        total += (x[i] - mean) * (x[i] - mean)
+    scale = np.float32(1.0) / np.float32(math.sqrt(total / np.float32(len(x)) + np.float32(EPSILON)))
+    for i in range(len(x)):
+        out[i] = (x[i] - mean) * scale * weights[0, i] + weights[1, i]
+
+
+@_compiled
+def product(w, x, bias, out):  # type: ignore[no-untyped-def]
+    """w [N, M] times x [M], plus a bias [N]."""
+    for i in range(len(out)):
+        total = np.float32(0)
+        for j in range(len(x)):
+            total += _wide(w[i, j]) * x[j]
+        out[i] = total + bias[i]
+
+
+@_compiled
+def _softmax(x, N):  # type: ignore[no-untyped-def]
+    """In place, of the first N of x."""
+    top = x[0]
+    for i in range(1, N):
+        top = max(top, x[i])
+    total = np.float32(0)
+    for i in range(N):
+        x[i] = math.exp(x[i] - top)
+        total += x[i]
+    for i in range(N):
+        x[i] /= total
+
+
+@_compiled
+def _attend(q, keys, values, count, scores, out):  # type: ignore[no-untyped-def]
+    """One head's attention to the first `count` of keys and values [C, D/H]; q and `out` are [D/H], `scores` [C]."""
+    root = np.float32(1.0 / math.sqrt(len(q)))
+    for t in range(count):
+        total = np.float32(0)
+        for i in range(len(q)):
+            total += q[i] * keys[t, i]
+        scores[t] = total * root
+    _softmax(scores, count)
+    out[:] = 0
+    for t in range(count):
+        for i in range(len(q)):
+            out[i] += scores[t] * values[t, i]
+
+
+@_compiled
+def read(x, weights, held, row, position, turn):  # type: ignore[no-untyped-def]
+    """The trunk's output [D] at a position that follows those that a row of a cache holds; the cache takes its own.
+
+    Args:
+        x: the position's input [D].
+        weights: `TrunkWeights`.
+        held: keys and values of the cache, [2 L, B, H, C, D/H].
+        row: which of B.
+        position: how many the row holds.
+        turn: what `playground.model.transformer.rotate` does there, as a matrix [D/H/4, D/H/4].
+    """
+    D, H, C, size = len(x), held.shape[2], held.shape[3], held.shape[4]
+    x = x.copy()
+    normed, change, scores = np.empty(D, np.float32), np.empty(D, np.float32), np.empty(C, np.float32)
+    qkv, hidden = np.empty(3 * D, np.float32), np.empty(weights.up.shape[1], np.float32)
+    parts, mixed, turned = qkv.reshape(3, H, size), np.empty((H, size), np.float32), np.empty(len(turn), np.float32)
+    for layer in range(len(weights.qkv)):
+        _norm(x, weights.norm1[layer], normed)
+        product(weights.qkv[layer], normed, weights.qkv_bias[layer], qkv)
+        for head in range(H):
+            keys, values = held[2 * layer, row, head], held[2 * layer + 1, row, head]
+            for part in range(2):
+                turned[:] = 0
+                for i in range(len(turn)):
+                    for j in range(len(turn)):
+                        turned[j] += parts[part, head, i] * turn[i, j]
+                for j in range(len(turn)):
+                    parts[part, head, j] = turned[j]
+            for i in range(size):
+                keys[position, i] = parts[1, head, i]
+                values[position, i] = parts[2, head, i]
+            _attend(parts[0, head], keys, values, position + 1, scores, mixed[head])
+        product(weights.out[layer], mixed.reshape(D), weights.out_bias[layer], change)
+        x += change
+        _norm(x, weights.norm2[layer], normed)
+        product(weights.up[layer], normed, weights.up_bias[layer], hidden)
+        _gelu(hidden)
+        product(weights.down[layer], hidden, weights.down_bias[layer], change)
+        x += change
+    _norm(x, weights.norm, normed)
+    return normed
+
+
+@_compiled
+def _expected_bin(p, reach, enough):  # type: ignore[no-untyped-def]
+    """As `playground.model.generalist.expected_bin`, of p [V]."""
+    mode = p.argmax()
+    first, stop = max(mode - reach, 0), min(mode + reach + 1, len(p))
+    mass, near, everywhere = np.float32(0), np.float32(0), np.float32(0)
+    for i in range(first, stop):
+        mass += p[i]
+        near += p[i] * np.float32(i)
+    if mass < enough:
+        return near / mass
+    for i in range(len(p)):
+        everywhere += p[i] * np.float32(i)
+    return everywhere
+
+
+@_compiled
+def decode(h, weights, first, A, V, reach, enough):  # type: ignore[no-untyped-def]
+    """Action tokens one by one from the trunk's output [D], as `GeneralistModel.decode`.
+
+    Args:
+        h: [D].
+        weights: `DecoderWeights`.
+        first, V: the head's rows that count: bins, or choices.
+        A: how many tokens; a single one is the most likely choice if `reach` is negative.
+        reach, enough: see `generalist.REACH`.
+
+    Returns:
+        probabilities [A, V], means [A].
+    """
+    D = len(h)
+    x, y, normed = np.empty(D, np.float32), np.empty(D, np.float32), np.empty(D, np.float32)
+    change, hidden = np.empty(D, np.float32), np.empty(len(weights.up), np.float32)
+    probabilities, means = np.empty((A, V), np.float32), np.empty(A, np.float32)
+    product(weights.vector, h, weights.vector_bias, x)
+    for a in range(A):
+        for i in range(D):
+            y[i] = x[i] + weights.places[a, i]
+        _norm(y, weights.norm, normed)
+        product(weights.up, normed, weights.up_bias, hidden)
+        _gelu(hidden)
+        product(weights.down, hidden, weights.down_bias, change)
+        y += change
+        _norm(y, weights.norm_out, normed)
+        p = probabilities[a]
+        product(weights.head[first : first + V], normed, weights.head_bias[first : first + V], p)
+        _softmax(p, V)
+        means[a] = p.argmax() if reach < 0 else _expected_bin(p, reach, enough)
+        if a + 1 < A:
+            token = int(np.rint(means[a]))
+            for i in range(D):
+                change[i] = weights.actions[token, i] + weights.places[a, i]
+            _gelu(change)
+            x += change
+    return probabilities, means
+
+
+@_compiled
+def embed_scalars(tokens, weights):  # type: ignore[no-untyped-def]
+    """As `StepEncoder.read_values`, of one timestep's token ids int64 [K] -> [D]."""
+    D = len(weights.bias)
+    total, term, out = np.zeros(D, np.float32), np.empty(D, np.float32), np.empty(D, np.float32)
+    for k in range(len(tokens)):
+        for i in range(D):
+            term[i] = weights.token[tokens[k], i] * weights.place[k, i] + weights.local[k, i]
+        _gelu(term)
+        total += term
+    product(weights.values, total, weights.bias, out)
+    return out
