@@ -3,7 +3,7 @@
 from playground.model.checkpoint import from_pretrained, read_config, save_pretrained
 from playground.model.config import PRESETS, ModelConfig, preset
 from playground.model.generalist import GeneralistModel
-from playground.model.stepping import Stepper
+from playground.model.stepping import Stepper, warm_up
 from playground.model.steps import Steps
 from playground.model.taps import tap, tap_names
 from playground.model.transformer import Cache
@@ -21,4 +21,5 @@ __all__ = [
     "save_pretrained",
     "tap",
     "tap_names",
+    "warm_up",
 ]

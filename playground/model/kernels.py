@@ -1,8 +1,8 @@
 """One new timestep of one row, compiled: the loops that `playground.model.stepping` spends a single decision in.
 
 At batch 1 a decision is a pass over the weights, and preparing each of PyTorch's operations takes as long as many of
-them. Here one call does the whole trunk; weights that were saved as float16 stay float16 in memory and are widened in the
-register, which loses nothing and halves what is passed over. The modules are the definition; a test compares.
+them. Here one call does the whole trunk; weights that were saved as float16 stay float16 in memory and are widened in
+the register, which loses nothing and halves what is passed over. The modules are the definition; a test compares.
 
 Shapes: L layers, D width, F feed-forward width, H heads, C capacity of the cache, K scalars, A action tokens, V bins or
 choices. Matrices are float16, as uint16, or float32; all else is float32.

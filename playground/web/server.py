@@ -289,8 +289,9 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
         raise BadValueError(f"cannot listen at {host}:{port}: {error.strerror}; give another --port") from error
     if agent == "model":
         from playground.facade import load_model
+        from playground.model import warm_up
 
-        load_model(checkpoint)
+        warm_up(load_model(checkpoint))
     app = build_app(agent, checkpoint, first, limit)
     memory.settle()
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host

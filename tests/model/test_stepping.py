@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from playground.model import GeneralistModel, Stepper, Steps, preset, tap
+from playground.model import GeneralistModel, Stepper, Steps, kernels, preset, tap, warm_up
 from playground.model.one_row import matrix
 from playground.model.stepping import root_gelu
 
@@ -78,6 +78,18 @@ def test_matrices_are_halved_where_that_loses_nothing():
     short, long, large = torch.tensor([[0.5, -1e-7]]).half().float(), torch.tensor([[0.1]]), torch.tensor([[1e5]])
     assert matrix(short).dtype == np.uint16 and matrix(short).shape == (1, 2)
     assert matrix(long).dtype == matrix(large).dtype == np.float32
+
+
+def test_nothing_is_left_to_compile_after_the_warm_up(model: GeneralistModel):
+    def compiled() -> list[int]:
+        return [len(loop.signatures) for loop in (kernels.embed_scalars, kernels.read, kernels.decode)]
+
+    warm_up(model)
+    before, stepper, cache = compiled(), Stepper(model), model.new_cache(2, 3)
+    x = stepper.embed(torch.tensor([[1500, 7]]))
+    for discrete in (False, True):
+        stepper.decode(stepper.read(x, cache, [1]), discrete, 3)
+    assert compiled() == before and min(before) > 0
 
 
 def test_root_gelu_is_exact():
