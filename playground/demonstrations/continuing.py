@@ -44,9 +44,6 @@ LATEST_ELSEWHERE = 200
 SECOND_PART = 200
 """Steps after a take-over, at most."""
 
-AFTER_SUCCESS = 10
-"""Steps that either part goes on for when its task is solved, at most."""
-
 HOPELESS = 10
 """Episodes after which a task is given up if none of them ended well."""
 
@@ -218,7 +215,7 @@ def handing_over(
             seen = own
         if not solved and t < history and (over or before.success):
             solved = True
-            history = min(history, t + 1 + (0 if over else int(rng.integers(AFTER_SUCCESS + 1))))
+            history = min(history, t + 1 + (0 if over else int(rng.integers(task.hold_steps + 1))))
         observations.append(seen)
         actions.append(action)
         rewards.append(float(reward))
@@ -226,7 +223,7 @@ def handing_over(
             if t < history + LEAST:
                 return None  # there was nothing to do
             after_success += 1
-        if terminated or truncated or t - history + 1 == SECOND_PART or after_success > AFTER_SUCCESS:
+        if terminated or truncated or t - history + 1 == SECOND_PART or after_success > task.hold_steps:
             break
     if len(actions) <= history:
         return None

@@ -22,9 +22,6 @@ from playground.training.trials import SEEDS_PER_RUN, ModelActors, PolicyActors,
 WORLDS = 8
 """Worlds of one family that are stepped together."""
 
-AFTER_SUCCESS = 10
-"""Steps that a solved episode goes on for, as in demonstrations: what was achieved is read at the end."""
-
 LIMIT = 500
 """Steps of an episode, at most."""
 
@@ -92,7 +89,8 @@ def _work(job: Job) -> list[dict[str, Any]]:
                 for row, action in zip(running, actors.act(acting, running), strict=True):
                     seen[row], _, terminated, truncated, _ = envs[row].step(action)
                     solved[row] += task.has_success and envs[row].success
-                    if not (terminated or truncated or solved[row] > AFTER_SUCCESS):
+                    # As long as demonstrations do: what was achieved is read at the end.
+                    if not (terminated or truncated or solved[row] > task.hold_steps):
                         still.append(row)
                 if not (running := still):
                     break
