@@ -147,13 +147,14 @@ def test_score_reward_and_distance_are_plotted_with_the_swaps(page: Page):
     assert state(page)["history"] == [[0, f"{TARGET}#0"], [3, f"{TARGET}#1"]]
     expect(page.locator("[data-out=score]")).to_have_text(re.compile(r"^-?\d+ %$"))
     expect(page.locator("[data-out=achieved]")).to_have_text(re.compile(r"^so far \(-?\d\.\d\d\) · \d\.\d\d away$"))
+    tint = page.evaluate("name => window.playground.tint(name)", f"{TARGET}#1")
     drawn = []
     for kind in ("distance", "reward", "return"):
         page.click(f"[data-plot={kind}]")
         expect(page.locator(f"[data-plot={kind}]")).to_have_attribute("aria-pressed", "true")
         expect(page.locator("[data-plot][aria-pressed=true]")).to_have_count(1)
         page.wait_for_timeout(250)
-        assert pixels(page, "plot", [168, 85, 247]) > 20  # the mark in the colour of the fourth prompt on this page
+        assert pixels(page, "plot", list(bytes.fromhex(tint[1:]))) > 20  # the mark of the swap
         drawn.append(page.evaluate("document.querySelector('[data-view=plot]').toDataURL()"))
     assert drawn[0] not in drawn[1:]
 
