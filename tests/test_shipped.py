@@ -3,11 +3,12 @@
 import pytest
 
 from playground import domains
-from playground.agent import load_agent
+from playground.agent import asked_by, load_agent
 from playground.assets import ASSETS, scores
 from playground.demonstrations import shipped, shipped_counts
 from playground.facade import find_prompt, open_session
 from playground.model import GeneralistModel, read_config
+from playground.prompt import Prompt
 from playground.task import PROMPT_SEEDS
 from playground.training.evaluation import evaluate_model
 from playground.web.catalogue import FAVOURITES
@@ -50,6 +51,16 @@ def test_prompts_come_from_seeds_of_their_own(id: str) -> None:
     assert all(episode.seed in PROMPT_SEEDS for episode in episodes)
     if domains.task(id).hidden_goal:
         assert len({episode.goal for episode in episodes}) == len(episodes)
+
+
+@pytest.mark.parametrize(
+    "id", ["babyai/GoToDoor-hidden", "babyai/GoToObjDoor-hidden", "metaworld/drawer-open", "metaworld/drawer-close"]
+)
+def test_agent_tells_what_a_prompt_asks_for(model: GeneralistModel, id: str) -> None:
+    prompts = [Prompt.from_episode(episode) for episode in shipped(id)]
+    name = id.partition("/")[2].replace("-", " ")
+    right = [asked_by(model, prompt) == (prompt.goal if domains.task(id).hidden_goal else name) for prompt in prompts]
+    assert sum(right) > len(right) / 2
 
 
 @pytest.mark.parametrize("id", ["metaworld/button-press", "babyai/GoToLocal", "classic/CartPole"])

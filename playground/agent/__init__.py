@@ -2,7 +2,7 @@
 
 from playground.agent.agent import Agent, BatchAgent, agent_for, load_agent, loaded_agent
 from playground.agent.context import Context
-from playground.agent.reading import fit_prompt
+from playground.agent.reading import asked_by, fit_prompt
 from playground.agent.strangeness import Strangeness, strangeness
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Context",
     "Strangeness",
     "agent_for",
+    "asked_by",
     "fit_prompt",
     "load_agent",
     "loaded_agent",

@@ -13,10 +13,10 @@ from playground import assets
 from playground.agent.context import Context
 from playground.agent.reading import (
     check_form,
+    embed_prompt,
     fit_prompt,
     read_numbers,
     read_observations,
-    read_segment,
     read_texts,
 )
 from playground.domains.base import DomainEnv
@@ -61,7 +61,7 @@ class BatchAgent:
             groups.setdefault(id(prompt), (prompt, []))[1].append(row)
         for prompt, same in groups.values():
             fitting = None if prompt is None else fit_prompt(prompt, self._model.config.max_prompt)
-            self._context.set_prompt(same, None if fitting is None else self._embed(fitting))
+            self._context.set_prompt(same, None if fitting is None else embed_prompt(self._model, fitting))
             for row in same:
                 self._prompt_steps[row] = 0 if fitting is None else len(fitting)
 
@@ -119,13 +119,6 @@ class BatchAgent:
             }
             vectors = torch.stack([self._texts[text] for text in texts])
         return stepper.embed(text=vectors, **read_numbers(self._form, observations, config))
-
-    @torch.inference_mode()
-    def _embed(self, prompt: Prompt) -> Tensor:
-        """A prompt's positions one after the other, [P, D]."""
-        model = self._model
-        segments = (read_segment(segment, model.config).to(model.device) for segment in prompt.segments)
-        return torch.cat([model.embed(segment).flatten(0, 2) for segment in segments])
 
 
 class Agent:

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from playground.errors import BadValueError
-from playground.model import ModelConfig, Steps
+from playground.model import GeneralistModel, ModelConfig, Steps
 from playground.prompt import Prompt, Segment
 from playground.task import Observation
 from playground.tokens.images import PATCH
-from playground.tokens.timestep import Form, encode_actions, encode_tensors, encode_texts
+from playground.tokens.scalars import decode_continuous
+from playground.tokens.text import FIRST_WORD, PADDING, WORDS, decode_text
+from playground.tokens.timestep import CONTINUOUS_START, SEPARATOR, Form, encode_actions, encode_tensors, encode_texts
 
 MAX_STRIDE = 3
 """Training windows take every timestep, every second or every third."""
@@ -38,6 +40,26 @@ def fit_prompt(prompt: Prompt, max_prompt: int) -> Prompt:
             segments.append(segment.take(inside))
         start += len(segment)
     return replace(prompt, segments=tuple(segments))
+
+
+@torch.inference_mode()
+def embed_prompt(model: GeneralistModel, prompt: Prompt) -> Tensor:
+    """The positions of as much of a prompt as the model has room for, one after the other, [P, D]."""
+    fitting = fit_prompt(prompt, model.config.max_prompt)
+    segments = (read_segment(segment, model.config).to(model.device) for segment in fitting.segments)
+    return torch.cat([model.embed(segment).flatten(0, 2) for segment in segments])
+
+
+@torch.inference_mode()
+def asked_by(model: GeneralistModel, prompt: Prompt) -> str:
+    """What the agent takes a prompt to ask for: the goal, in words or numbers, or the task's name; often wrong."""
+    h = model.trunk(embed_prompt(model, prompt)[None])[:, -1]
+    tokens = model.prompt_reader(h, model.encoder.tables.token.weight[:SEPARATOR])[0].argmax(-1).cpu().numpy()
+    told = tokens[: np.append(np.flatnonzero(tokens == PADDING), len(tokens))[0]]
+    numbers = told[told >= CONTINUOUS_START] - CONTINUOUS_START
+    if len(numbers):
+        return ", ".join(f"{number:.2f}" for number in decode_continuous(numbers))
+    return decode_text(told[told < FIRST_WORD + len(WORDS)])
 
 
 def check_form(form: Form, config: ModelConfig) -> None:

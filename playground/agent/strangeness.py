@@ -18,7 +18,7 @@ import torch
 
 from playground import assets
 from playground.agent.context import Context
-from playground.agent.reading import fit_prompt, read_segment
+from playground.agent.reading import embed_prompt
 from playground.demonstrations import PackedTask, packed_tasks, shipped, shipped_counts
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel
@@ -82,11 +82,8 @@ def strangeness(
 @torch.inference_mode()
 def features(model: GeneralistModel, prompt: Prompt) -> np.ndarray:
     """What the trunk makes of a prompt, float32 [L, D], each layer's of length 1."""
-    fitting = fit_prompt(prompt, model.config.max_prompt)
-    segments = (read_segment(segment, model.config).to(model.device) for segment in fitting.segments)
-    embedded = torch.cat([model.embed(segment).flatten(0, 2) for segment in segments])
     context = Context(model, 1)
-    context.set_prompt([0], embedded)
+    context.set_prompt([0], embed_prompt(model, prompt))
     rows = [value.flatten() for value in context.prompt_values(0)]
     layers = sorted({min(1, len(rows) - 1), len(rows) // 2, len(rows) - 1})
     found = torch.stack([rows[layer] for layer in layers]).float()

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from playground.bench.measure import Case, sample
 from playground.demonstrations.pool import cores
-from playground.model import GeneralistModel, Steps, preset
+from playground.model import ASKED, GeneralistModel, Steps, preset
 from playground.training.batches import Batch
 from playground.training.cloning import MasterWeights, cloning_loss
 
@@ -37,7 +37,8 @@ def measure_train(seconds: float = 6.0) -> Iterator[Case]:
     timesteps = batch.weight.numel()
 
     def compute() -> None:
-        (cloning_loss(model, batch) / batch.weight.sum()).backward()
+        loss, asked = cloning_loss(model, batch)
+        (loss / batch.weight.sum() + asked / len(batch.asked)).backward()
 
     def step() -> None:
         compute()
@@ -82,7 +83,7 @@ def _full_rows(rows: int, prompt_steps: int, live_steps: int) -> Batch:
         show_observation=torch.ones(rows, S, dtype=torch.bool),
         show_action=~live,
     )
-    return Batch(steps, live.float())
+    return Batch(steps, live.float(), torch.randint(1024, (rows, ASKED)), torch.arange(rows) * S + prompt_steps - 1)
 
 
 def _finish(device: torch.device) -> None:

@@ -2,13 +2,14 @@
 
 from playground.model.checkpoint import from_pretrained, read_config, save_pretrained
 from playground.model.config import PRESETS, ModelConfig, preset
-from playground.model.generalist import GeneralistModel
+from playground.model.generalist import ASKED, GeneralistModel
 from playground.model.stepping import Stepper, warm_up
 from playground.model.steps import Steps
 from playground.model.taps import tap, tap_names
 from playground.model.transformer import Cache
 
 __all__ = [
+    "ASKED",
     "PRESETS",
     "Cache",
     "GeneralistModel",

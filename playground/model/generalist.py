@@ -23,6 +23,28 @@ ENOUGH = 0.6
 """A distribution over bins has one mode if this share of it lies within `REACH` bins of the most likely one."""
 
 
+ASKED = 24
+"""Tokens that tell what a prompt asks for, the padding that ends them included, at most."""
+
+
+class PromptReader(nn.Module):
+    """Tells in words or numbers what a prompt asks for, from the trunk's output at its last timestep.
+
+    It serves training. Actions alone teach slowly, or never, to look into the prompt: most of them are right whatever
+    it says. What the last timestep knows of the goal, live ones can look up.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.place = nn.Embedding(ASKED, config.width)
+        self.vector = nn.Linear(config.width, config.width)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, h: Tensor, table: Tensor) -> Tensor:
+        """[N, D] and the embeddings of tokens [V, D] -> logits [N, ASKED, V]."""
+        return self.out(F.gelu(self.vector(h)[:, None] + self.place.weight)) @ table.T
+
+
 class LocalDecoder(nn.Module):
     """Emits a timestep's action tokens one by one from its vector: each sees the sum of those before it."""
 
@@ -53,6 +75,7 @@ class GeneralistModel(nn.Module):
             self.encoder = FlatEncoder(config)
         self.trunk = Trunk(config)
         self.head = nn.Linear(config.width, config.action_bins + MAX_DISCRETE_ACTIONS)
+        self.prompt_reader = PromptReader(config)
         self.apply(self._initialise)
         self._smooth_bins()
         for name, parameter in self.named_parameters():

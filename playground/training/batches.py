@@ -14,9 +14,11 @@ from torch import Tensor
 from playground import domains
 from playground.demonstrations.packed import PackedTask
 from playground.domains.goals import TRAINED
-from playground.model import ModelConfig, Steps
-from playground.tokens.text import encode_text
-from playground.tokens.timestep import Form, encode_actions, encode_tensors
+from playground.model import ASKED, ModelConfig, Steps
+from playground.task import Goal
+from playground.tokens.scalars import encode_continuous
+from playground.tokens.text import PADDING, encode_text
+from playground.tokens.timestep import CONTINUOUS_START, Form, encode_actions, encode_tensors
 
 FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
@@ -59,9 +61,11 @@ class TaskData:
         text: int [E], which text each episode has; None without texts.
         start, length: int [E].
         history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
+        asked: int64 [E, ASKED], what each episode shows as tokens, -1 pads: its goal, or the task's name.
         prompts: int [E] -> the demonstrations of the same goal, each goal's list shared.
         demonstrations: int, the episodes that the expert drove alone.
         corrections: int, all others: there the experts say what would have been right.
+        hidden_goal: whether there are several goals, which prompts alone tell.
         goals_held_out: whether the task is a goal family and none of its held-out goals is among these.
     """
 
@@ -77,8 +81,10 @@ class TaskData:
     length: np.ndarray
     history: np.ndarray
     prompts: list[np.ndarray]
+    asked: np.ndarray
     demonstrations: np.ndarray
     corrections: np.ndarray
+    hidden_goal: bool
     goals_held_out: bool
 
     @property
@@ -106,6 +112,7 @@ class TaskData:
             groups[int(episodes["goal"][i])].append(i)
         shared = {goal: np.array(members) for goal, members in groups.items()}
         family = domains.families().get(packed.task)
+        goals = {goal: _asked(packed.task, packed.goals.get(goal)) for goal in groups}
         return cls(
             id=packed.task,
             form=form,
@@ -119,10 +126,22 @@ class TaskData:
             length=episodes["length"].astype(np.int64),
             history=packed.histories,
             prompts=[shared[goal] for goal in episodes["goal"].tolist()],
+            asked=np.stack([goals[goal] for goal in episodes["goal"].tolist()]),
             demonstrations=np.flatnonzero(packed.promptable),
             corrections=np.flatnonzero(~packed.promptable),
+            hidden_goal=len(groups) > 1,
             goals_held_out=family is not None and all(family.part(goal) == TRAINED for goal in packed.goals.values()),
         )
+
+
+def _asked(task: str, goal: Goal) -> np.ndarray:
+    """What a prompt of that task and goal asks for, as tokens int64 [ASKED], -1 pads."""
+    if goal is None or isinstance(goal, str):
+        tokens = encode_text(goal or task.partition("/")[2].replace("-", " "))
+    else:
+        tokens = encode_continuous(np.atleast_1d(np.asarray(goal, np.float64))) + CONTINUOUS_START
+    tokens = np.append(tokens, PADDING)[:ASKED]
+    return np.pad(tokens, (0, ASKED - len(tokens)), constant_values=-1)
 
 
 @dataclass(frozen=True)
@@ -148,10 +167,19 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows full of sequences. `weight` float32 [B, S] is 0 where no loss is taken."""
+    """Rows full of sequences.
+
+    Attributes:
+        steps: [B, S] timesteps.
+        weight: float32 [B, S], 0 where no loss is taken.
+        asked: int64 [P, ASKED], what each of the P prompts asks for, as tokens; -1 pads.
+        asked_at: int64 [P], at which of the B * S timesteps each of them ends.
+    """
 
     steps: Steps
     weight: Tensor
+    asked: Tensor
+    asked_at: Tensor
 
     @property
     def filled(self) -> int:
@@ -159,7 +187,8 @@ class Batch:
         return int((self.steps.actions[..., 0] >= 0).sum())
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(self.steps.to(device), self.weight.to(device, non_blocking=True))
+        others = (part.to(device, non_blocking=True) for part in (self.weight, self.asked, self.asked_at))
+        return Batch(self.steps.to(device), *others)
 
 
 class Sampler:
@@ -172,7 +201,7 @@ class Sampler:
         batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
         task_weights: glob of task ids -> relative frequency within their domain; 1 for all others.
-        prompted, from_end, corrected: see `Recipe`.
+        prompted, from_end, corrected, told: see `Recipe`.
     """
 
     def __init__(
@@ -186,9 +215,10 @@ class Sampler:
         prompted: float,
         from_end: float,
         corrected: float,
+        told: float,
     ):
         self.config, self.batch_rows = config, batch_rows
-        self.prompted, self.from_end, self.corrected = prompted, from_end, corrected
+        self.prompted, self.from_end, self.corrected, self.told = prompted, from_end, corrected, told
         self.rows = {m: n for m, n in rows.items() if any(d.modality == m for d in data)}
         self.tasks = {m: [d for d in data if d.modality == m] for m in self.rows}
         self.chances = {}
@@ -244,6 +274,8 @@ class Sampler:
             while source == episode:
                 source = int(rng.choice(choices))
             prompt = task.start[source] + self._window(int(task.length[source]), brief, rng)
+            if task.hidden_goal and rng.random() < self.told:
+                return Sequence(task, prompt, source, np.zeros(0, np.int64), episode, np.zeros(0))
         length = int(task.length[episode])
         most = self.config.max_live
         at_start = rng.random() < (0.5 if length <= 2 * most else 0.25)
@@ -288,6 +320,8 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
     weight = np.zeros((B, S), np.float32)
     text_index = np.zeros((B, S), np.int64)
     first = np.tile(np.arange(S), (B, 1))  # padding: each a sequence of its own
+    asked: list[np.ndarray] = []
+    asked_at: list[int] = []
     texts: dict[tuple[str, int], int] = {}
     tokens: list[np.ndarray] = []
     for b, row in enumerate(rows):
@@ -311,6 +345,9 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
                         tokens.append(task.texts[key[1]])
                     text_index[b, part] = texts[key]
             show_action[b, start:middle] = True
+            if len(s.prompt):
+                asked.append(task.asked[s.prompt_episode])
+                asked_at.append(b * S + middle - 1)
             weight[b, middle:stop] = s.weight
             first[b, here] = start
             start = stop
@@ -334,4 +371,6 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
             first=torch.from_numpy(first),
         ),
         torch.from_numpy(weight),
+        torch.from_numpy(np.stack(asked) if asked else np.zeros((0, ASKED), np.int64)),
+        torch.tensor(asked_at, dtype=torch.int64),
     )

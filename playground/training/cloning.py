@@ -15,10 +15,18 @@ SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Share of a continuous action's label that its neighbouring bins get: a Gaussian of one bin."""
 
 
-def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
-    """Cross-entropy of the expert's action tokens, mean over action dimensions, weighted sum over live timesteps."""
+def cloning_loss(model: GeneralistModel, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of what is to be predicted.
+
+    Returns:
+        of the expert's action tokens: mean over action dimensions, weighted sum over live timesteps.
+        of the tokens that tell what a prompt asks for: mean over tokens, sum over the sequences with a prompt.
+    """
     steps = batch.steps
     h = model(steps).flatten(0, 1)  # [B * S, T, D]
+    said = model.prompt_reader(h[batch.asked_at, -1], model.encoder.tables.token.weight).float()
+    misread = F.cross_entropy(said.mT, batch.asked, ignore_index=-1, reduction="none").sum(1)
+    asked = (misread / (batch.asked >= 0).sum(1).clamp(min=1)).sum()
     chosen = batch.weight.flatten().nonzero()[:, 0]
     count = len(chosen)
     chosen = F.pad(chosen, (0, -count % ROWS))  # [N]
@@ -34,7 +42,7 @@ def cloning_loss(model: GeneralistModel, batch: Batch) -> Tensor:
     near = (label[:, None] + torch.arange(-reach, reach + 1, device=label.device)).clamp(0, bins - 1)  # [L, 5]
     near = torch.where(choice[:, None], (label + bins)[:, None], near)
     smoothed = (log_p.gather(-1, near) * torch.tensor(SMOOTHING, device=label.device)).sum(-1)
-    return -(smoothed * share[row]).sum()
+    return -(smoothed * share[row]).sum(), asked
 
 
 class MasterWeights:

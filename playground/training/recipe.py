@@ -23,7 +23,7 @@ HARD = (
     ("dm_control/point_mass-*", 3.0),
     ("dm_control/reacher-*", 5.0),
     ("dm_control/reacher-hidden", 8.0),
-    ("classic/CartPole-hidden", 3.0),
+    ("classic/CartPole-hidden", 9.0),
     ("classic/CartPole", 1.0),
     ("classic/Pendulum", 2.0),
     ("metaworld/*close", 0.7),
@@ -49,11 +49,11 @@ HARD = (
     ("babyai/OpenRedBlueDoors", 1.5),
     ("babyai/PutNext*", 1.5),
     ("babyai/OpenDoorsOrder*", 1.5),
-    ("babyai/*-hidden", 4.0),
+    ("babyai/*-hidden", 7.0),
     ("babyai/ActionObjDoor-hidden", 12.0),
-    ("babyai/GoToLocal-hidden", 6.0),
+    ("babyai/GoToLocal-hidden", 8.0),
     ("babyai/PutNextLocal*", 2.5),
-    ("babyai/PutNextLocal*-hidden", 5.0),
+    ("babyai/PutNextLocal*-hidden", 14.0),
     ("babyai/MoveTwoAcross*", 3.0),
     ("babyai/Unlock*", 3.0),
     ("babyai/Unlock", 8.0),
@@ -95,7 +95,10 @@ class Recipe:
         clip: largest gradient norm.
         prompted: share of sequences that start with a prompt (Gato: 0.25).
         from_end: share of prompts that are cut from the episode's end (Gato: 0.5).
+        asked: weight of the loss that teaches to tell what a prompt asks for, see `playground.model.PromptReader`.
         corrected: share of sequences that are drawn from corrections (DAgger's, continuations) where a task has many.
+        told: share of the sequences of tasks with hidden goals that are a prompt alone, of which only what it asks for
+            is to be told: many fit into a row.
         model: fields of the preset's configuration that are other.
         compile: whether the trunk is compiled (worth it on a GPU).
     """
@@ -116,14 +119,16 @@ class Recipe:
     clip: float = 1.0
     prompted: float = 0.85
     from_end: float = 0.5
+    asked: float = 0.25
     corrected: float = 0.65
+    told: float = 0.5
     model: tuple[tuple[str, Any], ...] = ()
     compile: bool = False
 
     def __post_init__(self) -> None:
         if self.minutes <= 0:
             raise BadValueError(f"training minutes are {self.minutes}; give more than 0")
-        for name in ("prompted", "from_end", "corrected", "restart"):
+        for name in ("prompted", "from_end", "corrected", "told", "restart"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValueError(f"{name} is {getattr(self, name)}, a share; give 0 to 1")
 

@@ -84,8 +84,8 @@ def summarise(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     known = [task for task in tasks.values() if task["normalised"] is not None]
     summary: dict[str, Any] = {
         "tasks": len(tasks),
-        "above_50": sum(task["normalised"] >= 0.5 for task in known),
-        "above_80": sum(task["normalised"] >= 0.8 for task in known),
+        "above_50": sum(round(task["normalised"], 6) > 0.5 for task in known),
+        "above_80": sum(round(task["normalised"], 6) > 0.8 for task in known),
         "iqm": None,
         "interval": None,
     }

@@ -124,6 +124,7 @@ def train(
         recipe.prompted,
         recipe.from_end,
         recipe.corrected,
+        recipe.told,
     )
     out.mkdir(parents=True, exist_ok=True)
     _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, began, loaded, learnt, spoilt).run()
@@ -201,15 +202,18 @@ class _Loop:
         rng = np.random.default_rng((self.seed, self.fabric.global_rank, self.step))
         batches = list(self.sampler.step(rng))
         weights = {m: sum(float(b.weight.sum()) for k, b in batches if k == m) for m in self.shares}
+        prompts = {m: max(1, sum(len(b.asked) for k, b in batches if k == m)) for m in self.shares}
         scale = sum(self.shares.values())
-        losses = {modality: 0.0 for modality, _ in batches}
+        losses = {modality: 0.0 for modality, _ in batches} | {"asked": 0.0}
         read = padded = 0
         for modality, batch in batches:
             read += batch.filled
             padded += batch.weight.numel()
-            loss = cloning_loss(self.model, batch.to(self.fabric.device)) / weights[modality]
-            self.fabric.backward(loss * (self.shares[modality] / scale))
+            loss, asked = cloning_loss(self.model, batch.to(self.fabric.device))
+            loss, asked = loss / weights[modality], asked / prompts[modality]
+            self.fabric.backward((loss + self.recipe.asked * asked) * (self.shares[modality] / scale))
             losses[modality] += loss.detach().item()
+            losses["asked"] += asked.detach().item() * self.shares[modality] / scale
         gradient = self.masters.take_gradient()
         if self.fabric.world_size > 1:
             reduced = self.fabric.all_reduce(gradient, reduce_op="mean")

@@ -9,12 +9,12 @@ from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import PRESETS, GeneralistModel, ModelConfig, Steps, preset, tap, tap_names
 
 PARAMETERS = {
-    "tiny": 159_880,
-    "small": 6_003_584,
-    "base": 33_728_432,
-    "gato-79m": 60_734_720,
-    "gato-364m": 348_020_480,
-    "gato-1b": 1_219_314_432,
+    "tiny": 162_760,
+    "small": 6_141_312,
+    "base": 34_266_032,
+    "gato-79m": 61_934_336,
+    "gato-364m": 352_779_008,
+    "gato-1b": 1_227_756_288,
 }
 
 

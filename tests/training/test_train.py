@@ -12,12 +12,16 @@ from playground.demonstrations.packed import PackedTask, write_shard
 from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
+from playground.tokens.scalars import decode_continuous
+from playground.tokens.text import PADDING
+from playground.tokens.timestep import CONTINUOUS_START
 from playground.training.batches import Sampler, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
 from playground.training.train import STATE, _earlier, _load_state, learning_rate, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
+GOALS = ((0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5))
 TINY = Recipe(preset="tiny", minutes=0.05, rows=(("grid", 4),), shares=(("grid", 1.0),), warmup=5)
 
 
@@ -28,7 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, discrete in (("point", False), ("walk", True)):
         env = ToyEnv(discrete=discrete)
         episodes = []
-        for goal in ((0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5)):
+        for goal in GOALS:
             for seed in range(3):
                 episode = rollout(toy_task(discrete), env, ToyExpert(env), seed=seed, goal=goal)
                 episodes.append(replace(episode, task=f"toy/{name}"))
@@ -42,7 +46,7 @@ def data(root: Path) -> list[TaskData]:
 
 
 def sampler(data: list[TaskData], layout: str = "step", **changes: float) -> Sampler:
-    options = {"prompted": 1.0, "from_end": 0.5, "corrected": 0.6} | changes
+    options = {"prompted": 1.0, "from_end": 0.5, "corrected": 0.6, "told": 0.0} | changes
     return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 6}, 4, {}, {}, **options)
 
 
@@ -61,7 +65,7 @@ def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]
 
 def test_tasks_are_drawn_as_often_as_asked_within_their_domain(data: list[TaskData]) -> None:
     other = replace(data[0], id="other/point")
-    draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5, 0.6)
+    draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5, 0.6, 0.0)
     np.testing.assert_allclose(draw.chances["grid"], [0.25, 0.5, 0.25])
 
 
@@ -114,8 +118,9 @@ def test_sequences_of_one_row_do_not_see_each_other(data: list[TaskData], layout
     sequences = [replace(s, prompt=s.prompt[:4], live=s.live[:4], weight=s.weight[:4]) for s in sequences]
     with torch.inference_mode():
         together = cloning_loss(model, pack([sequences], config))
-        alone = sum(cloning_loss(model, pack([[s]], config)) for s in sequences)
-    assert together.item() == pytest.approx(alone.item(), rel=1e-4)
+        alone = [cloning_loss(model, pack([[s]], config)) for s in sequences]
+    for whole, *parts in zip(together, *alone, strict=True):
+        assert whole.item() == pytest.approx(sum(part.item() for part in parts), rel=1e-4) and whole > 0
 
 
 def test_under_a_twentieth_of_the_rows_is_padding(data: list[TaskData]) -> None:
@@ -138,17 +143,40 @@ def test_loss_falls_and_gradients_reach_what_is_used(data: list[TaskData], layou
     draw = sampler(data, layout)
     model = GeneralistModel(replace(preset("tiny"), layout=layout))
     masters = MasterWeights(model, 0.0, 0.9)
-    losses = []
+    losses, misread = [], []
     for step in range(40 if layout == "step" else 12):
-        total = weight = 0.0
+        total = weight = prompts = unread = 0.0
         for _, batch in draw.step(np.random.default_rng(step)):
-            loss = cloning_loss(model, batch)
-            (loss / 200).backward()
+            loss, asked = cloning_loss(model, batch)
+            (loss / 200 + asked / 20).backward()
             total, weight = total + loss.item(), weight + float(batch.weight.sum())
+            unread, prompts = unread + asked.item(), prompts + len(batch.asked)
         masters.update(masters.take_gradient(), 3e-3, 1.0, step)
         masters.write(masters.weights)
         losses.append(total / weight)
-    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:3])
+        misread.append(unread / prompts)
+    for found in (losses, misread):
+        assert np.mean(found[-5:]) < 0.9 * np.mean(found[:3])
+
+
+def test_some_sequences_are_only_told(data: list[TaskData]) -> None:
+    rng, draw = np.random.default_rng(0), sampler(data, told=0.4)
+    assert 0.3 < np.mean([len(draw._sequence(data[0], rng).live) == 0 for _ in range(600)]) < 0.5
+    batch = pack([[s for s in (draw._sequence(data[0], rng) for _ in range(40)) if not len(s.live)][:2]], draw.config)
+    loss, asked = cloning_loss(GeneralistModel(draw.config), batch)
+    assert loss == 0 and asked > 0
+
+
+def test_prompts_ask_for_their_goal(data: list[TaskData]) -> None:
+    """At the prompt's last timestep, with the goal's two numbers and the padding that ends them."""
+    batch = next(batch for _, batch in sampler(data, told=0.3).step(np.random.default_rng(0)))
+    shown = batch.steps.show_action.flatten()
+    assert len(batch.asked) > 3 and bool(shown[batch.asked_at].all()) and not shown[batch.asked_at + 1].all()
+    np.testing.assert_allclose(
+        decode_continuous(data[0].asked[:, :2] - CONTINUOUS_START), np.repeat(GOALS, 3, 0), atol=0.01
+    )
+    assert {tuple(row) for row in batch.asked.tolist()} <= {tuple(row) for row in data[0].asked.tolist()}
+    assert set(batch.asked[:, 2].tolist()) == {PADDING} and set(batch.asked[:, 3:].flatten().tolist()) == {-1}
 
 
 def test_masters_keep_what_bfloat16_loses() -> None:

@@ -89,15 +89,17 @@ export class Strip {
   load(made) {
     this.steps = timeline(made);
     this.read = made.read || [];
-    this.showStrangeness(made.strangeness);
+    this.showStrangeness(made.strangeness, made.asked);
     this.attention = null;
     this.stale = true;
   }
 
-  showStrangeness(found) {
+  /** How strange the prompt is to the agent, and what the agent takes it to ask for. */
+  showStrangeness(found, asked) {
     const { strange } = this.app.out;
     strange.dataset.strange = Boolean(found && found.strange);
     strange.textContent = found ? `${found.strange ? 'out of distribution' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
+    if (asked) strange.textContent += `${found ? ' · ' : ''}read as “${asked}”`;
     strange.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';
   }
 
