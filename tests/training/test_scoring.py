@@ -58,7 +58,11 @@ def test_summary_counts_and_averages():
     tasks = {str(r): score_task([0.0] * 10, [i < 10 * r for i in range(10)], known) for r in rates}
     tasks["unknown"] = score_task([1.0], None, None)
     summary = summarise(tasks)
-    assert (summary["tasks"], summary["above_50"], summary["above_80"]) == (7, 3, 2)  # half of the expert is not above half
+    assert (summary["tasks"], summary["above_50"], summary["above_80"]) == (
+        7,
+        3,
+        2,
+    )  # half of the expert is not above half
     assert summary["iqm"] == pytest.approx((0.4 + 0.5 + 0.8 + 0.9) / 4)
     low, high = summary["interval"]
     assert 0.5 < low < summary["iqm"] < high < 0.8
