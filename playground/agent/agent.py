@@ -89,7 +89,7 @@ class BatchAgent:
             sharpened = probabilities[:, 0].astype(np.float64) ** (1 / TEMPERATURE)
             below = sharpened.cumsum(-1)
             drawn = np.array([self._draws[row].random() for row in rows])
-            actions = (below <= drawn[:, None] * below[:, -1:]).sum(-1)
+            actions = (below / below[:, -1:] <= drawn[:, None]).sum(-1)  # below 1, so never past the last
             tokens = actions[:, None]
         else:
             actions = decode_unit(means, self._model.config.action_bins)

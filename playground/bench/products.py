@@ -28,8 +28,8 @@ def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable
         if isinstance(module, nn.Conv2d):
             products.append(lambda: F.conv2d(x, weight, bias, module.stride, module.padding))
         elif x.numel() == module.in_features:
-            numbers, vector, out = matrix(weight), x.view(-1).numpy(), np.empty(len(weight), np.float32)
-            products.append(lambda: kernels.product(numbers, vector, out, out))
+            numbers, vector, (zero, out) = matrix(weight), x.view(-1).numpy(), np.zeros((2, len(weight)), np.float32)
+            products.append(lambda: kernels.product(numbers, vector, zero, out))
         else:
             products.append(lambda: F.linear(x, weight))
 

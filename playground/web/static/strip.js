@@ -99,7 +99,7 @@ export class Strip {
     const { strange } = this.app.out;
     strange.dataset.strange = Boolean(found && found.strange);
     strange.textContent = found ? `${found.strange ? 'out of distribution' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
-    if (asked) strange.textContent += `${found ? ' · ' : ''}read as “${asked}”`;
+    if (asked) strange.textContent = `read as “${asked}”` + (found ? ' · ' : '') + strange.textContent;
     strange.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';
   }
 
