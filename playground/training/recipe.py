@@ -20,10 +20,10 @@ HARD = (
     ("dm_control/walker-stand", 1.0),
     ("dm_control/cheetah-*", 3.0),
     ("dm_control/cheetah-run", 6.0),
-    ("dm_control/point_mass-*", 3.0),
+    ("dm_control/point_mass-*", 5.0),
     ("dm_control/reacher-*", 5.0),
     ("dm_control/reacher-hidden", 8.0),
-    ("classic/CartPole-hidden", 9.0),
+    ("classic/CartPole-hidden", 12.0),
     ("classic/CartPole", 1.0),
     ("classic/Pendulum", 2.0),
     ("metaworld/*close", 0.7),
@@ -32,29 +32,29 @@ HARD = (
     ("metaworld/faucet-*", 3.0),
     ("metaworld/plate-*", 2.0),
     ("metaworld/pick-*", 3.0),
-    ("metaworld/pick-place-wall", 10.0),
+    ("metaworld/pick-place-wall", 11.0),
     ("metaworld/push*", 2.5),
-    ("metaworld/push-wall", 9.0),
-    ("metaworld/reach*", 2.0),
+    ("metaworld/push-wall", 10.0),
+    ("metaworld/reach*", 4.0),
     ("metaworld/s*-p*", 2.0),
-    ("metaworld/stick-pull", 6.0),
+    ("metaworld/stick-pull", 7.0),
     ("metaworld/basketball", 2.0),
-    ("metaworld/box-close", 2.0),
-    ("metaworld/assembly", 5.0),
+    ("metaworld/box-close", 5.0),
+    ("metaworld/assembly", 8.0),
     ("metaworld/bin-picking", 2.0),
-    ("metaworld/peg-insert-side", 5.0),
-    ("metaworld/soccer", 5.0),
-    ("metaworld/shelf-place", 4.0),
+    ("metaworld/peg-insert-side", 9.0),
+    ("metaworld/soccer", 7.0),
+    ("metaworld/shelf-place", 7.0),
     ("babyai/*TwoDoors", 1.5),
     ("babyai/OpenRedBlueDoors", 1.5),
     ("babyai/PutNext*", 1.5),
     ("babyai/OpenDoorsOrder*", 1.5),
-    ("babyai/*-hidden", 7.0),
-    ("babyai/ActionObjDoor-hidden", 12.0),
-    ("babyai/GoToLocal-hidden", 8.0),
+    ("babyai/*-hidden", 9.0),
+    ("babyai/ActionObjDoor-hidden", 14.0),
+    ("babyai/GoToLocal-hidden", 10.0),
     ("babyai/PutNextLocal*", 2.5),
-    ("babyai/PutNextLocal*-hidden", 14.0),
-    ("babyai/MoveTwoAcross*", 3.0),
+    ("babyai/PutNextLocal*-hidden", 16.0),
+    ("babyai/MoveTwoAcross*", 4.0),
     ("babyai/Unlock*", 3.0),
     ("babyai/Unlock", 8.0),
     ("babyai/UnlockPickupDist", 6.0),
@@ -109,17 +109,17 @@ class Recipe:
     rows: tuple[tuple[str, float], ...] = (("vector", 8.0), ("grid", 5.0), ("image", 0.6))
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.58), ("grid", 0.31), ("image", 0.11))
-    domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.35), ("dm_control", 0.5), ("classic", 0.12))
+    domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.45), ("dm_control", 0.45), ("classic", 0.14))
     task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
-    restart: float = 0.6
+    restart: float = 0.8
     warmup: int = 100
     weight_decay: float = 0.1
     ema: float = 0.999
     clip: float = 1.0
     prompted: float = 0.85
     from_end: float = 0.5
-    asked: float = 0.25
+    asked: float = 0.5
     corrected: float = 0.65
     told: float = 0.5
     model: tuple[tuple[str, Any], ...] = ()
