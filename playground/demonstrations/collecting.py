@@ -78,6 +78,7 @@ AMOUNTS: tuple[tuple[str, Amount], ...] = (
     ("babyai/*", Amount(goals=1500)),
     ("dm_control/reacher-*", Amount(goals=300, episodes_per_goal=2, max_steps=200, filtered=False)),
     ("dm_control/point_mass-*", Amount(goals=300, episodes_per_goal=2, max_steps=400, filtered=False)),
+    ("dm_control/stack_*", Amount(goals=600)),
     ("dm_control/*", Amount(goals=40, shard_episodes=10)),
     ("classic/*-hidden", Amount(goals=300, episodes_per_goal=2)),
     ("classic/*", Amount(goals=100, shard_episodes=25)),

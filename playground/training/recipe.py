@@ -23,6 +23,7 @@ HARD = (
     ("dm_control/point_mass-*", 5.0),
     ("dm_control/reacher-*", 5.0),
     ("dm_control/reacher-hidden", 8.0),
+    ("dm_control/stack_2_bricks", 12.0),
     ("classic/CartPole-hidden", 12.0),
     ("classic/CartPole", 1.0),
     ("classic/Pendulum", 2.0),
