@@ -1,7 +1,7 @@
-"""Stacking two Duplo bricks with a robot's arm: dm_control's manipulation task, moved by the hand instead of its joints.
+"""Stacking two Duplo bricks with a robot's arm: dm_control's manipulation task, moved by the hand, not by the joints.
 
-What is not obvious: as in RGB stacking (Lee et al., 2021; Gato's robot), an action moves the hand in space and turns it,
-and differential inverse kinematics finds the speeds of the joints; the suite's own episodes end after 10 seconds.
+What is not obvious: as in RGB stacking (Lee et al., 2021; Gato's robot), an action moves the hand in space and turns
+it, and differential inverse kinematics finds the joints' speeds; the suite's own episodes end after 10 seconds.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ CLICKED = 0.9
 BRICK_HEIGHT = 0.0192
 """Of a Duplo brick without its studs, metres."""
 
-_HOME = (90.0, -25.0, 0.75)
+_HOME = (90.0, -25.0, 0.6)
 """Of the camera: azimuth and elevation in degrees, distance in metres."""
 
 _OPEN, _HELD, _FISTED = 0.75, 1.17, 1.28
@@ -155,14 +155,24 @@ class StackingEnv(Pullable):
 
         bind = self.physics.bind
         site, fingers = bind(self._suite.hand.pinch_site), bind(self._suite.hand.joints)
-        parts = [np.array(site.xpos), np.array(site.xmat).reshape(3, 3)]
-        base, top = self._suite._bricks
-        for brick in (top, base):
+
+        def pose(brick: Any) -> tuple[np.ndarray, np.ndarray]:
             place, quaternion = brick.get_pose(self.physics)
             turn = np.zeros(9)
             mujoco.mju_quat2Mat(turn, np.array(quaternion))
-            parts += [np.array(place), turn.reshape(3, 3)]
-        return Reading(*parts, np.array(fingers.qpos), np.array(fingers.qvel))
+            return np.array(place), turn.reshape(3, 3)
+
+        (base, base_turn), (top, top_turn) = map(pose, self._suite._bricks)
+        return Reading(
+            hand=np.array(site.xpos),
+            hand_turn=np.array(site.xmat).reshape(3, 3),
+            top=top,
+            top_turn=top_turn,
+            base=base,
+            base_turn=base_turn,
+            fingers=np.array(fingers.qpos),
+            finger_speed=np.array(fingers.qvel),
+        )
 
     @property
     def heading(self) -> float:  # type: ignore[override]
@@ -205,7 +215,7 @@ class StackingEnv(Pullable):
         model, data = self.physics.model, self.physics.data
         site, joints = self.physics.bind(self._suite.hand.pinch_site), self.physics.bind(self._suite.arm.joints)
         upright = 4.0 * np.cross(np.array(site.xmat).reshape(3, 3)[:, 2], (0.0, 0.0, -1.0))
-        speeds = np.concatenate([HAND_SPEED * wanted[:3], upright + (0.0, 0.0, TURN_SPEED * wanted[3])])
+        speeds = np.concatenate([HAND_SPEED * wanted[:3], np.add(upright, (0.0, 0.0, TURN_SPEED * wanted[3]))])
         jacobian = np.zeros((6, model.nv))
         mujoco.mj_jacSite(model.ptr, data.ptr, jacobian[:3], jacobian[3:], site.element_id)
         jacobian = jacobian[:, joints.dofadr]
@@ -242,7 +252,7 @@ class StackingEnv(Pullable):
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._camera = mujoco.MjvCamera()
-        self._camera.lookat[:] = (0.0, 0.05, 0.1)
+        self._camera.lookat[:] = (0.0, 0.0, 0.06)
 
 
 class StackingExpert:
