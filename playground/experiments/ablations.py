@@ -53,6 +53,7 @@ ARMS: dict[str, Callable[[Recipe], Recipe]] = {
     "always prompted": lambda base: replace(base, prompted=1.0),
     "prompts from the end": lambda base: replace(base, from_end=1.0),
     "prompts from anywhere": lambda base: replace(base, from_end=0.0),
+    "telling nothing": lambda base: replace(base, asked=0.0, told=0.0),
     "demonstrations alone": lambda base: replace(base, corrected=0.0),
     "a shard of data": lambda base: replace(base, corrected=0.0),
 }

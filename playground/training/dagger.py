@@ -93,12 +93,15 @@ def dagger(
 
     Raises:
         BadFileError: none of the tasks has demonstrations to prompt with (and company, if prompts are swapped).
-        BadValueError: chance is to have its prompts swapped.
+        BadValueError: chance is to have its prompts swapped, or there are not as many seeds.
         PlaygroundError: some tasks failed; all others were collected before this is raised.
     """
     root = root or default_root()
     if swaps and checkpoint == CHANCE:
         raise BadValueError("random actions follow no prompt that could be swapped; give a checkpoint")
+    last = TRAIN_SEEDS.stop - FIRST_SEED - WORLDS * -(-episodes // WORLDS)
+    if not 0 <= seed <= last:
+        raise BadValueError(f"the first world's seed is {seed}, of {episodes} episodes; give 0 to {last}")
     packed = packed_tasks(root)
     found = [id for id in domains.matching(packed, tasks) if not swaps or _company(id, packed)]
     if not found:

@@ -10,7 +10,7 @@ import torch
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.demonstrations.rollouts import rollout
 from playground.episode import Episode
-from playground.errors import BadFileError
+from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, preset
 from playground.training import batches
 from playground.training import dagger as module
@@ -138,6 +138,11 @@ def test_a_prompt_is_the_whole_episode(packed: PackedTask, demonstrations: list[
     assert (prompt.goal, prompt.seed, len(prompt)) == (demonstrations[2].goal, 0, len(demonstrations[2]))
     for key, values in demonstrations[2].observations.items():
         np.testing.assert_array_equal(segment.observations[key], values[:-1])
+
+
+def test_seeds_beyond_training_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadValueError, match="99990, of 48 episodes; give 0 to 99952"):
+        dagger("*", seed=99_990, episodes=48, root=tmp_path)
 
 
 def test_without_demonstrations_there_is_no_prompt(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from playground.agent import asked_by
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
+from playground.prompt import Prompt
 from playground.tokens.scalars import decode_continuous
 from playground.tokens.text import PADDING
 from playground.tokens.timestep import CONTINUOUS_START
@@ -157,6 +159,28 @@ def test_loss_falls_and_gradients_reach_what_is_used(data: list[TaskData], layou
         misread.append(unread / prompts)
     for found in (losses, misread):
         assert np.mean(found[-5:]) < 0.9 * np.mean(found[:3])
+
+
+def test_a_trained_agent_tells_what_prompts_it_never_saw_ask_for(data: list[TaskData]) -> None:
+    torch.manual_seed(0)
+    draw = sampler(data, told=1.0)
+    model = GeneralistModel(draw.config)
+    masters = MasterWeights(model, 0.0, 0.9)
+    env = ToyEnv(discrete=False)
+    demonstrations = [rollout(toy_task(False), env, ToyExpert(env), seed=99, goal=goal) for goal in GOALS]
+
+    def told() -> list[str]:
+        return [asked_by(model, Prompt.from_episode(episode)) for episode in demonstrations]
+
+    before = told()
+    for step in range(150):
+        for _, batch in draw.step(np.random.default_rng(step)):
+            _, asked = cloning_loss(model, batch)
+            (asked / len(batch.asked)).backward()
+        masters.update(masters.take_gradient(), 3e-3, 1.0, step)
+        masters.write(masters.weights)
+    wanted = [", ".join(f"{number:.2f}" for number in goal) for goal in GOALS]
+    assert told() == wanted != before
 
 
 def test_some_sequences_are_only_told(data: list[TaskData]) -> None:
