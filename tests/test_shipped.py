@@ -57,7 +57,9 @@ def test_prompts_come_from_seeds_of_their_own(id: str) -> None:
 def test_agent_tells_what_a_prompt_asks_for(model: GeneralistModel, id: str) -> None:
     prompts = [Prompt.from_episode(episode) for episode in shipped(id)]
     name = id.partition("/")[2].replace("-", " ")
-    right = [asked_by(model, prompt) == (prompt.goal if domains.task(id).hidden_goal else name) for prompt in prompts]
+    wanted = [str(prompt.goal if domains.task(id).hidden_goal else name) for prompt in prompts]
+    told = [asked_by(model, prompt) for prompt in prompts]
+    right = [a.replace(" a ", " the ") == b.replace(" a ", " the ") for a, b in zip(told, wanted, strict=True)]
     assert sum(right) > len(right) / 2
 
 

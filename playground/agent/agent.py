@@ -18,6 +18,7 @@ from playground.agent.reading import (
     read_numbers,
     read_observations,
     read_texts,
+    told_by,
 )
 from playground.domains.base import DomainEnv
 from playground.events import Decision
@@ -35,6 +36,9 @@ turn left and right for ever, and the plain distribution slips too often."""
 class BatchAgent:
     """Acts in several worlds of one form at a time; each row has its own prompt and its own live steps.
 
+    Where a world's text is empty, the agent tells itself in words what the prompt asks for, and takes these words for
+    the text: it has learnt what missions mean from all the worlds that give one.
+
     Args:
         model: the shared network, in evaluation mode.
         form: shape of the worlds' observations and actions.
@@ -48,6 +52,7 @@ class BatchAgent:
         check_form(form, model.config)
         self._model = model
         self._form = form
+        self._words = [""] * batch
         self._context = Context(model, batch)
         self._stepper = Stepper(model) if Stepper.fits(model) else None
         self._texts: dict[str, Tensor] = {}  # vectors [D] of the latest texts
@@ -61,8 +66,10 @@ class BatchAgent:
             groups.setdefault(id(prompt), (prompt, []))[1].append(row)
         for prompt, same in groups.values():
             fitting = None if prompt is None else fit_prompt(prompt, self._model.config.max_prompt)
-            self._context.set_prompt(same, None if fitting is None else embed_prompt(self._model, fitting))
+            last = self._context.set_prompt(same, None if fitting is None else embed_prompt(self._model, fitting))
+            words = "" if last is None or self._form.text is None else told_by(self._model, last)
             for row in same:
+                self._words[row] = words
                 self._prompt_steps[row] = 0 if fitting is None else len(fitting)
 
     def reset(self, rows: Sequence[int]) -> None:
@@ -75,6 +82,10 @@ class BatchAgent:
     def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
         """Proposes an action for each of N rows. Actions are not part of the context, so there is no commit."""
         began = perf_counter()
+        if (text := self._form.text) is not None:
+            observations = [
+                o if o[text] else o | {text: self._words[row]} for o, row in zip(observations, rows, strict=True)
+            ]
         action = self._form.action
         discrete = action.kind == "discrete"
         if self._stepper is not None and not self._stepper.watched:

@@ -40,24 +40,28 @@ class Context:
         return [len(live) for live in self._live]
 
     @torch.inference_mode()
-    def set_prompt(self, rows: Sequence[int], prompt: Tensor | None) -> None:
+    def set_prompt(self, rows: Sequence[int], prompt: Tensor | None) -> Tensor | None:
         """Gives rows the same prompt, read once for all of them. Their live steps stay and are read again.
 
         Args:
             rows: which rows.
             prompt: embedded positions [P, D]; None takes the prompt away.
+
+        Returns:
+            The trunk's output at the prompt's last position, [D]; None without a prompt.
         """
         length = 0 if prompt is None else len(prompt)
         for row in rows:
             self._prompt_length[row] = length
             self._rewind(row)
         if prompt is None:
-            return
+            return None
         first, *others = rows
         self._cache.length[first] = 0
-        self._read(prompt[None], [first])
+        last = self._read(prompt[None], [first])[0, -1]
         for other in others:
             self._cache.held[:, other, :, :length] = self._cache.held[:, first, :, :length]
+        return last
 
     def prompt_values(self, row: int) -> list[Tensor]:
         """Each layer's attention values of a row's prompt, the mean over its positions, [H, D/H]."""

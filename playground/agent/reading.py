@@ -53,8 +53,13 @@ def embed_prompt(model: GeneralistModel, prompt: Prompt) -> Tensor:
 @torch.inference_mode()
 def asked_by(model: GeneralistModel, prompt: Prompt) -> str:
     """What the agent takes a prompt to ask for: the goal, in words or numbers, or the task's name; often wrong."""
-    h = model.trunk(embed_prompt(model, prompt)[None])[:, -1]
-    tokens = model.prompt_reader(h, model.encoder.tables.token.weight[:SEPARATOR])[0].argmax(-1).cpu().numpy()
+    return told_by(model, model.trunk(embed_prompt(model, prompt)[None])[0, -1])
+
+
+@torch.inference_mode()
+def told_by(model: GeneralistModel, h: Tensor) -> str:
+    """As `asked_by`, from the trunk's output [D] at the prompt's last position."""
+    tokens = model.prompt_reader(h[None], model.encoder.tables.token.weight[:SEPARATOR])[0].argmax(-1).cpu().numpy()
     told = tokens[: np.append(np.flatnonzero(tokens == PADDING), len(tokens))[0]]
     numbers = told[told >= CONTINUOUS_START] - CONTINUOUS_START
     if len(numbers):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from playground.agent import Agent, BatchAgent, agent_for, fit_prompt, load_agent
+from playground.agent import Agent, BatchAgent, agent_for, asked_by, fit_prompt, load_agent
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, preset, save_pretrained
 from playground.prompt import Prompt, Segment
@@ -138,6 +138,27 @@ def test_rows_equal_single_agents(model: GeneralistModel, world: str):
             expected = singles[row].act(observation)
             np.testing.assert_allclose(decision.probabilities, expected.probabilities, atol=TOLERANCE)
             assert (decision.prompt_steps, decision.live_steps) == (expected.prompt_steps, expected.live_steps)
+
+
+def test_where_a_world_gives_no_text_the_agent_acts_on_what_it_reads_out_of_the_prompt(model: GeneralistModel):
+    shown, mute = prompt("maze"), {**one("maze", 0), "mission": ""}
+    told = asked_by(model, shown)
+    assert told
+
+    def probabilities(observation: Observation, given: Prompt | None = shown) -> np.ndarray:
+        acting = agent(model, "maze")
+        acting.condition(given)
+        return acting.act(observation).probabilities
+
+    own = probabilities(mute)
+    np.testing.assert_allclose(own, probabilities({**mute, "mission": told}), atol=1e-6)
+    assert np.abs(own - probabilities({**mute, "mission": "open the red door"})).max() > 1e-5  # untrained
+    assert mute["mission"] == ""
+    unprompted = BatchAgent(model, Form.of(*WORLDS["maze"]), 2)
+    unprompted.condition([shown, None], [0, 1])
+    both = unprompted.act([mute, mute], [0, 1])
+    if model.config.layout == "step":  # flat reads the padding of the shorter text, too
+        np.testing.assert_allclose(both[1].probabilities, probabilities(mute, None), atol=TOLERANCE)
 
 
 def test_hidden_halves_of_a_prompt_do_not_matter(model: GeneralistModel):
