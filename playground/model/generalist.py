@@ -30,8 +30,9 @@ ASKED = 24
 class PromptReader(nn.Module):
     """Tells in words or numbers what a prompt asks for, from the trunk's output at its last timestep.
 
-    It serves training. Actions alone teach slowly, or never, to look into the prompt: most of them are right whatever
-    it says. What the last timestep knows of the goal, live ones can look up.
+    It serves training, and gives the agent a mission in worlds without one (`BatchAgent`). Actions alone teach slowly,
+    or never, to look into the prompt: most of them are right whatever it says. What the last timestep knows of the
+    goal, live ones can look up.
     """
 
     def __init__(self, config: ModelConfig):
