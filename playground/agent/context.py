@@ -24,10 +24,12 @@ class Context:
     Args:
         model: whose trunk reads; it is shared and never changed.
         batch: number of rows, B.
+        max_live: most live steps of a row; the model's for worlds without cells by default.
     """
 
-    def __init__(self, model: GeneralistModel, batch: int):
+    def __init__(self, model: GeneralistModel, batch: int, max_live: int | None = None):
         self._model = model
+        self._max_live = max_live or model.config.max_live
         self._prompt_length = [0] * batch
         self._live: list[list[Tensor]] = [[] for _ in range(batch)]  # retained steps, each [T, D]
         self._unread = [0] * batch  # how many of them, at the end, the cache does not hold
@@ -84,12 +86,11 @@ class Context:
         Returns:
             The trunk's outputs at these steps, [N, T, D].
         """
-        max_live = self._model.config.max_live
         groups: dict[int, list[int]] = {}  # positions to read -> which of the N rows
         for n, row in enumerate(rows):
             live = self._live[row]
-            if len(live) >= max_live:
-                self._live[row] = live = live[(max_live + 1) // 2 :]
+            if len(live) >= self._max_live:
+                self._live[row] = live = live[(self._max_live + 1) // 2 :]
                 self._rewind(row)
             live.append(steps[n])
             self._unread[row] += 1

@@ -39,21 +39,21 @@ def _model(**changes: Any) -> Callable[[Recipe], Recipe]:
 
 ARMS: dict[str, Callable[[Recipe], Recipe]] = {
     "as it is": lambda base: base,
-    "16 and 16 steps": _model(max_prompt=16, max_live=16),
+    "16 and 16 steps": _model(max_prompt=16, max_live=16, max_live_grid=16),
     "flat, 16 and 16 steps": lambda base: replace(
-        base, batch_rows=1, model=(("layout", "flat"), ("max_prompt", 16), ("max_live", 16))
+        base, batch_rows=1, model=(("layout", "flat"), ("max_prompt", 16), ("max_live", 16), ("max_live_grid", 16))
     ),
     "half the width": _model(width=128, hidden=512),
     "twice the layers": _model(layers=8),
     "prompts of 16": _model(max_prompt=16),
     "prompts of 128": _model(max_prompt=128),
-    "context of 24": _model(max_live=24),
+    "context of 24": _model(max_live=24, max_live_grid=24),
     "never prompted": lambda base: replace(base, prompted=0.0),
     "a quarter prompted": lambda base: replace(base, prompted=0.25),
     "always prompted": lambda base: replace(base, prompted=1.0),
     "prompts from the end": lambda base: replace(base, from_end=1.0),
     "prompts from anywhere": lambda base: replace(base, from_end=0.0),
-    "telling nothing": lambda base: replace(base, asked=0.0, told=0.0),
+    "telling nothing": lambda base: replace(base, asked=0.0, told=()),
     "demonstrations alone": lambda base: replace(base, corrected=0.0),
     "a shard of data": lambda base: replace(base, corrected=0.0),
 }

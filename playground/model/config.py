@@ -22,6 +22,7 @@ class ModelConfig:
         action_bins: bins of a continuous action dimension (Gato: 1024).
         max_prompt: timesteps of prompt that are trained on.
         max_live: timesteps of the running episode that the context holds before its older half is dropped.
+        max_live_grid: the same in worlds of cells: where one has been in a maze matters for longer than how one moved.
         grid: largest grid of cells that an observation may hold.
         max_values: most scalar tokens in one timestep.
         max_text: most text tokens in one timestep.
@@ -37,6 +38,7 @@ class ModelConfig:
     action_bins: int = 256
     max_prompt: int = 64
     max_live: int = 96
+    max_live_grid: int = 256
     grid: int = 7
     max_values: int = 160
     max_text: int = 96
@@ -50,6 +52,10 @@ class ModelConfig:
                 raise BadValueError(f"model config: {name} is {value!r}; give a whole number of 1 or more")
         if self.width % (8 * self.heads):
             raise BadValueError(f"model config: width {self.width} is no multiple of 8 x heads {self.heads}")
+
+    def live_steps(self, grid: bool) -> int:
+        """Most timesteps of the running episode that the context holds, in a world of cells or in another."""
+        return self.max_live_grid if grid else self.max_live
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}
@@ -77,7 +83,7 @@ class ModelConfig:
 _SMALL = ModelConfig()
 
 PRESETS = {
-    "tiny": replace(_SMALL, layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8),
+    "tiny": replace(_SMALL, layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8, max_live_grid=8),
     "small": _SMALL,
     "base": replace(_SMALL, layers=8, heads=8, width=512, hidden=2048, local_width=96),
     "gato-79m": replace(_SMALL, layout="flat", layers=8, heads=24, width=768, hidden=3072, action_bins=1024),

@@ -59,6 +59,8 @@ class TaskData:
         actions: int16 [T, A].
         texts: distinct texts as token ids.
         text: int [E], which text each episode has; None without texts.
+        wished: int [E], which text the agent tells itself once it has read a prompt of that goal: the goal in words where
+            the world's text is empty (`playground.agent.BatchAgent`), else the same as `text`.
         start, length: int [E].
         history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
         asked: int64 [E, ASKED], what each episode shows as tokens, -1 pads: its goal, or the task's name.
@@ -77,6 +79,7 @@ class TaskData:
     actions: np.ndarray
     texts: list[np.ndarray]
     text: np.ndarray | None
+    wished: np.ndarray | None
     start: np.ndarray
     length: np.ndarray
     history: np.ndarray
@@ -102,17 +105,23 @@ class TaskData:
             values, grid = encode_tensors(form, arrays)
         else:
             values, grid = np.zeros((len(recorded), 0)), None
-        text, texts = None, []
-        if form.text:
-            distinct, text = np.unique(strings[form.text], return_inverse=True)
-            texts = [encode_text(str(string))[: config.max_text] for string in distinct]
         episodes = packed.episodes
+        text, wished, texts = None, None, []
+        if form.text:
+            shown = strings[form.text].tolist()
+            goals = (packed.goals.get(goal) for goal in episodes["goal"].tolist())
+            wishes = [
+                text or (goal if isinstance(goal, str) else "") for text, goal in zip(shown, goals, strict=True)
+            ]
+            distinct, index = np.unique(shown + wishes, return_inverse=True)
+            text, wished = index[: len(shown)], index[len(shown) :]
+            texts = [encode_text(str(string))[: config.max_text] for string in distinct]
         groups: dict[int, list[int]] = {goal: [] for goal in episodes["goal"].tolist()}
         for i in np.flatnonzero(packed.promptable).tolist():
             groups[int(episodes["goal"][i])].append(i)
         shared = {goal: np.array(members) for goal, members in groups.items()}
         family = domains.families().get(packed.task)
-        goals = {goal: _asked(packed.task, packed.goals.get(goal)) for goal in groups}
+        asked = {goal: _asked(packed.task, packed.goals.get(goal)) for goal in groups}
         return cls(
             id=packed.task,
             form=form,
@@ -122,11 +131,12 @@ class TaskData:
             actions=encode_actions(form.action, recorded, config.action_bins).astype(np.int16),
             texts=texts,
             text=text,
+            wished=wished,
             start=episodes["start"].astype(np.int64),
             length=episodes["length"].astype(np.int64),
             history=packed.histories,
             prompts=[shared[goal] for goal in episodes["goal"].tolist()],
-            asked=np.stack([goals[goal] for goal in episodes["goal"].tolist()]),
+            asked=np.stack([asked[goal] for goal in episodes["goal"].tolist()]),
             demonstrations=np.flatnonzero(packed.promptable),
             corrections=np.flatnonzero(~packed.promptable),
             hidden_goal=len(groups) > 1,
@@ -157,6 +167,11 @@ class Sequence:
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.live)
+
+    @property
+    def history(self) -> int:
+        """How many of the live timesteps, the first ones, had another aim."""
+        return int((self.weight == 0).sum())
 
     def cut(self, length: int) -> "Sequence":
         """At most that many timesteps: fewer live ones, and where half of them are not enough, the prompt's last."""
@@ -192,7 +207,7 @@ class Batch:
 
 
 class Sampler:
-    """Draws balanced sequences and packs them into rows of the model's context length.
+    """Draws balanced sequences and packs them into rows of the model's context length, which is longer for cells.
 
     Args:
         data: every task's demonstrations.
@@ -201,7 +216,8 @@ class Sampler:
         batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
         task_weights: glob of task ids -> relative frequency within their domain; 1 for all others.
-        prompted, from_end, corrected, told: see `Recipe`.
+        prompted, from_end, corrected: see `Recipe`.
+        told: modality -> share, see `Recipe`.
     """
 
     def __init__(
@@ -215,7 +231,7 @@ class Sampler:
         prompted: float,
         from_end: float,
         corrected: float,
-        told: float,
+        told: dict[str, float],
     ):
         self.config, self.batch_rows = config, batch_rows
         self.prompted, self.from_end, self.corrected, self.told = prompted, from_end, corrected, told
@@ -248,7 +264,7 @@ class Sampler:
         members, chances = self.tasks[modality], self.chances[modality]
         fixed = members[rng.choice(len(members), p=chances)] if self.config.layout == "flat" else None
         rows: list[list[Sequence]] = [[] for _ in range(count)]
-        length = self.config.max_prompt + self.config.max_live
+        length = self.config.max_prompt + self.config.live_steps(modality == "grid")
         room = np.full(count, length)
         while True:
             sequence = self._sequence(fixed or members[rng.choice(len(members), p=chances)], rng)
@@ -274,10 +290,10 @@ class Sampler:
             while source == episode:
                 source = int(rng.choice(choices))
             prompt = task.start[source] + self._window(int(task.length[source]), brief, rng)
-            if task.hidden_goal and rng.random() < self.told:
+            if task.hidden_goal and rng.random() < self.told.get(task.modality, 0.0):
                 return Sequence(task, prompt, source, np.zeros(0, np.int64), episode, np.zeros(0))
         length = int(task.length[episode])
-        most = self.config.max_live
+        most = self.config.live_steps(task.grid is not None)
         at_start = rng.random() < (0.5 if length <= 2 * most else 0.25)
         until = length if rng.random() < 0.5 else min(length, EARLY * most)
         history = int(task.history[episode])
@@ -307,10 +323,10 @@ class Sampler:
 def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
     """Rows of sequences of one modality -> a batch; scalars and actions are padded with -1."""
     sequences = [sequence for row in rows for sequence in row]
-    B, S = len(rows), config.max_prompt + config.max_live
+    pictured = sequences[0].task
+    B, S = len(rows), config.max_prompt + config.live_steps(pictured.grid is not None)
     K = max(s.task.values.shape[1] for s in sequences)
     A = max(s.task.actions.shape[1] for s in sequences)
-    pictured = sequences[0].task
     values = np.full((B, S, K), -1, np.int64)
     actions = np.full((B, S, A), -1, np.int64)
     discrete = np.zeros((B, S), bool)
@@ -338,8 +354,14 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
             if image is not None and task.image is not None:
                 image[b, here] = task.image[index]
             if task.text is not None:
-                for part, episode in ((slice(start, middle), s.prompt_episode), (slice(middle, stop), s.live_episode)):
-                    key = (task.id, int(task.text[episode]))
+                now = middle + s.history
+                wish = task.wished if len(s.prompt) else task.text
+                for part, which in (
+                    (slice(start, middle), task.text[s.prompt_episode]),
+                    (slice(middle, now), task.text[s.live_episode]),
+                    (slice(now, stop), wish[s.live_episode]),
+                ):
+                    key = (task.id, int(which))
                     if key not in texts:
                         texts[key] = len(texts)
                         tokens.append(task.texts[key[1]])

@@ -60,9 +60,11 @@ class MasterWeights:
     def __init__(self, model: nn.Module, weight_decay: float, ema: float):
         named = dict(model.named_parameters())
         inner = [name for name, p in named.items() if name.startswith("trunk.") and p.ndim == 2]
-        others = [p for name, p in named.items() if name not in inner]
-        matrices, vectors = [p for p in others if p.ndim > 1], [p for p in others if p.ndim <= 1]
-        self.parameters = [named[name] for name in inner] + matrices + vectors
+        others = {name: p for name, p in named.items() if name not in inner}
+        matrices = {name: p for name, p in others.items() if p.ndim > 1}
+        vectors = {name: p for name, p in others.items() if p.ndim <= 1}
+        self.names = [*inner, *matrices, *vectors]
+        self.parameters = [named[name] for name in self.names]
         self.weights = torch.cat([p.detach().float().flatten() for p in self.parameters])
         self.average = self.weights.clone()
         self._gradient = torch.empty_like(self.weights)
@@ -72,7 +74,7 @@ class MasterWeights:
         for name in inner:  # queries, keys and values are matrices of their own
             parts = 3 if name.endswith("qkv.weight") else 1
             shapes += parts * [named[name][: len(named[name]) // parts].shape]
-        sizes = [shape.numel() for shape in shapes] + [sum(p.numel() for p in group) for group in (matrices, vectors)]
+        sizes = [shape.numel() for shape in shapes] + [sum(p.numel() for p in group) for group in (matrices.values(), vectors.values())]
         *flat, decayed, free = self.weights.split(sizes)
         self._parts = [nn.Parameter(part.view(shape)) for part, shape in zip(flat, shapes, strict=True)]
         self._parts += [nn.Parameter(decayed), nn.Parameter(free)]
@@ -130,6 +132,13 @@ class MasterWeights:
             for name, value in self._optimizer(i).state.get(part, {}).items():
                 state[f"optimizer.{i}.{name}"] = value
         return state
+
+    def start_from(self, model: nn.Module) -> None:
+        """Takes another model's parameters, which have the same names and shapes, as weights and as their average."""
+        named = dict(model.named_parameters())
+        self.weights.copy_(torch.cat([named[name].detach().float().flatten() for name in self.names]))
+        self.average.copy_(self.weights)
+        self.write(self.weights)
 
     def fits(self, state: dict[str, Tensor]) -> bool:
         """Whether `state` was saved for such parameters and optimisers."""

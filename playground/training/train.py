@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
 from playground.errors import BadFileError, BadValueError
-from playground.model import GeneralistModel, read_config, save_pretrained
+from playground.model import GeneralistModel, from_pretrained, read_config, save_pretrained
 from playground.training.batches import Sampler, TaskData
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import Recipe
@@ -30,19 +30,33 @@ SAVE_SECONDS = 120.0
 REPORT_SECONDS = 10.0
 
 
-def learning_rate(recipe: Recipe, step: int, elapsed: float, began: float) -> float:
-    """Linear warm-up over steps, then a cosine to zero.
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
 
-    Args:
-        recipe: the run's.
+    Attributes:
         step: optimiser steps taken.
         elapsed: seconds trained.
-        began: when the cosine began, seconds: 0, or when the run was given more minutes than it had; then the cosine
-            starts at the recipe's `restart` of the peak, because at the old one's foot nothing new is learnt.
+        began: when the cosine of the learning rate began, seconds: 0, or when the run was given more minutes than it had.
+        fresh: step at which the optimisers knew nothing.
     """
-    progress = (elapsed - began) / (recipe.minutes * 60.0 - began)
-    peak = recipe.learning_rate * (recipe.restart if began else 1.0)
-    return peak * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+    step: int = 0
+    elapsed: float = 0.0
+    began: float = 0.0
+    fresh: int = 0
+
+
+def learning_rate(recipe: Recipe, at: Progress) -> float:
+    """Linear warm-up over steps, then a cosine to zero.
+
+    In a run that was given more minutes it starts at the recipe's `restart` of the peak, because at the old one's foot
+    nothing new is learnt.
+    """
+    passed = (at.elapsed - at.began) / (recipe.minutes * 60.0 - at.began)
+    peak = recipe.learning_rate * (recipe.restart if at.began else 1.0)
+    warm = min(1.0, (at.step - at.fresh + 1) / recipe.warmup)
+    return peak * warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, passed)))
 
 
 def load_data(root: Path, recipe: Recipe) -> list[TaskData]:
@@ -80,7 +94,8 @@ def train(
         data: packed demonstrations, by default where `playground collect` puts them.
         tasks: overrides the recipe's: globs of task ids, separated by commas.
         minutes: overrides the recipe's.
-        resume: goes on from the state in `out`; with more minutes than it was to take, the learning rate falls anew.
+        resume: goes on from the state in `out`; with more minutes than it was to take, the learning rate falls anew. Where
+            there is a checkpoint without state (a copy of the shipped one, say), from its weights.
         devices, accelerator, nodes: given to Lightning Fabric.
         seed: of weights and sequences.
 
@@ -88,13 +103,14 @@ def train(
         `out`.
 
     Raises:
-        BadFileError: no data, or no state to resume from.
-        BadValueError: `out` holds a finished or running training and `resume` is not asked for.
+        BadFileError: no data, or nothing to resume from.
+        BadValueError: `out` holds a finished or running training and `resume` is not asked for, or its weights are of
+            another model, or have been trained for as many minutes already.
     """
     recipe = recipe if minutes is None else replace(recipe, minutes=minutes)
     recipe = recipe if tasks is None else replace(recipe, tasks=tuple(part.strip() for part in tasks.split(",")))
-    if resume and not (out / STATE).is_file():
-        raise BadFileError(f"{out}: no {STATE} to resume from; leave out the resume option")
+    if resume and not (out / STATE).is_file() and not (out / "config.json").is_file():
+        raise BadFileError(f"{out}: no {STATE} and no checkpoint to resume from; leave out the resume option")
     if not resume and (out / STATE).exists():
         raise BadValueError(f"{out} already holds a training; resume it or give another folder")
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision="bf16-true")
@@ -108,9 +124,9 @@ def train(
     # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
     model = model.to(fabric.device)
     masters = MasterWeights(model, recipe.weight_decay, recipe.ema)
-    step, elapsed, began, learnt, spoilt = 0, 0.0, 0.0, set[str](), set[str]()
+    at, learnt, spoilt = Progress(), set[str](), set[str]()
     if resume:
-        step, elapsed, began = _load_state(out / STATE, masters, recipe)
+        at = (_load_state if (out / STATE).is_file() else _load_weights)(out, masters, recipe)
         learnt, spoilt = _earlier(out)
     if recipe.compile:
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
@@ -124,10 +140,10 @@ def train(
         recipe.prompted,
         recipe.from_end,
         recipe.corrected,
-        recipe.told,
+        dict(recipe.told),
     )
     out.mkdir(parents=True, exist_ok=True)
-    _Loop(fabric, model, masters, sampler, recipe, out, seed, step, elapsed, began, loaded, learnt, spoilt).run()
+    _Loop(fabric, model, masters, sampler, recipe, out, seed, at, loaded, learnt, spoilt).run()
     return out
 
 
@@ -143,9 +159,7 @@ class _Loop:
         recipe: Recipe,
         out: Path,
         seed: int,
-        step: int,
-        elapsed: float,
-        began: float,
+        at: Progress,
         data: list[TaskData],
         learnt: set[str],
         spoilt: set[str],
@@ -154,14 +168,14 @@ class _Loop:
         self.recipe, self.out, self.seed = recipe, out, seed
         self.tasks = sorted(learnt.union(d.id for d in data))
         self.goals_held_out = sorted(d.id for d in data if d.goals_held_out and d.id not in spoilt)
-        self.step, self.before, self.began = step, elapsed, began
+        self.step, self.at = at.step, at
         self.shares = {m: s for m, s in recipe.shares if m in sampler.rows}
         self.started = self.saved = self.reported = time.monotonic()
 
     @property
     def elapsed(self) -> float:
         """Seconds trained, earlier runs included."""
-        return self.before + time.monotonic() - self.started
+        return self.at.elapsed + time.monotonic() - self.started
 
     def _agreed_elapsed(self) -> float:
         """The first device's clock, so that all take the same steps at the same learning rate."""
@@ -171,7 +185,7 @@ class _Loop:
         from tqdm import tqdm
 
         total = self.recipe.minutes * 60.0
-        bar = tqdm(total=round(total), initial=round(self.before), unit="s", disable=self.fabric.global_rank != 0)
+        bar = tqdm(total=round(total), initial=round(self.at.elapsed), unit="s", disable=self.fabric.global_rank != 0)
         window: dict[str, list[float]] = {}
         positions = 0
         self.model.train()
@@ -219,7 +233,7 @@ class _Loop:
             reduced = self.fabric.all_reduce(gradient, reduce_op="mean")
             assert isinstance(reduced, torch.Tensor)
             gradient = reduced
-        rate = learning_rate(self.recipe, self.step, elapsed, self.began)
+        rate = learning_rate(self.recipe, replace(self.at, step=self.step, elapsed=elapsed))
         self.masters.update(gradient, rate, self.recipe.clip, self.step)
         self.step += 1
         return losses, read, 1 - read / padded
@@ -234,7 +248,7 @@ class _Loop:
         self.saved = time.monotonic()
         if self.fabric.global_rank != 0:
             return
-        numbers = {"step": self.step, "elapsed": self.elapsed, "began": self.began}
+        numbers = asdict(replace(self.at, step=self.step, elapsed=self.elapsed))
         meta = {key: str(value) for key, value in numbers.items()} | {"recipe": json.dumps(asdict(self.recipe))}
         temporary = self.out / f"{STATE}.unfinished"
         save_file({k: v.detach().cpu().contiguous() for k, v in self.masters.state().items()}, temporary, meta)
@@ -242,9 +256,7 @@ class _Loop:
         with torch.device("cpu"):
             averaged = GeneralistModel(self.model.config)
         named = dict(averaged.named_parameters())
-        own = {id(p): name.replace("_orig_mod.", "") for name, p in self.model.named_parameters()}
-        with torch.no_grad():
-            self.masters.write(self.masters.average.cpu(), [named[own[id(p)]] for p in self.masters.parameters])
+        self.masters.write(self.masters.average.cpu(), [named[name] for name in self.masters.names])
         training = {
             "recipe": asdict(self.recipe),
             "steps": self.step,
@@ -264,8 +276,21 @@ def _earlier(out: Path) -> tuple[set[str], set[str]]:
     return learnt, learnt - set(earlier.get("goals_held_out", ()))
 
 
-def _load_state(path: Path, masters: MasterWeights, recipe: Recipe) -> tuple[int, float, float]:
-    """Restores a saved state; returns (step, seconds trained, seconds at which the learning rate began to fall)."""
+def _load_weights(out: Path, masters: MasterWeights, recipe: Recipe) -> Progress:
+    """Starts the optimisers anew at a checkpoint's weights."""
+    config, training = read_config(out)
+    if replace(config, max_live=recipe.config.max_live, max_live_grid=recipe.config.max_live_grid) != recipe.config:
+        raise BadValueError(f"{out} holds another model than the recipe's; give the recipe that it was trained with")
+    step, elapsed = int(training.get("steps", 0)), 60.0 * float(training.get("minutes", 0.0))
+    if recipe.minutes * 60.0 <= elapsed:
+        raise BadValueError(f"{out} was trained for {elapsed / 60:g} minutes already; give more, --minutes counts all")
+    masters.start_from(from_pretrained(out))
+    return Progress(step, elapsed, elapsed, step)
+
+
+def _load_state(out: Path, masters: MasterWeights, recipe: Recipe) -> Progress:
+    """Restores a saved state."""
+    path = out / STATE
     try:
         with safe_open(path, "pt") as file:
             meta = file.metadata()
@@ -277,4 +302,5 @@ def _load_state(path: Path, masters: MasterWeights, recipe: Recipe) -> tuple[int
     masters.load(state)
     elapsed = float(meta["elapsed"])
     longer = recipe.minutes > json.loads(meta["recipe"])["minutes"]
-    return int(meta["step"]), elapsed, elapsed if longer else float(meta.get("began", 0.0))
+    began = elapsed if longer else float(meta.get("began", 0.0))
+    return Progress(int(meta["step"]), elapsed, began, int(meta.get("fresh", 0)))

@@ -20,7 +20,7 @@ from playground.tokens.timestep import CONTINUOUS_START
 from playground.training.batches import Sampler, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
-from playground.training.train import STATE, _earlier, _load_state, learning_rate, train
+from playground.training.train import Progress, _earlier, _load_state, learning_rate, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
 GOALS = ((0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5))
@@ -47,9 +47,9 @@ def data(root: Path) -> list[TaskData]:
     return [TaskData.load(PackedTask.open(root, f"toy/{name}"), preset("tiny")) for name in ("point", "walk")]
 
 
-def sampler(data: list[TaskData], layout: str = "step", **changes: float) -> Sampler:
-    options = {"prompted": 1.0, "from_end": 0.5, "corrected": 0.6, "told": 0.0} | changes
-    return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 6}, 4, {}, {}, **options)
+def sampler(data: list[TaskData], layout: str = "step", told: float = 0.0, **changes: float) -> Sampler:
+    options = {"prompted": 1.0, "from_end": 0.5, "corrected": 0.6} | changes
+    return Sampler(data, replace(preset("tiny"), layout=layout), {"grid": 6}, 4, {}, {}, **options, told={"grid": told})
 
 
 def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]) -> None:
@@ -67,7 +67,7 @@ def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]
 
 def test_tasks_are_drawn_as_often_as_asked_within_their_domain(data: list[TaskData]) -> None:
     other = replace(data[0], id="other/point")
-    draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5, 0.6, 0.0)
+    draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5, 0.6, {})
     np.testing.assert_allclose(draw.chances["grid"], [0.25, 0.5, 0.25])
 
 
@@ -243,16 +243,36 @@ def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path) -> No
     assert not list(out.glob("*.unfinished"))
 
 
+def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model, out = GeneralistModel(preset("tiny")), tmp_path / "run"
+    trained = {"steps": 700, "minutes": 3.0, "tasks": ["other/task"]}
+    save_pretrained(model, out, trained)
+    with pytest.raises(BadValueError, match="trained for 3 minutes already"):
+        train(TINY, out, root, "toy/*", resume=True, accelerator="cpu")
+    with pytest.raises(BadValueError, match="another model"):
+        train(replace(TINY, preset="small"), out, root, "toy/*", minutes=4, resume=True, accelerator="cpu")
+    train(replace(TINY, learning_rate=1e-9), out, root, "toy/*", minutes=3.02, resume=True, accelerator="cpu")
+    after = read_config(out)[1]
+    assert after["steps"] > 700 and after["minutes"] == 3.0 and "other/task" in after["tasks"]
+    kept = from_pretrained(out)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(kept.get_parameter(name), parameter.detach().half().float(), atol=1e-5, rtol=1e-3)
+    masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
+    found = _load_state(out, masters, TINY)
+    assert (found.began, found.fresh) == (180.0, 700)
+
+
 def test_the_learning_rate_falls_anew_only_in_a_run_that_was_given_more_minutes(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(TINY, out, root, "toy/*", accelerator="cpu")
     masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
-    _, elapsed, began = _load_state(out / STATE, masters, TINY)
-    assert elapsed > 0 and began == 0
+    first = _load_state(out, masters, TINY)
+    assert first.elapsed > 0 and first.began == 0
     longer = replace(TINY, minutes=2 * TINY.minutes)
-    assert _load_state(out / STATE, masters, longer)[1:] == (elapsed, elapsed)
+    assert _load_state(out, masters, longer) == replace(first, began=first.elapsed)
     train(longer, out, root, "toy/*", resume=True, accelerator="cpu")
-    assert _load_state(out / STATE, masters, longer)[2] == elapsed
+    assert _load_state(out, masters, longer).began == first.elapsed
 
 
 def test_goals_that_an_earlier_part_saw_stay_seen(tmp_path: Path) -> None:
@@ -265,8 +285,8 @@ def test_goals_that_an_earlier_part_saw_stay_seen(tmp_path: Path) -> None:
 def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(TINY, out, root, "toy/*", accelerator="cpu")
-    whole = (out / STATE).read_bytes()
-    (out / STATE).write_bytes(whole[: len(whole) // 2])
+    whole = (out / "state.safetensors").read_bytes()
+    (out / "state.safetensors").write_bytes(whole[: len(whole) // 2])
     weights = (out / "model.safetensors").read_bytes()
     with pytest.raises(BadFileError, match="truncated"):
         train(TINY, out, root, "toy/*", minutes=1, resume=True, accelerator="cpu")
@@ -279,7 +299,7 @@ def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tm
         "optimizer.1.exp_avg": masters.weights,
     }
     assert not masters.fits(only_one)  # of a time when all was optimised alike: its weights lie in another order
-    with pytest.raises(BadFileError, match="no state"):
+    with pytest.raises(BadFileError, match="no state.* and no checkpoint"):
         train(TINY, tmp_path / "none", root, "toy/*", resume=True, accelerator="cpu")
     with pytest.raises(BadFileError, match="no demonstrations"):
         train(TINY, tmp_path / "none", root, "nothing/*", accelerator="cpu")
@@ -317,12 +337,14 @@ def _environment() -> dict[str, str]:
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     r = RECIPES["cpu"]
     half, end = r.minutes * 30, r.minutes * 60
-    assert learning_rate(r, 0, 0.0, 0.0) == pytest.approx(r.learning_rate / r.warmup)
-    assert learning_rate(r, r.warmup, 0.0, 0.0) == pytest.approx(r.learning_rate)
-    assert learning_rate(r, 10**6, half, 0.0) == pytest.approx(r.learning_rate / 2)
-    assert learning_rate(r, 10**6, end, 0.0) == pytest.approx(0.0)
-    assert learning_rate(r, 10**6, half, half) == pytest.approx(r.restart * r.learning_rate)
-    assert learning_rate(r, 10**6, end, half) == pytest.approx(0.0)
+    assert learning_rate(r, Progress()) == pytest.approx(r.learning_rate / r.warmup)
+    assert learning_rate(r, Progress(r.warmup)) == pytest.approx(r.learning_rate)
+    assert learning_rate(r, Progress(10**6, half)) == pytest.approx(r.learning_rate / 2)
+    assert learning_rate(r, Progress(10**6, end)) == pytest.approx(0.0)
+    again = r.restart * r.learning_rate
+    assert learning_rate(r, Progress(10**6, half, half)) == pytest.approx(again)
+    assert learning_rate(r, Progress(10**6, half, half, fresh=10**6)) == pytest.approx(again / r.warmup)
+    assert learning_rate(r, Progress(10**6, end, half)) == pytest.approx(0.0)
     with pytest.raises(UnknownNameError, match="did you mean cpu"):
         recipe("cpus")
     with pytest.raises(BadValueError):
