@@ -191,6 +191,14 @@ def test_swap_keeps_the_live_steps_and_commit_changes_nothing(model: GeneralistM
     np.testing.assert_array_equal(decisions[0].probabilities, decisions[1].probabilities)
 
 
+def test_worlds_of_cells_are_remembered_for_longer(model: GeneralistModel):
+    longer = GeneralistModel(replace(model.config, max_live=4, max_live_grid=6)).eval()
+    for world, most in (("arm", 4), ("maze", 6)):
+        acting = agent(longer, world)
+        held = [acting.act(one(world, t)).live_steps for t in range(2 * most)]
+        assert max(held) == most and held[:most] == list(range(1, most + 1))
+
+
 @pytest.mark.parametrize(
     ("length", "expected"),
     [

@@ -15,9 +15,9 @@ from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
 from playground.prompt import Prompt
 from playground.tokens.scalars import decode_continuous
-from playground.tokens.text import PADDING
+from playground.tokens.text import PADDING, decode_text
 from playground.tokens.timestep import CONTINUOUS_START
-from playground.training.batches import Sampler, TaskData, pack
+from playground.training.batches import Sampler, Sequence, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
 from playground.training.train import Progress, _earlier, _load_state, learning_rate, train
@@ -189,6 +189,33 @@ def test_some_sequences_are_only_told(data: list[TaskData]) -> None:
     batch = pack([[s for s in (draw._sequence(data[0], rng) for _ in range(40)) if not len(s.live)][:2]], draw.config)
     loss, asked = cloning_loss(GeneralistModel(draw.config), batch)
     assert loss == 0 and asked > 0
+
+
+def test_live_steps_of_worlds_without_text_have_the_words_that_the_prompt_tells(tmp_path: Path) -> None:
+    env, words = ToyEnv(discrete=True), ("go to the red door", "pick up a key")
+    episodes = []
+    for goal, text in zip(GOALS, words, strict=False):
+        for seed in range(2):
+            episode = rollout(toy_task(True), env, ToyExpert(env), seed=seed, goal=goal)
+            mute = episode.observations | {"mission": np.full(len(episode) + 1, "")}
+            episodes.append(replace(episode, task="toy/mute", goal=text, observations=mute))
+    write_shard(tmp_path / "toy/mute/000000", episodes, grouped=True, planned=4, histories=[0, 0, 0, 3])
+    task = TaskData.load(PackedTask.open(tmp_path, "toy/mute"), preset("tiny"))
+    draw, rng = sampler([task]), np.random.default_rng(0)
+
+    def texts(row: Sequence) -> list[str]:
+        steps = pack([[row]], draw.config).steps
+        assert steps.text is not None and steps.text_index is not None
+        return [decode_text(steps.text[i][steps.text[i] > 0].numpy()) for i in steps.text_index[0, : len(row)]]
+
+    drawn = [draw._sequence(task, rng) for _ in range(60)]
+    assert any(0 < sequence.history < len(sequence.live) for sequence in drawn)
+    for sequence in drawn:
+        told = words[sequence.live_episode // 2]
+        aimless = len(sequence.prompt) + sequence.history
+        assert texts(sequence) == aimless * [""] + (len(sequence) - aimless) * [told]
+    alone = replace(drawn[0], prompt=drawn[0].prompt[:0])
+    assert set(texts(alone)) == {""}
 
 
 def test_prompts_ask_for_their_goal(data: list[TaskData]) -> None:
