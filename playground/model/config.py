@@ -83,7 +83,9 @@ class ModelConfig:
 _SMALL = ModelConfig()
 
 PRESETS = {
-    "tiny": replace(_SMALL, layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8, max_live_grid=8),
+    "tiny": replace(
+        _SMALL, layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8, max_live_grid=8
+    ),
     "small": _SMALL,
     "base": replace(_SMALL, layers=8, heads=8, width=512, hidden=2048, local_width=96),
     "gato-79m": replace(_SMALL, layout="flat", layers=8, heads=24, width=768, hidden=3072, action_bins=1024),

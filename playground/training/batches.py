@@ -59,8 +59,8 @@ class TaskData:
         actions: int16 [T, A].
         texts: distinct texts as token ids.
         text: int [E], which text each episode has; None without texts.
-        wished: int [E], which text the agent tells itself once it has read a prompt of that goal: the goal in words where
-            the world's text is empty (`playground.agent.BatchAgent`), else the same as `text`.
+        wished: int [E], which text the agent tells itself once it has read a prompt of that goal: the goal in words
+            where the world's text is empty (`playground.agent.BatchAgent`), else the same as `text`.
         start, length: int [E].
         history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
         asked: int64 [E, ASKED], what each episode shows as tokens, -1 pads: its goal, or the task's name.
@@ -110,9 +110,7 @@ class TaskData:
         if form.text:
             shown = strings[form.text].tolist()
             goals = (packed.goals.get(goal) for goal in episodes["goal"].tolist())
-            wishes = [
-                text or (goal if isinstance(goal, str) else "") for text, goal in zip(shown, goals, strict=True)
-            ]
+            wishes = [text or (goal if isinstance(goal, str) else "") for text, goal in zip(shown, goals, strict=True)]
             distinct, index = np.unique(shown + wishes, return_inverse=True)
             text, wished = index[: len(shown)], index[len(shown) :]
             texts = [encode_text(str(string))[: config.max_text] for string in distinct]

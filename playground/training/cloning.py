@@ -74,7 +74,8 @@ class MasterWeights:
         for name in inner:  # queries, keys and values are matrices of their own
             parts = 3 if name.endswith("qkv.weight") else 1
             shapes += parts * [named[name][: len(named[name]) // parts].shape]
-        sizes = [shape.numel() for shape in shapes] + [sum(p.numel() for p in group) for group in (matrices.values(), vectors.values())]
+        sizes = [shape.numel() for shape in shapes]
+        sizes += [sum(p.numel() for p in group.values()) for group in (matrices, vectors)]
         *flat, decayed, free = self.weights.split(sizes)
         self._parts = [nn.Parameter(part.view(shape)) for part, shape in zip(flat, shapes, strict=True)]
         self._parts += [nn.Parameter(decayed), nn.Parameter(free)]

@@ -37,7 +37,7 @@ class Progress:
     Attributes:
         step: optimiser steps taken.
         elapsed: seconds trained.
-        began: when the cosine of the learning rate began, seconds: 0, or when the run was given more minutes than it had.
+        began: seconds at which the learning rate's cosine began: 0, or when the run was given more minutes.
         fresh: step at which the optimisers knew nothing.
     """
 
@@ -94,8 +94,8 @@ def train(
         data: packed demonstrations, by default where `playground collect` puts them.
         tasks: overrides the recipe's: globs of task ids, separated by commas.
         minutes: overrides the recipe's.
-        resume: goes on from the state in `out`; with more minutes than it was to take, the learning rate falls anew. Where
-            there is a checkpoint without state (a copy of the shipped one, say), from its weights.
+        resume: goes on from the state in `out`; with more minutes than it was to take, the learning rate falls anew.
+            Where there is a checkpoint without state (a copy of the shipped one, say), from its weights.
         devices, accelerator, nodes: given to Lightning Fabric.
         seed: of weights and sequences.
 

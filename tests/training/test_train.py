@@ -326,7 +326,7 @@ def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tm
         "optimizer.1.exp_avg": masters.weights,
     }
     assert not masters.fits(only_one)  # of a time when all was optimised alike: its weights lie in another order
-    with pytest.raises(BadFileError, match="no state.* and no checkpoint"):
+    with pytest.raises(BadFileError, match=r"no state.* and no checkpoint"):
         train(TINY, tmp_path / "none", root, "toy/*", resume=True, accelerator="cpu")
     with pytest.raises(BadFileError, match="no demonstrations"):
         train(TINY, tmp_path / "none", root, "nothing/*", accelerator="cpu")
