@@ -351,7 +351,7 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
                 grid[b, here] = task.grid[index]
             if image is not None and task.image is not None:
                 image[b, here] = task.image[index]
-            if task.text is not None:
+            if task.text is not None and task.wished is not None:
                 now = middle + s.history
                 wish = task.wished if len(s.prompt) else task.text
                 for part, which in (
