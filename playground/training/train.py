@@ -67,7 +67,8 @@ def load_data(root: Path, recipe: Recipe) -> list[TaskData]:
     """
     from tqdm import tqdm
 
-    found = [id for id in packed_tasks(root) if any(fnmatchcase(id, part) for part in recipe.tasks)]
+    left = [id for id in packed_tasks(root) if id not in recipe.held_out]
+    found = [id for id in left if any(fnmatchcase(id, part) for part in recipe.tasks)]
     if not found:
         raise BadFileError(f"{root}: no demonstrations of {', '.join(recipe.tasks)}; run `playground collect` first")
     config = recipe.config
@@ -92,7 +93,7 @@ def train(
         recipe: how to train.
         out: checkpoint folder; also holds what resuming needs, and log.jsonl.
         data: packed demonstrations, by default where `playground collect` puts them.
-        tasks: overrides the recipe's: globs of task ids, separated by commas.
+        tasks: overrides the recipe's: globs of task ids, separated by commas; nothing is held out of them.
         minutes: overrides the recipe's.
         resume: goes on from the state in `out`; with more minutes than it was to take, the learning rate falls anew.
             Where there is a checkpoint without state (a copy of the shipped one, say), from its weights.
@@ -108,7 +109,8 @@ def train(
             another model, or have been trained for as many minutes already.
     """
     recipe = recipe if minutes is None else replace(recipe, minutes=minutes)
-    recipe = recipe if tasks is None else replace(recipe, tasks=tuple(part.strip() for part in tasks.split(",")))
+    if tasks is not None:
+        recipe = replace(recipe, tasks=tuple(part.strip() for part in tasks.split(",")), held_out=())
     if resume and not (out / STATE).is_file() and not (out / "config.json").is_file():
         raise BadFileError(f"{out}: no {STATE} and no checkpoint to resume from; leave out the resume option")
     if not resume and (out / STATE).exists():

@@ -20,7 +20,7 @@ from playground.tokens.timestep import CONTINUOUS_START
 from playground.training.batches import Sampler, Sequence, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
-from playground.training.train import Progress, _earlier, _load_state, learning_rate, train
+from playground.training.train import Progress, _earlier, _load_state, learning_rate, load_data, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
 GOALS = ((0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5))
@@ -288,6 +288,12 @@ def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Pa
     masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
     found = _load_state(out, masters, TINY)
     assert (found.began, found.fresh) == (180.0, 700)
+
+
+def test_what_is_held_out_is_not_loaded_even_if_it_was_collected(root: Path) -> None:
+    held_out = replace(TINY, held_out=("toy/walk",))
+    assert [task.id for task in load_data(root, held_out)] == ["toy/point"]
+    assert {"atari/Boxing", "babyai/PickupDist-hidden"} <= set(RECIPES["cpu"].held_out) & set(RECIPES["gpu"].held_out)
 
 
 def test_the_learning_rate_falls_anew_only_in_a_run_that_was_given_more_minutes(root: Path, tmp_path: Path) -> None:
