@@ -36,7 +36,7 @@ TRIES_ELSEWHERE = 5
 SEEDS_EACH = max(TRIES_ELSEWHERE, *TRIES.values())
 """Seeds set aside for each episode."""
 
-LATEST = {"metaworld": 90, "babyai": 10}
+LATEST = {"metaworld": 160, "babyai": 10}
 """Domain -> step of the latest take-over; `LATEST_ELSEWHERE` in the others."""
 
 LATEST_ELSEWHERE = 200

@@ -30,7 +30,7 @@ HARD = (
     ("metaworld/*close", 0.7),
     ("metaworld/button-*", 0.6),
     ("metaworld/handle-pull", 2.0),
-    ("metaworld/faucet-*", 5.0),
+    ("metaworld/faucet-*", 3.0),
     ("metaworld/plate-*", 2.0),
     ("metaworld/pick-*", 3.0),
     ("metaworld/pick-place-wall", 11.0),

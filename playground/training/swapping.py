@@ -21,6 +21,9 @@ from playground.tokens.timestep import Form
 ROUNDS = 2
 """Episodes of each row."""
 
+ALONE = 80
+"""Steps after the swap from which on the expert drives: an episode that it cannot save either is left out."""
+
 EXPERT_LEADS = 0.5
 """Share of the episodes whose first part an expert drives."""
 
@@ -61,7 +64,7 @@ class _Turn:
 def drive_swaps(
     pairs: Sequence[Pair], model: GeneralistModel, seed: int, stretch: tuple[int, int], by_expert: float
 ) -> list[Continuation]:
-    """Some episodes in each pair of worlds, one forward pass for all of them a step.
+    """Some episodes in each pair of worlds, one forward pass for all of them a step; what ends unsolved is left out.
 
     Args:
         pairs: B pairs of one form of observation and action.
@@ -78,6 +81,7 @@ def drive_swaps(
     rng = np.random.default_rng([seed, 6])
     expert_drives = dict.fromkeys(rows, False)
     until = dict.fromkeys(rows, 0)
+    swapped_at = dict.fromkeys(rows, 0)
     shown: dict[int, Prompt] = {}
     turns = {i: turn for i, row in rows.items() if (turn := next(row, None)) is not None}
     while turns:
@@ -85,12 +89,15 @@ def drive_swaps(
             if turn.step.t == 0:
                 agent.reset([i])
                 expert_drives[i], until[i] = rng.random() < EXPERT_LEADS, -1
+            if not turn.step.second:
+                swapped_at[i] = turn.step.t + 1
             if turn.prompt is not shown.get(i):
                 agent.condition([turn.prompt], [i])
                 shown[i] = turn.prompt
             if turn.step.second and turn.step.t >= until[i]:
                 expert_drives[i] = until[i] >= 0 and rng.random() < by_expert
                 until[i] = turn.step.t + int(rng.integers(*stretch))
+            expert_drives[i] |= turn.step.second and turn.step.t - swapped_at[i] >= ALONE
         order = list(turns)
         decisions = agent.act([turns[i].step.observation for i in order], order)
         for i, decision in zip(order, decisions, strict=True):
@@ -115,7 +122,8 @@ def _episodes(pair: Pair, seed: int, tries: int, kept: list[Continuation]) -> Ge
             run = handing_over(pair.task, pair.env, pair.expert, pair.before, pair.first, own, goals[1], goals[0], rng)
             found = yield from _shown(run, prompts)
             if found is not None:
-                kept.append(found)
+                if found.episode.success is not False:  # else what the expert did there is nothing to learn
+                    kept.append(found)
                 break
 
 
