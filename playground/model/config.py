@@ -38,7 +38,7 @@ class ModelConfig:
     action_bins: int = 256
     max_prompt: int = 64
     max_live: int = 96
-    max_live_grid: int = 256
+    max_live_grid: int = 384
     grid: int = 7
     max_values: int = 160
     max_text: int = 96

@@ -112,7 +112,7 @@ class Recipe:
     held_out: tuple[str, ...] = HELD_OUT
     preset: str = "small"
     minutes: float = 90.0
-    rows: tuple[tuple[str, float], ...] = (("vector", 8.0), ("grid", 5.0), ("image", 0.6))
+    rows: tuple[tuple[str, float], ...] = (("vector", 8.0), ("grid", 2.5), ("image", 0.6))
     batch_rows: int = 8
     shares: tuple[tuple[str, float], ...] = (("vector", 0.58), ("grid", 0.31), ("image", 0.11))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.45), ("dm_control", 0.45), ("classic", 0.14))
