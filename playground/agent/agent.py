@@ -53,8 +53,7 @@ class BatchAgent:
         self._model = model
         self._form = form
         self._words = [""] * batch
-        cells = any(len(shape) == 3 for _, shape in form.tensors)
-        self._context = Context(model, batch, model.config.live_steps(cells))
+        self._context = Context(model, batch, model.config.live_steps(form.grid))
         self._stepper = Stepper(model) if Stepper.fits(model) else None
         self._texts: dict[str, Tensor] = {}  # vectors [D] of the latest texts
         self._prompt_steps = [0] * batch

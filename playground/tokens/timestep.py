@@ -50,6 +50,11 @@ class Form:
     tensors: tuple[tuple[str, tuple[int, ...]], ...]
     action: ActionForm
 
+    @property
+    def grid(self) -> bool:
+        """Whether one of the tensors is a grid of cells."""
+        return any(len(shape) == 3 for _, shape in self.tensors)
+
     @classmethod
     def of(cls, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> "Form":
         """Reads the form off a canonical environment's spaces.

@@ -9,7 +9,8 @@ from typing import Any
 
 from playground.episode import Episode
 from playground.errors import BadValueError, UnknownNameError
-from playground.facade import world_seed
+from playground.facade import load_model, world_seed
+from playground.tokens.timestep import Form
 from playground.viewing.catalogue import NO_PROMPT
 from playground.web.driving import Controls
 from playground.web.lockstep import Lockstep
@@ -162,8 +163,15 @@ class Stage(Lockstep):
         """Tells a page what it has not seen."""
         if self._controls is not None:
             notice = {"controls": self._controls.to_json(), "cameras": self.panels[0].env.cameras}
-            self._outbox.tell(notice | {"own": list(self._shelf.own)})
+            self._outbox.tell(notice | {"own": list(self._shelf.own), "room": self._room()})
             self._watch()
+
+    def _room(self) -> int:
+        """Timesteps that the agent's context holds, prompt included."""
+        if self._agent != "model":
+            return 0
+        env, config = self.panels[0].env, load_model(self._checkpoint).config
+        return config.max_prompt + config.live_steps(Form.of(env.observation_space, env.action_space).grid)
 
     def _compare(self, prompt: str) -> None:
         """One more panel; all of them start again, so that they stay in step."""

@@ -44,7 +44,6 @@ export async function start(element, base) {
   app.strip = new Strip(app, reels, player);
   const guide = new Guide(app), controls = new Controls(app, player);
   controls.wirePull(live.panels[0].canvas);
-  thoughts.context = app.catalogue.context || thoughts.context;
 
   let unread = false, mind = null, readAt = 0, shownReel = null;
 
@@ -119,6 +118,7 @@ export async function start(element, base) {
     if (header.made) showMade(header.made);
     if (header.controls) {
       thoughts.useControls(header.controls);
+      thoughts.room = header.room;
       controls.useControls(header.controls);
       controls.useCameras(header.cameras);
     }

@@ -4,7 +4,7 @@ import { percent, short } from './live.js';
 
 export class Thoughts {
   constructor(app) {
-    Object.assign(this, { app, controls: { names: [], choices: false }, rows: [], context: { prompt: 64, live: 96 } });
+    Object.assign(this, { app, controls: { names: [], choices: false }, rows: [], room: 1 });
   }
 
   useControls(controls) {
@@ -26,8 +26,7 @@ export class Thoughts {
     out.entropy.textContent = state.entropy === null ? 'no distribution' : state.entropy.toFixed(1) + ' bit';
     out.goal.textContent = out.goal.title = state.goal === null ? 'none of its own' : state.goal;
     out.achieved.textContent = state.achieved === null ? '' : 'so far ' + state.achieved + (state.distance === null ? '' : ` · ${state.distance.toFixed(2)} away`);
-    const { prompt, live } = this.context, room = prompt + live;
-    const [a, b] = out.context.children;
+    const { room } = this, [a, b] = out.context.children;
     a.style.width = (100 * (state.prompt_steps || 0)) / room + '%';
     b.style.width = (100 * (state.live_steps || 0)) / room + '%';
     out.contexttext.textContent = state.live_steps ? `${state.prompt_steps} prompt + ${state.live_steps} live of ${room}` : '–';
