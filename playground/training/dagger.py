@@ -35,8 +35,10 @@ WORLDS = 16
 MAX_STEPS = 300
 """Steps after which the agent drives no more: what goes wrong has gone wrong by then."""
 
-RESCUE = 150
-"""Further steps, at most, in which the expert may still solve the task; an episode that it cannot save is left out.
+RESCUE = {"babyai": 400}
+RESCUE_ELSEWHERE = 150
+"""Domain -> further steps, at most, in which the expert may still solve the task; an episode that it cannot save is
+left out.
 
 There are states that an expert knows no way out of, and what it does there is nothing to learn.
 """
@@ -187,7 +189,8 @@ def drive(
     until[by_expert] = rng.integers(1, LEAD + 1, by_expert.sum())
     running = list(range(len(envs)))
     held = [random_action(env, rng) for env in envs]
-    for t in range(min(task.max_steps, MAX_STEPS + (RESCUE if task.has_success else 0))):
+    rescue = RESCUE.get(task.domain, RESCUE_ELSEWHERE) if task.has_success else 0
+    for t in range(min(task.max_steps, MAX_STEPS + rescue)):
         if t == MAX_STEPS:
             agent, until, by_expert = None, np.zeros_like(until), np.ones_like(by_expert)
         decisions = [] if agent is None else agent.act([observations[i][-1] for i in running], running)
