@@ -96,7 +96,7 @@ def test_shards_hold_the_history_and_no_loss_is_taken_there(tmp_path, monkeypatc
 
     config = preset("tiny")
     data = TaskData.load(packed, config)
-    sampler = Sampler([data], config, {"vector": 1.0}, 1, {}, {}, 1.0, 0.7, 1.0, 0.0)
+    sampler = Sampler([data], config, {"vector": 1.0}, 1, {}, {}, 1.0, 0.7, 1.0, {})
     rng = np.random.default_rng(0)
     seen = [sampler._sequence(data, rng) for _ in range(200)]
     assert not any(added[s.prompt_episode] for s in seen if len(s.prompt))

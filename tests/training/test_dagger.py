@@ -74,7 +74,7 @@ def test_the_expert_saves_what_it_can_and_the_rest_is_left_out(
 ) -> None:
     monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
     monkeypatch.setattr(module, "MAX_STEPS", 10)
-    monkeypatch.setattr(module, "RESCUE", 8)
+    monkeypatch.setattr(module, "RESCUE_ELSEWHERE", 8)
     torch.manual_seed(0)
     prompts = [packed.prompt(0)] * 16
     model = GeneralistModel(preset("tiny")).eval()
@@ -121,7 +121,7 @@ def test_what_an_agent_drove_is_never_a_prompt(
     assert packed.promptable.tolist() == [True] * 4 + [False] * 4
     config = preset("tiny")
     data = TaskData.load(packed, config)
-    sampler = Sampler([data], config, {"grid": 4}, 4, {}, {}, prompted=1.0, from_end=0.5, corrected=0.6, told=0.0)
+    sampler = Sampler([data], config, {"grid": 4}, 4, {}, {}, prompted=1.0, from_end=0.5, corrected=0.6, told={})
     rng = np.random.default_rng(0)
     drawn = [sampler._sequence(data, rng) for _ in range(200)]
     assert {s.live_episode for s in drawn} == set(range(8))
