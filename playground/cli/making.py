@@ -109,6 +109,19 @@ def train(
 
 
 @commands.command()
+def average(
+    before: Annotated[Path, typer.Option(help="Checkpoint folder.")],
+    after: Annotated[Path, typer.Option(help="What that checkpoint became when it was trained further.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint between the two.")],
+    share: Annotated[float, typer.Option(help="Of the later one in each weight.")] = 0.6,
+) -> None:
+    """Average a checkpoint with its later self: what training on has spoilt comes back."""
+    from playground.training.averaging import average as run
+
+    print(f"wrote {run(before, after, share, out)}; measure it: playground evaluate --checkpoint {out}")
+
+
+@commands.command()
 def evaluate(
     tasks: Annotated[
         str | None, typer.Option(help="Globs of task ids, separated by commas; what the checkpoint learnt if left out.")
