@@ -150,7 +150,7 @@ RECIPES = {
         Recipe(),
         preset="base",
         minutes=9.0,
-        rows=(("vector", 256), ("grid", 96), ("image", 16)),
+        rows=(("vector", 256), ("grid", 48), ("image", 16)),
         batch_rows=128,
         compile=True,
     ),
