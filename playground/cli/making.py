@@ -93,7 +93,7 @@ def train(
     data: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Globs of task ids, if not the recipe's.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run, if not the recipe's.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from where the folder's run stopped.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with the folder's run, or from its weights.")] = False,
     devices: Annotated[str, typer.Option(help="How many devices of this machine, as for Lightning Fabric.")] = "1",
     nodes: Annotated[int, typer.Option(min=1, help="How many machines, started as for Lightning Fabric.")] = 1,
     seed: Annotated[int, typer.Option(help="Of weights and sequences.")] = 0,

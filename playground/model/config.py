@@ -82,15 +82,18 @@ class ModelConfig:
 
 _SMALL = ModelConfig()
 
+_GATO = replace(_SMALL, layout="flat", action_bins=1024, max_live_grid=_SMALL.max_live)
+"""Where a cell is a position of its own, 384 timesteps of them would be over 50,000."""
+
 PRESETS = {
     "tiny": replace(
         _SMALL, layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8, max_live_grid=8
     ),
     "small": _SMALL,
     "base": replace(_SMALL, layers=8, heads=8, width=512, hidden=2048, local_width=96),
-    "gato-79m": replace(_SMALL, layout="flat", layers=8, heads=24, width=768, hidden=3072, action_bins=1024),
-    "gato-364m": replace(_SMALL, layout="flat", layers=12, heads=12, width=1536, hidden=6144, action_bins=1024),
-    "gato-1b": replace(_SMALL, layout="flat", layers=24, heads=16, width=2048, hidden=8192, action_bins=1024),
+    "gato-79m": replace(_GATO, layers=8, heads=24, width=768, hidden=3072),
+    "gato-364m": replace(_GATO, layers=12, heads=12, width=1536, hidden=6144),
+    "gato-1b": replace(_GATO, layers=24, heads=16, width=2048, hidden=8192),
 }
 
 

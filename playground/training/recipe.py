@@ -134,9 +134,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.minutes <= 0:
             raise BadValueError(f"training minutes are {self.minutes}; give more than 0")
-        for name in ("prompted", "from_end", "corrected", "restart"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadValueError(f"{name} is {getattr(self, name)}, a share; give 0 to 1")
+        shares = {name: getattr(self, name) for name in ("prompted", "from_end", "corrected", "restart")}
+        for name, share in (*shares.items(), *((f"told of {modality}", share) for modality, share in self.told)):
+            if not 0 <= share <= 1:
+                raise BadValueError(f"{name} is {share}, a share; give 0 to 1")
 
     @property
     def config(self) -> ModelConfig:

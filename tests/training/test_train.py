@@ -382,3 +382,5 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
         recipe("cpus")
     with pytest.raises(BadValueError):
         Recipe(minutes=0)
+    with pytest.raises(BadValueError, match="told of grid is 2"):
+        Recipe(told=(("grid", 2),))
