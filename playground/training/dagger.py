@@ -32,8 +32,10 @@ from playground.training.swapping import ROUNDS, Pair, drive_swaps
 WORLDS = 16
 """Worlds of one task that are stepped together, and episodes of a shard."""
 
-MAX_STEPS = 300
-"""Steps after which the agent drives no more: what goes wrong has gone wrong by then."""
+DRIVEN = {"babyai": 600}
+DRIVEN_ELSEWHERE = 300
+"""Domain -> steps after which the agent drives no more. A body that goes wrong has gone wrong by then; in a maze one is
+lost for much longer."""
 
 RESCUE = {"babyai": 400}
 RESCUE_ELSEWHERE = 150
@@ -189,9 +191,10 @@ def drive(
     until[by_expert] = rng.integers(1, LEAD + 1, by_expert.sum())
     running = list(range(len(envs)))
     held = [random_action(env, rng) for env in envs]
+    driven = DRIVEN.get(task.domain, DRIVEN_ELSEWHERE)
     rescue = RESCUE.get(task.domain, RESCUE_ELSEWHERE) if task.has_success else 0
-    for t in range(min(task.max_steps, MAX_STEPS + rescue)):
-        if t == MAX_STEPS:
+    for t in range(min(task.max_steps, driven + rescue)):
+        if t == driven:
             agent, until, by_expert = None, np.zeros_like(until), np.ones_like(by_expert)
         decisions = [] if agent is None else agent.act([observations[i][-1] for i in running], running)
         proposed = dict(zip(running, (decision.action for decision in decisions), strict=False))
