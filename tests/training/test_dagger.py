@@ -73,7 +73,7 @@ def test_the_expert_saves_what_it_can_and_the_rest_is_left_out(
     packed: PackedTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
-    monkeypatch.setattr(module, "MAX_STEPS", 10)
+    monkeypatch.setattr(module, "DRIVEN_ELSEWHERE", 10)
     monkeypatch.setattr(module, "RESCUE_ELSEWHERE", 8)
     torch.manual_seed(0)
     prompts = [packed.prompt(0)] * 16
