@@ -1,6 +1,6 @@
-"""One new timestep of one row, compiled: the loops that `playground.model.stepping` spends a single decision in.
+"""One new timestep of one row, compiled: the loops that `playground.model.stepping` spends a decision in.
 
-At batch 1 a decision is a pass over the weights, and preparing each of PyTorch's operations takes as long as many of
+A decision is a pass over the weights, and preparing each of PyTorch's operations takes as long as many of
 them. Here one call does the whole trunk; weights that were saved as float16 stay float16 in memory and are widened in
 the register, which loses nothing and halves what is passed over. The modules are the definition; a test compares.
 

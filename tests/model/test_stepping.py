@@ -1,12 +1,11 @@
-"""The short way for one row computes what the model computes, and steps aside where somebody watches."""
+"""The short way computes what the model computes, and steps aside where somebody watches."""
 
 import numpy as np
 import pytest
 import torch
 
 from playground.model import GeneralistModel, Stepper, Steps, kernels, preset, tap, warm_up
-from playground.model.one_row import matrix
-from playground.model.stepping import root_gelu
+from playground.model.row_by_row import matrix
 
 TOLERANCE = 1e-5
 
@@ -90,12 +89,6 @@ def test_nothing_is_left_to_compile_after_the_warm_up(model: GeneralistModel):
     for discrete in (False, True):
         stepper.decode(stepper.read(x, cache, [1]), discrete, 3)
     assert compiled() == before and min(before) > 0
-
-
-def test_root_gelu_is_exact():
-    x = torch.linspace(-9, 9, 1000)
-    root = 0.5**0.5
-    torch.testing.assert_close(root_gelu(x * root) * root, torch.nn.functional.gelu(x), atol=1e-6, rtol=1e-5)
 
 
 def test_it_steps_aside_for_taps(model: GeneralistModel):

@@ -1,8 +1,11 @@
-"""One model's weights for the compiled loops of `playground.model.kernels`: a decision in a single world.
+"""One model's weights for the compiled loops of `playground.model.kernels`, and what they compute for some rows.
 
-Shapes: D width, A action tokens.
+Row by row: on one thread up to 64 rows take no longer so than with PyTorch's products of all rows at once.
+
+Shapes: N rows, D width, A action tokens.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -18,8 +21,8 @@ from playground.model.transformer import Block, Cache
 
 
 @dataclass(frozen=True)
-class OneRow:
-    """What `Stepper` computes, for one row; see there."""
+class RowByRow:
+    """What `Stepper` computes with compiled loops; see there."""
 
     trunk: kernels.TrunkWeights
     decoder: kernels.DecoderWeights
@@ -29,14 +32,14 @@ class OneRow:
     bins: int
 
     @classmethod
-    def of(cls, model: GeneralistModel) -> "OneRow":
+    def of(cls, model: GeneralistModel) -> "RowByRow":
         """Made once for each model, from its weights at that time; 8 MB for the preset `small`."""
         if model not in _MADE:
             _MADE[model] = cls._make(model)
         return _MADE[model]
 
     @classmethod
-    def _make(cls, model: GeneralistModel) -> "OneRow":
+    def _make(cls, model: GeneralistModel) -> "RowByRow":
         encoder, decoder, trunk = model.encoder, model.decoder, model.trunk
         assert isinstance(encoder, StepEncoder)
         blocks, tables = cast(list[Block], list(trunk.blocks)), encoder.tables
@@ -81,29 +84,42 @@ class OneRow:
         )
 
     def read_values(self, values: Tensor) -> Tensor:
-        """As `StepEncoder.read_values`: token ids int64 [1, K], none missing -> [1, D]."""
-        return torch.from_numpy(kernels.embed_scalars(values.numpy()[0], self.scalars))[None]
+        """As `StepEncoder.read_values`: token ids int64 [N, K], none missing -> [N, D]."""
+        return torch.from_numpy(np.stack([kernels.embed_scalars(row, self.scalars) for row in values.numpy()]))
 
     def read_grid(self, features: Tensor) -> Tensor:
-        """What `GridEncoder.features` gave for one grid -> [1, D]."""
-        out = np.empty(len(self.grid), np.float32)
-        kernels.product(self.grid, features.numpy()[0], self.grid_bias, out)
-        return torch.from_numpy(out)[None]
+        """What `GridEncoder.features` gave for N grids -> [N, D]."""
+        out = np.empty((len(features), len(self.grid)), np.float32)
+        for row, read in zip(features.numpy(), out, strict=True):
+            kernels.product(self.grid, row, self.grid_bias, read)
+        return torch.from_numpy(out)
 
-    def read(self, x: Tensor, cache: Cache, row: int, position: int, turn: Tensor) -> Tensor:
-        """The trunk's output [1, D] at a position [1, D] behind the `position` ones that a row of the cache holds."""
-        assert position < cache.capacity  # the loops check no bounds
-        h = kernels.read(x.numpy()[0], self.trunk, cache.held.numpy(), row, position, turn.numpy())
-        return torch.from_numpy(h)[None]
+    def read(self, x: Tensor, cache: Cache, rows: Sequence[int], turns: np.ndarray) -> Tensor:
+        """The trunk's outputs [N, D] at a position [N, D] behind what each of N rows of a cache holds.
+
+        Args:
+            x: the positions' inputs.
+            cache: takes their keys and values; its lengths are left alone.
+            rows: which rows.
+            turns: what `rotate` does at each position, as matrices.
+        """
+        positions, held = cache.length.numpy()[rows], cache.held.numpy()
+        assert positions.max() < cache.capacity  # the loops check no bounds
+        read = [
+            kernels.read(one, self.trunk, held, row, position, turns[position])
+            for one, row, position in zip(x.numpy(), rows, positions.tolist(), strict=True)
+        ]
+        return torch.from_numpy(np.stack(read))
 
     def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens int64 [1, A], probabilities float32 [1, A, bins or size], means float32 [1, A], from [1, D]."""
+        """Tokens int64 [N, A], probabilities float32 [N, A, bins or size], means float32 [N, A], from [N, D]."""
         numbers = (self.bins, 1, size, -1, 0.0) if discrete else (0, size, self.bins, REACH, ENOUGH)
-        p, means = kernels.decode(h.numpy()[0], self.decoder, *numbers)
-        return np.rint(means)[None].astype(np.int64), p[None], means[None]
+        decoded = [kernels.decode(row, self.decoder, *numbers) for row in h.numpy()]
+        probabilities, means = (np.stack(part) for part in zip(*decoded, strict=True))
+        return np.rint(means).astype(np.int64), probabilities, means
 
 
-_MADE: WeakKeyDictionary[GeneralistModel, OneRow] = WeakKeyDictionary()
+_MADE: WeakKeyDictionary[GeneralistModel, RowByRow] = WeakKeyDictionary()
 
 
 def matrix(weight: Tensor) -> np.ndarray:
