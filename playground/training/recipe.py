@@ -119,7 +119,7 @@ class Recipe:
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.45), ("dm_control", 0.45), ("classic", 0.14))
     task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
-    restart: float = 0.8
+    restart: float = 0.5
     warmup: int = 100
     weight_decay: float = 0.1
     ema: float = 0.999
