@@ -346,10 +346,10 @@ class MetaWorldEnv(Pullable):
 class ScriptedExpert:
     """Upstream's scripted policy, which reads the whole state and the goal from the environment.
 
-    Where it would get stuck, it is helped. In a few tasks it would when it takes over: there the hand first goes up, and
-    back to where it started. In `_PRESSING` the hand lets go and tries again. A peg that hangs low between the fingers
-    is shown to it a little higher: it would go on to grasp it, and drag it along. (Success in 50 episodes: inserting the
-    peg 0.74 to 1.00, shelf-place 0.86 to 0.96, sweep-into 0.90 to 1.00.)
+    Where it would get stuck, it is helped. In a few tasks it would when it takes over: there the hand first goes up,
+    and back to where it started. In `_PRESSING` the hand lets go and tries again. A peg that hangs low between the
+    fingers is shown to it a little higher: it would go on to grasp it, and drag it along. (Success in 50 episodes:
+    inserting the peg 0.74 to 1.00, shelf-place 0.86 to 0.96, sweep-into 0.90 to 1.00.)
     """
 
     def __init__(self, env: MetaWorldEnv, name: str):

@@ -30,6 +30,21 @@ def test_expert_solves_for_a_given_goal(id: str) -> None:
     assert env.success and env.goal == goal
 
 
+@pytest.mark.parametrize(
+    ("id", "seed"), [("peg-insert-side", 950_008), ("shelf-place", 950_008), ("sweep-into", 950_016)]
+)
+def test_expert_is_helped_where_the_script_gets_stuck(id: str, seed: int) -> None:
+    env = make(f"metaworld/{id}", 64)
+    expert = task(f"metaworld/{id}").make_expert(env)
+    observation, _ = env.reset(seed=seed)
+    expert.reset()
+    for _ in range(300):
+        observation, *_ = env.step(expert.act(observation))
+        if env.success:
+            return
+    raise AssertionError(f"{id}: unsolved after 300 steps")
+
+
 def test_goal_is_not_in_the_observation() -> None:
     env = make("metaworld/reach", 64)
     observation, _ = env.reset(seed=1)
