@@ -24,6 +24,11 @@ FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
 """The first steps of an episode weigh more: there only the prompt tells the goal."""
 
+FROM_START = {"grid": 0.75}
+FROM_START_ELSEWHERE = 0.5
+"""Modality -> share of the sequences that begin where their episode does; half as many in episodes longer than two
+contexts. In a maze, what to do depends on all that was seen so far."""
+
 EARLY = 3
 """Half of the sequences that do not begin at the episode's start begin within so many contexts of it: the swing-up or
 the way to the target is there, and hundreds of steps of balance or rest come after."""
@@ -292,7 +297,8 @@ class Sampler:
                 return Sequence(task, prompt, source, np.zeros(0, np.int64), episode, np.zeros(0))
         length = int(task.length[episode])
         most = self.config.live_steps(task.grid is not None)
-        at_start = rng.random() < (0.5 if length <= 2 * most else 0.25)
+        from_start = FROM_START.get(task.modality, FROM_START_ELSEWHERE)
+        at_start = rng.random() < (from_start if length <= 2 * most else from_start / 2)
         until = length if rng.random() < 0.5 else min(length, EARLY * most)
         history = int(task.history[episode])
         earliest = max(0, history - int(rng.integers(most // 4, most)))
