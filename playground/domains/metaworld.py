@@ -5,8 +5,6 @@ after a change of layout is stale. Here each reset first draws and places the la
 The goal is never observed, whether or not upstream would show it.
 """
 
-import warnings
-from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 
 from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, Interval, NumericFamily, numbers
+from playground.domains.metaworld_experts import ScriptedExpert
 from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.errors import BadValueError
@@ -64,16 +63,6 @@ _HIDDEN_GOAL = (
     "reach reach-wall shelf-place soccer stick-pull stick-push"
 )
 _MAX_DRAWS = 1000
-
-_RETREATING = frozenset(["door-close", "door-open", "handle-pull-side", "pick-place-wall", "push-wall"])
-_RETREAT_STEPS = 60
-
-_PRESSING = frozenset(["shelf-place", "sweep-into"])
-"""There the script can close the fingers above the object, and press on it for ever."""
-_STUCK_STEPS = 5
-_STUCK_WITHIN = 0.004
-_LIFT_STEPS = 15
-"""A hand that is sent down and stays within so many metres for so many steps goes up, open, for as many as these."""
 
 _REACH_HOLD = 40
 """Steps that a demonstration of reaching goes on for: the scripts get slower, and only the rest shows the goal."""
@@ -341,70 +330,6 @@ class MetaWorldEnv(Pullable):
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.lookat[:] = (0.03, 0.66, 0.12)
-
-
-class ScriptedExpert:
-    """Upstream's scripted policy, which reads the whole state and the goal from the environment.
-
-    Where it would get stuck, it is helped. In a few tasks it would when it takes over: there the hand first goes up,
-    and back to where it started. In `_PRESSING` the hand lets go and tries again. A peg that hangs low between the
-    fingers is shown to it a little higher: it would go on to grasp it, and drag it along. (Success in 50 episodes:
-    inserting the peg 0.74 to 1.00, shelf-place 0.86 to 0.96, sweep-into 0.90 to 1.00.)
-    """
-
-    def __init__(self, env: MetaWorldEnv, name: str):
-        from metaworld import policies
-
-        # Upstream warns at nearly every step that its actions need clipping, which is what is done here.
-        warnings.filterwarnings("ignore", message=r"Constant\(s\) may be too high")
-        self._env = env
-        self._name = name
-        known: dict[str, Any] = policies.ENV_POLICY_MAP
-        self._policy = known[f"{name}-v3"]()
-        self._retreat = self._lift = 0
-        self._heights: deque[float] = deque(maxlen=_STUCK_STEPS)
-
-    def reset(self) -> None:
-        self._lift = 0
-        self._heights.clear()
-        self._retreat = _RETREAT_STEPS if self._name in _RETREATING and self._env.steps else 0
-
-    def act(self, observation: Observation) -> Action:
-        if self._retreat:
-            self._retreat -= 1
-            way = self._env.hand_start - self._env.full_observation[:3]
-            if self._retreat > _RETREAT_STEPS // 2 and way[2] > 0.05:
-                way[:2] = 0.0
-            if np.abs(way).max() > 0.03:
-                return np.append(np.clip(10 * way, -1.0, 1.0), -1.0).astype(np.float32)
-            self._retreat = 0
-        if self._lift:
-            self._lift -= 1
-            return np.array([0.0, 0.0, 1.0, -1.0], np.float32)
-        action = np.clip(self._policy.get_action(self._shown()), -1.0, 1.0).astype(np.float32)
-        if self._presses(action):
-            self._lift = _LIFT_STEPS
-            self._heights.clear()
-        return action
-
-    def _shown(self) -> np.ndarray:
-        """What the script sees: hand (3), fingers' opening, object (3) and more."""
-        seen = self._env.full_observation
-        held = seen[3] < 0.4 and np.linalg.norm(seen[:2] - seen[4:6]) < 0.04 and 0.02 < seen[2] - seen[6] < 0.035
-        if self._name == "peg-insert-side" and held:
-            seen = seen.copy()
-            seen[6] = seen[2] - 0.02
-        return seen
-
-    def _presses(self, action: np.ndarray) -> bool:
-        """Whether closed fingers are sent down onto the object, and stay."""
-        if self._name not in _PRESSING:
-            return False
-        seen = self._env.full_observation
-        self._heights.append(float(seen[2]))
-        above = np.linalg.norm(seen[:2] - seen[4:6]) < 0.05 and seen[2] - seen[6] > 0.055
-        stays = len(self._heights) == _STUCK_STEPS and abs(self._heights[-1] - self._heights[0]) < _STUCK_WITHIN
-        return bool(action[2] < -0.5 and seen[3] < 0.45 and above and stays)
 
 
 def _make(size: int, name: str) -> MetaWorldEnv:

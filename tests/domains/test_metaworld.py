@@ -31,7 +31,8 @@ def test_expert_solves_for_a_given_goal(id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("id", "seed"), [("peg-insert-side", 950_008), ("shelf-place", 950_008), ("sweep-into", 950_016)]
+    ("id", "seed"),
+    [("peg-insert-side", 950_008), ("soccer", 950_000), ("shelf-place", 950_008), ("sweep-into", 950_016)],
 )
 def test_expert_is_helped_where_the_script_gets_stuck(id: str, seed: int) -> None:
     env = make(f"metaworld/{id}", 64)

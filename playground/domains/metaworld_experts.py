@@ -1,0 +1,122 @@
+"""Meta-World's experts: upstream's scripted policies, and what they need to be good ones."""
+
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from playground.task import Action, Observation
+
+if TYPE_CHECKING:
+    from playground.domains.metaworld import MetaWorldEnv
+
+_RETREATING = frozenset(["door-close", "door-open", "handle-pull-side", "pick-place-wall", "push-wall"])
+_RETREAT_STEPS = 60
+
+_PRESSING = frozenset(["shelf-place", "sweep-into"])
+"""There the script can close the fingers above the object, and press on it for ever."""
+_STUCK_STEPS = 5
+_STUCK_WITHIN = 0.004
+_LIFT_STEPS = 15
+"""A hand that is sent down and stays within so many metres for so many steps goes up, open, for as many as these."""
+
+_BEHIND = 0.05
+"""How far behind the ball the hand goes down, metres."""
+
+
+class ScriptedExpert:
+    """Upstream's scripted policy, which reads the whole state and the goal from the environment.
+
+    Where it would get stuck, it is helped. In a few tasks it would when it takes over: there the hand first goes up,
+    and back to where it started. In `_PRESSING` the hand lets go and tries again. A peg that hangs low between the
+    fingers is shown to it a little higher: it would go on to grasp it, and drag it along. (Success in 50 episodes:
+    inserting the peg 0.74 to 1.00, shelf-place 0.86 to 0.96, sweep-into 0.90 to 1.00.) In soccer upstream's drives the
+    ball to the side first, and often runs after it: see `_dribble`.
+    """
+
+    def __init__(self, env: "MetaWorldEnv", name: str):
+        from metaworld import policies
+
+        # Upstream warns at nearly every step that its actions need clipping, which is what is done here.
+        warnings.filterwarnings("ignore", message=r"Constant\(s\) may be too high")
+        self._env = env
+        self._name = name
+        known: dict[str, Any] = policies.ENV_POLICY_MAP
+        self._policy = known[f"{name}-v3"]()
+        self._retreat = self._lift = 0
+        self._heights: deque[float] = deque(maxlen=_STUCK_STEPS)
+
+    def reset(self) -> None:
+        self._lift = 0
+        self._heights.clear()
+        self._retreat = _RETREAT_STEPS if self._name in _RETREATING and self._env.steps else 0
+
+    def act(self, observation: Observation) -> Action:
+        if self._retreat:
+            self._retreat -= 1
+            way = self._env.hand_start - self._env.full_observation[:3]
+            if self._retreat > _RETREAT_STEPS // 2 and way[2] > 0.05:
+                way[:2] = 0.0
+            if np.abs(way).max() > 0.03:
+                return np.append(np.clip(10 * way, -1.0, 1.0), -1.0).astype(np.float32)
+            self._retreat = 0
+        if self._lift:
+            self._lift -= 1
+            return np.array([0.0, 0.0, 1.0, -1.0], np.float32)
+        wanted = (
+            _dribble(self._env.full_observation) if self._name == "soccer" else self._policy.get_action(self._shown())
+        )
+        action = np.clip(wanted, -1.0, 1.0).astype(np.float32)
+        if self._presses(action):
+            self._lift = _LIFT_STEPS
+            self._heights.clear()
+        return action
+
+    def _shown(self) -> np.ndarray:
+        """What the script sees: hand (3), fingers' opening, object (3) and more."""
+        seen = self._env.full_observation
+        held = seen[3] < 0.4 and np.linalg.norm(seen[:2] - seen[4:6]) < 0.04 and 0.02 < seen[2] - seen[6] < 0.035
+        if self._name == "peg-insert-side" and held:
+            seen = seen.copy()
+            seen[6] = seen[2] - 0.02
+        return seen
+
+    def _presses(self, action: np.ndarray) -> bool:
+        """Whether closed fingers are sent down onto the object, and stay."""
+        if self._name not in _PRESSING:
+            return False
+        seen = self._env.full_observation
+        self._heights.append(float(seen[2]))
+        above = np.linalg.norm(seen[:2] - seen[4:6]) < 0.05 and seen[2] - seen[6] > 0.055
+        stays = len(self._heights) == _STUCK_STEPS and abs(self._heights[-1] - self._heights[0]) < _STUCK_WITHIN
+        return bool(action[2] < -0.5 and seen[3] < 0.45 and above and stays)
+
+
+def _dribble(seen: np.ndarray) -> np.ndarray:
+    """Soccer: gets behind the ball, over it if need be, and pushes it gently towards the goal; action [4].
+
+    (Success in 50 episodes: 0.94, with upstream's 0.90, in fewer steps.)
+
+    Args:
+        seen: hand (3), opening, ball (3) and more; the goal (3) last.
+    """
+    hand, ball, goal = seen[:3], seen[4:7], seen[-3:]
+    way = goal[:2] - ball[:2]
+    way = way / max(float(np.linalg.norm(way)), 1e-6)
+    offset = hand[:2] - ball[:2]
+    ahead = float(offset @ way)
+    aside = float(np.linalg.norm(offset - ahead * way))
+    behind = ball[:2] - _BEHIND * way
+    away = float(np.linalg.norm(hand[:2] - behind))
+    fastest = 1.0
+    if ahead < -0.01 and aside < 0.015 and hand[2] < 0.06:  # push
+        target, fastest = np.append(ball[:2] + 0.02 * way, 0.03), 0.6
+    elif away < 0.015:  # down
+        target = np.append(behind, 0.03)
+    elif hand[2] < ball[2] + 0.06 and np.linalg.norm(offset) < 0.1 and ahead > -0.7 * _BEHIND:  # up
+        target = np.append(hand[:2], 0.15)
+    else:  # over it
+        target = np.append(behind, 0.13 if ahead > -0.7 * _BEHIND or away > 0.03 else 0.03)
+    motion = 15.0 * (target - hand)
+    return np.append(motion * min(1.0, fastest / max(float(np.abs(motion).max()), 1e-6)), 1.0)
