@@ -16,6 +16,7 @@ _RETREAT_STEPS = 60
 
 _PRESSING = frozenset(["shelf-place", "sweep-into"])
 """There the script can close the fingers above the object, and press on it for ever."""
+
 _STUCK_STEPS = 5
 _STUCK_WITHIN = 0.004
 _LIFT_STEPS = 15
