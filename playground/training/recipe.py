@@ -57,19 +57,18 @@ HARD = (
     ("babyai/PutNextLocal*-hidden", 16.0),
     ("babyai/MoveTwoAcross*", 6.0),
     ("babyai/Unlock*", 3.0),
-    ("babyai/Unlock", 18.0),
+    ("babyai/Unlock", 8.0),
     ("babyai/UnlockPickupDist", 6.0),
     ("babyai/GoToLocalS8N7", 1.5),
     ("babyai/GoToObjDoor", 3.0),
     ("babyai/GoToSeqS5R2", 2.0),
     ("babyai/GoToSeq", 3.0),
     ("babyai/UnblockPickup", 2.0),
-    ("babyai/GoToImpUnlock", 12.0),
+    ("babyai/GoToImpUnlock", 8.0),
     ("babyai/Synth*", 3.0),
     ("babyai/SynthSeq", 10.0),
     ("babyai/MiniBossLevel", 8.0),
-    ("babyai/BossLevel", 28.0),
-    ("babyai/BossLevelNoUnlock", 10.0),
+    ("babyai/BossLevel*", 12.0),
     ("atari/Bowling", 0.25),
     ("atari/Freeway", 0.25),
     ("atari/Breakout", 0.5),
@@ -113,9 +112,9 @@ class Recipe:
     held_out: tuple[str, ...] = HELD_OUT
     preset: str = "small"
     minutes: float = 90.0
-    rows: tuple[tuple[str, float], ...] = (("vector", 7.0), ("grid", 4.0), ("image", 0.6))
+    rows: tuple[tuple[str, float], ...] = (("vector", 8.0), ("grid", 2.5), ("image", 0.6))
     batch_rows: int = 8
-    shares: tuple[tuple[str, float], ...] = (("vector", 0.51), ("grid", 0.39), ("image", 0.10))
+    shares: tuple[tuple[str, float], ...] = (("vector", 0.58), ("grid", 0.31), ("image", 0.11))
     domain_weights: tuple[tuple[str, float], ...] = (("metaworld", 0.45), ("dm_control", 0.45), ("classic", 0.14))
     task_weights: tuple[tuple[str, float], ...] = HARD
     learning_rate: float = 1e-3
