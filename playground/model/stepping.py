@@ -92,7 +92,9 @@ class Stepper:
 
         The cache takes the new keys and values; its lengths are left alone.
         """
-        return self._rows.read(x, cache, rows, self._turns_up_to(int(cache.length.numpy()[rows].max())))
+        if cache.capacity > len(self._turns):
+            self._turns = self._rotations(cache.capacity)
+        return self._rows.read(x, cache, rows, self._turns)
 
     def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """As `GeneralistModel.decode`.
@@ -105,11 +107,6 @@ class Stepper:
             tokens int64 [N, A], probabilities float32 [N, A, bins or size], means float32 [N, A].
         """
         return self._rows.decode(h, discrete, size)
-
-    def _turns_up_to(self, position: int) -> np.ndarray:
-        if position >= len(self._turns):
-            self._turns = self._rotations(2 * position)
-        return self._turns
 
     def _rotations(self, count: int) -> np.ndarray:
         """What `rotate` does at each of `count` positions, as matrices [count, D/H/4, D/H/4]."""
