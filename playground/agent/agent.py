@@ -22,7 +22,7 @@ from playground.agent.reading import (
 )
 from playground.domains.base import DomainEnv
 from playground.events import Decision
-from playground.model import GeneralistModel, Stepper, from_pretrained
+from playground.model import GeneralistModel, ReadText, Stepper, from_pretrained
 from playground.prompt import Prompt
 from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
@@ -55,7 +55,7 @@ class BatchAgent:
         self._words = [""] * batch
         self._context = Context(model, batch, model.config.live_steps(form.grid))
         self._stepper = Stepper(model) if Stepper.fits(model) else None
-        self._texts: dict[str, Tensor] = {}  # vectors [D] of the latest texts
+        self._texts: dict[str, ReadText] = {}  # the latest
         self._prompt_steps = [0] * batch
         self._draws = [np.random.default_rng(row) for row in range(batch)]
 
@@ -120,7 +120,7 @@ class BatchAgent:
 
     def _embed_few(self, stepper: Stepper, observations: Sequence[Observation]) -> Tensor:
         """Observations, [N, D]. A text is read once: a mission stays the same for a whole episode."""
-        config, vectors = self._model.config, None
+        config, read = self._model.config, None
         if self._form.text is not None:
             texts = [str(observation[self._form.text]) for observation in observations]
             known = self._texts
@@ -128,8 +128,8 @@ class BatchAgent:
                 text: known[text] if text in known else stepper.read_text(read_texts([text], config)[0])
                 for text in dict.fromkeys(texts)
             }
-            vectors = torch.stack([self._texts[text] for text in texts])
-        return stepper.embed(text=vectors, **read_numbers(self._form, observations, config))
+            read = [self._texts[text] for text in texts]
+        return stepper.embed(texts=read, **read_numbers(self._form, observations, config))
 
 
 class Agent:

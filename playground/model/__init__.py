@@ -3,7 +3,7 @@
 from playground.model.checkpoint import from_pretrained, read_config, save_pretrained
 from playground.model.config import PRESETS, ModelConfig, preset
 from playground.model.generalist import ASKED, GeneralistModel
-from playground.model.stepping import Stepper, warm_up
+from playground.model.stepping import ReadText, Stepper, warm_up
 from playground.model.steps import Steps
 from playground.model.taps import tap, tap_names
 from playground.model.transformer import Cache
@@ -14,6 +14,7 @@ __all__ = [
     "Cache",
     "GeneralistModel",
     "ModelConfig",
+    "ReadText",
     "Stepper",
     "Steps",
     "from_pretrained",

@@ -27,6 +27,8 @@ class ModelConfig:
         max_values: most scalar tokens in one timestep.
         max_text: most text tokens in one timestep.
         max_actions: most action tokens in one timestep.
+        text_layers: layers that read a text (step).
+        word_heads: attention heads with which cells look for themselves in a text (step); 0: they do not.
     """
 
     layout: str = "step"
@@ -43,15 +45,31 @@ class ModelConfig:
     max_values: int = 160
     max_text: int = 96
     max_actions: int = 32
+    text_layers: int = 1
+    word_heads: int = 0
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise UnknownNameError("layout", self.layout, LAYOUTS)
         for name, value in asdict(self).items():
-            if name != "layout" and (not isinstance(value, int) or value < 1):
-                raise BadValueError(f"model config: {name} is {value!r}; give a whole number of 1 or more")
+            least = 0 if name == "word_heads" else 1
+            if name != "layout" and (not isinstance(value, int) or value < least):
+                raise BadValueError(f"model config: {name} is {value!r}; give a whole number of {least} or more")
         if self.width % (8 * self.heads):
             raise BadValueError(f"model config: width {self.width} is no multiple of 8 x heads {self.heads}")
+        if self.word_heads and self.local_width % self.word_heads:
+            raise BadValueError(
+                f"model config: local_width {self.local_width} is no multiple of word_heads {self.word_heads}"
+            )
+
+    def grown_from(self, other: "ModelConfig") -> bool:
+        """Whether a model of the other configuration becomes one of this by getting parts that change nothing at first.
+
+        How much of an episode the context holds is not part of the weights.
+        """
+        free = ("max_live", "max_live_grid", "text_layers", "word_heads")
+        same = replace(other, **{name: getattr(self, name) for name in free}) == self
+        return same and other.text_layers <= self.text_layers and other.word_heads in (0, self.word_heads)
 
     def live_steps(self, grid: bool) -> int:
         """Most timesteps of the running episode that the context holds, in a world of cells or in another."""
@@ -80,7 +98,7 @@ class ModelConfig:
             raise BadFileError(f"config.json is damaged: {error}") from error
 
 
-_SMALL = ModelConfig()
+_SMALL = ModelConfig(text_layers=3, word_heads=4)
 
 _GATO = replace(_SMALL, layout="flat", action_bins=1024, max_live_grid=_SMALL.max_live)
 """Where a cell is a position of its own, 384 timesteps of them would be over 50,000."""

@@ -1,5 +1,7 @@
 """Tokens to vectors: the encoders of scalars, cells, pictures, text and actions."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -94,8 +96,44 @@ class PatchEncoder(nn.Module):
         return table(((start + inside) / count * POSITION_INTERVALS).long())
 
 
+class TextLayer(nn.Module):
+    """One further layer over the words, bidirectional attention and a feed-forward part; at first it changes nothing.
+
+    So that a trained model can be given more of them.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.heads = config.heads
+        self.norm = nn.LayerNorm(config.width)
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.norm_up = nn.LayerNorm(config.width)
+        self.up = nn.Linear(config.width, 2 * config.width)
+        self.down = nn.Linear(2 * config.width, config.width)
+
+    def forward(self, x: Tensor, absent: Tensor) -> Tensor:
+        """Words [U, L, D] and which are not to be looked at, bool [U, 1, 1, L] -> [U, L, D]."""
+        x = x + self.out(attend_words(self.qkv(self.norm(x)), self.heads, absent))
+        return x + self.down(F.gelu(self.up(self.norm_up(x))))
+
+
+class Texts(NamedTuple):
+    """U texts that were read.
+
+    Attributes:
+        vectors: [U, D], a whole text each.
+        words: [U, L, D].
+        absent: bool [U, L], which words are padding; the first one never is.
+    """
+
+    vectors: Tensor
+    words: Tensor
+    absent: Tensor
+
+
 class TextEncoder(nn.Module):
-    """Words -> one vector: one bidirectional attention layer, then a mean."""
+    """Words -> words in their context, and one vector: layers of bidirectional attention, then a mean."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -104,18 +142,49 @@ class TextEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
+        self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.text_layers - 1))
         self.up = nn.Linear(config.width, config.width)
 
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Embedded words [U, L, D] and which are there, bool [U, L] -> [U, D]; no words give a constant."""
-        U, L, D = x.shape
-        x = x + self.position.weight[:L]
-        q, k, v = self.qkv(self.norm(x)).view(U, L, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        absent = ~present[:, None, None, :] & present.any(1)[:, None, None, None]
-        scores = (q @ k.mT * q.shape[-1] ** -0.5).masked_fill(absent, float("-inf"))
-        x = x + self.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(U, L, D))
+    def forward(self, x: Tensor, present: Tensor) -> Texts:
+        """Embedded words [U, L, D] and which are there, bool [U, L]; no words give a constant vector."""
+        x = x + self.position.weight[: x.shape[1]]
+        absent = torch.cat((~present[:, :1] & present.any(1, keepdim=True), ~present[:, 1:]), dim=1)[:, None, None]
+        x = x + self.out(attend_words(self.qkv(self.norm(x)), self.heads, absent))
+        for layer in self.layers:
+            x = layer(x, absent)
         weights = present.to(x.dtype)[..., None]
-        return (F.gelu(self.up(x)) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        vectors = (F.gelu(self.up(x)) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        return Texts(vectors, x, absent[:, 0, 0])
+
+
+def attend_words(qkv: Tensor, heads: int, absent: Tensor) -> Tensor:
+    """Attention of all words to all that are there: [U, L, 3 D], bool [U, 1, 1, L] -> [U, L, D]."""
+    U, L, _ = qkv.shape
+    q, k, v = qkv.view(U, L, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    scores = (q @ k.mT * q.shape[-1] ** -0.5).masked_fill(absent, float("-inf"))
+    return (scores.softmax(-1) @ v).transpose(1, 2).reshape(U, L, -1)
+
+
+class WordFinder(nn.Module):
+    """Cells look for themselves among the words: what part the yellow key plays, if it plays any; nothing at first."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.local_width
+        self.heads = config.word_heads
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.words = nn.Linear(config.width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, words: Tensor, absent: Tensor) -> Tensor:
+        """Cells [N, H, W, local width], what `words` gave [N, L, 2 local width], bool [N, L] -> as the cells."""
+        N, height, width, channels = x.shape
+        q = self.query(self.norm(x)).view(N, height * width, self.heads, -1).transpose(1, 2)
+        k, v = words.view(N, words.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        scores = (q @ k.mT * q.shape[-1] ** -0.5).masked_fill(absent[:, None, None], float("-inf"))
+        found = (scores.softmax(-1) @ v).transpose(1, 2)
+        return x + self.out(found.reshape(N, height, width, channels))
 
 
 class GridEncoder(nn.Module):
@@ -130,13 +199,22 @@ class GridEncoder(nn.Module):
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.film = nn.Linear(config.width, 2 * width)
+        self.finder = WordFinder(config) if config.word_heads else None
         self.out = nn.Linear(width * config.grid**2, config.width)
 
-    def forward(self, grid: Tensor, text: Tensor) -> Tensor:
-        """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0."""
-        return self.out(self.features(grid, text))
+    def forward(self, grid: Tensor, text: Tensor, words: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Symbols int64 [N, H, W, C] and text vectors [N, D] -> [N, D]; smaller grids are padded with symbol 0.
 
-    def features(self, grid: Tensor, text: Tensor) -> Tensor:
+        Args:
+            words: what `find_in` gave for each of the N, if there are texts.
+        """
+        return self.out(self.features(grid, text, words))
+
+    def find_in(self, texts: Texts) -> tuple[Tensor, Tensor] | None:
+        """What cells find in texts' words, [U, L, 2 local width], and which are absent, bool [U, L]."""
+        return None if self.finder is None else (self.finder.words(texts.words), texts.absent)
+
+    def features(self, grid: Tensor, text: Tensor, words: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """What `out` reads, [N, local width * grid * grid].
 
         Channels stay the last axis in memory: where the two orders meet, a CPU takes twenty times as long.
@@ -146,6 +224,8 @@ class GridEncoder(nn.Module):
         symbols = torch.arange(GRID_SYMBOLS, device=grid.device)
         hot = grid.clamp(max=GRID_SYMBOLS - 1)[..., None] == symbols  # [N, H, W, C, symbols]
         x = self.symbol(hot.flatten(3).to(text.dtype)) + self.cell.permute(1, 2, 0)  # [N, H, W, local width]
+        if self.finder is not None and words is not None:
+            x = self.finder(x, *words)
         scale, shift = self.film(text)[:, None, None].chunk(2, dim=-1)
         x = x + self._convolve(self.conv2, F.gelu(self._convolve(self.conv1, F.gelu(x)) * (1 + scale) + shift))
         return F.gelu(x).permute(0, 3, 1, 2).flatten(1)
@@ -209,14 +289,17 @@ class StepEncoder(nn.Module):
         """[B, S] timesteps -> [B, S, 1, D]."""
         B, S = steps.shape
         x = self.read_values(steps.values.flatten(0, 1)).view(B, S, -1)
+        text, words = torch.zeros_like(x), None
         if steps.text is not None:
             assert steps.text_index is not None
-            text = self.read_texts(steps.text)[steps.text_index]  # [B, S, D]
+            texts = self.read_texts(steps.text)
+            text = texts.vectors[steps.text_index]  # [B, S, D]
             x = x + text
-        else:
-            text = torch.zeros_like(x)
+            if steps.grid is not None and (found := self.grid.find_in(texts)) is not None:
+                index = steps.text_index.flatten()
+                words = found[0][index], found[1][index]
         if steps.grid is not None:
-            x = x + self.grid(steps.grid.flatten(0, 1), text.flatten(0, 1)).view(B, S, -1)
+            x = x + self.grid(steps.grid.flatten(0, 1), text.flatten(0, 1), words).view(B, S, -1)
         if steps.image is not None:
             x = x + self.read_images(steps.image.flatten(0, 1)).view(B, S, -1)
         x = x * steps.show_observation[..., None]
@@ -251,8 +334,8 @@ class StepEncoder(nn.Module):
         mean = sum_rows(x, index.flatten(), P * torch.arange(N, device=index.device)) / P
         return self.image_out(mean)
 
-    def read_texts(self, texts: Tensor) -> Tensor:
-        """Token ids [U, L], 0 pads -> [U, D]."""
+    def read_texts(self, texts: Tensor) -> Texts:
+        """Token ids [U, L], 0 pads."""
         return self.text(self.tables.token(texts), texts > 0)
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model.config import ModelConfig
-from playground.model.embeddings import FlatEncoder, StepEncoder, smooth_rows
+from playground.model.embeddings import FlatEncoder, StepEncoder, TextLayer, WordFinder, smooth_rows
 from playground.model.steps import Steps
 from playground.model.sums import look_up, pad_rows, starts, sum_rows
 from playground.model.transformer import Cache, Trunk
@@ -82,6 +82,12 @@ class GeneralistModel(nn.Module):
         for name, parameter in self.named_parameters():
             if name.endswith(("attention.out.weight", "down.weight")):
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.layers))
+        for module in self.modules():
+            if isinstance(module, TextLayer):
+                nn.init.zeros_(module.out.weight)
+                nn.init.zeros_(module.down.weight)
+            if isinstance(module, WordFinder):
+                nn.init.zeros_(module.out.weight)
 
     @torch.no_grad()
     def _smooth_bins(self) -> None:

@@ -8,11 +8,13 @@ Shapes: N rows, D width, H heads, A action tokens.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from playground.model.embeddings import StepEncoder
 from playground.model.generalist import GeneralistModel
@@ -21,6 +23,14 @@ from playground.model.transformer import Cache, rotate, rotation
 
 POSITIONS = 256
 """Positions whose rotation is tabulated at first."""
+
+
+@dataclass(frozen=True)
+class ReadText:
+    """A text as it is kept while it stays the same: its vector [D], and what cells find in it [L, 2 local width]."""
+
+    vector: Tensor
+    words: Tensor | None
 
 
 class Stepper:
@@ -50,18 +60,24 @@ class Stepper:
         """Whether somebody listens to the model's modules, which this class goes past."""
         return any(self._hooks)
 
-    def read_text(self, ids: Tensor) -> Tensor:
-        """A text's vector [D], from its token ids [L]."""
-        return self._encoder.read_texts(ids[None])[0]
+    def read_text(self, ids: Tensor) -> ReadText:
+        """A text, from its token ids [L], none of them padding unless it is the only one."""
+        texts = self._encoder.read_texts(ids[None])
+        found = self._encoder.grid.find_in(texts)
+        return ReadText(texts.vectors[0], None if found is None else found[0][0])
 
     def embed(
-        self, values: Tensor, text: Tensor | None = None, grid: Tensor | None = None, image: Tensor | None = None
+        self,
+        values: Tensor,
+        texts: Sequence[ReadText] | None = None,
+        grid: Tensor | None = None,
+        image: Tensor | None = None,
     ) -> Tensor:
         """As `StepEncoder.forward`, of one observation a row whose action is hidden.
 
         Args:
             values: token ids of scalars int64 [N, K], none missing.
-            text: what `read_text` gave, [N, D].
+            texts: what `read_text` gave for each row.
             grid: int64 [N, H, W, C].
             image: uint8 [N, H, W, 3].
 
@@ -69,15 +85,26 @@ class Stepper:
             [N, D].
         """
         x = self._rows.read_values(values)
-        if text is not None:
-            x = x + text
+        vectors, words = torch.zeros_like(x), None
+        if texts is not None:
+            vectors = torch.stack([text.vector for text in texts])
+            x = x + vectors
+            words = self._words(texts)
         if grid is not None:
-            features = self._encoder.grid.features(grid, torch.zeros_like(x) if text is None else text)
-            x = x + self._rows.read_grid(features)
+            x = x + self._rows.read_grid(self._encoder.grid.features(grid, vectors, words))
         if image is not None:
             x = x + (self._read_image(image) if len(image) == 1 else self._encoder.read_images(image))
         role, w, bias = self._observed
         return torch.layer_norm(x + role, (self._width,), w, bias)
+
+    @staticmethod
+    def _words(texts: Sequence[ReadText]) -> tuple[Tensor, Tensor] | None:
+        """What `GridEncoder.features` wants of the rows' words, padded to the most of them."""
+        words = [text.words for text in texts if text.words is not None]
+        if not words:
+            return None
+        counts = torch.tensor([len(part) for part in words])
+        return pad_sequence(words, batch_first=True), torch.arange(int(counts.max())) >= counts[:, None]
 
     def _read_image(self, image: Tensor) -> Tensor:
         """As `StepEncoder.read_images`, of one picture [1, H, W, 3]: few patches are not searched for equal ones."""

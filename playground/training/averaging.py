@@ -27,15 +27,16 @@ def average(before: Path, after: Path, share: float, out: Path) -> Path:
 
     Raises:
         BadFileError: a checkpoint is missing or damaged.
-        BadValueError: the two are of different sizes, or the share is none.
+        BadValueError: the two are of different sizes, but for parts that the newer one was given (see
+            `ModelConfig.grown_from`) and keeps; or the share is none.
     """
     if not 0 <= share <= 1:
         raise BadValueError(f"the newer checkpoint's share is {share}; give 0 to 1")
     old, new = from_pretrained(before), from_pretrained(after)
-    weights = new.state_dict()
-    if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in old.state_dict().items()}:
+    weights, known = new.state_dict(), old.state_dict()
+    if not new.config.grown_from(old.config):
         raise BadValueError(f"{before} and {after} hold models of different sizes; give two of one run")
-    new.load_state_dict({k: v * (1 - share) + weights[k] * share for k, v in old.state_dict().items()})
+    new.load_state_dict({k: known[k] * (1 - share) + v * share if k in known else v for k, v in weights.items()})
     earlier, training = read_config(before)[1], read_config(after)[1]
     kept = set(earlier.get("goals_held_out", [])) & set(training.get("goals_held_out", []))
     training["goals_held_out"] = sorted(kept)

@@ -52,7 +52,7 @@ def write_card(folder: Path) -> Path:
         "Behavioural cloning of each task's expert (a script, a planner, a controller, or a policy trained for one "
         "task) in worlds with seeds below 1,000,000; demonstrations and evaluation use other seeds.",
         _families(training.get("goals_held_out", [])),
-        "## Recipe",
+        "## Recipe of the last part of its training",
         _lines({**training.get("recipe", {}), **{k: v for k, v in training.items() if k not in _APART}}),
         "## Scores",
         f"{settings['episodes']} episodes a task in worlds never trained on, prompts `{settings['prompt']}`. Scores "

@@ -52,13 +52,15 @@ class MasterWeights:
     learning rate serves both: Muon's updates are made as large as AdamW's (Liu et al., 2025, arXiv 2502.16982).
 
     Args:
-        model: whose parameters are optimised; `update` writes into them.
+        model: whose parameters are optimised, but for those that require no gradient; `update` writes into them.
         weight_decay: on parameters of two axes or more.
         ema: decay of the moving average.
     """
 
     def __init__(self, model: nn.Module, weight_decay: float, ema: float):
-        named = dict(model.named_parameters())
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self._frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+        self.held = {name: p.detach().float().clone() for name, p in self._frozen.items()}
         inner = [name for name, p in named.items() if name.startswith("trunk.") and p.ndim == 2]
         others = {name: p for name, p in named.items() if name not in inner}
         matrices = {name: p for name, p in others.items() if p.ndim > 1}
@@ -79,8 +81,12 @@ class MasterWeights:
         *flat, decayed, free = self.weights.split(sizes)
         self._parts = [nn.Parameter(part.view(shape)) for part, shape in zip(flat, shapes, strict=True)]
         self._parts += [nn.Parameter(decayed), nn.Parameter(free)]
-        self.optimizers = (
-            torch.optim.Muon(self._parts[:-2], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+        self.optimizers: list[torch.optim.Optimizer] = []
+        if inner:
+            self.optimizers.append(
+                torch.optim.Muon(self._parts[:-2], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            )
+        self.optimizers.append(
             torch.optim.AdamW(
                 [
                     {"params": [self._parts[-2]], "weight_decay": weight_decay},
@@ -88,7 +94,7 @@ class MasterWeights:
                 ],
                 betas=(0.9, 0.98),
                 fused=True,
-            ),
+            )
         )
 
     def take_gradient(self) -> Tensor:
@@ -126,31 +132,47 @@ class MasterWeights:
             p.copy_(weights[offset : offset + p.numel()].view_as(p))
             offset += p.numel()
 
+    @torch.no_grad()
+    def write_average(self, model: nn.Module) -> None:
+        """Copies the moving average, and what is not optimised, into another model on the CPU."""
+        named = dict(model.named_parameters())
+        self.write(self.average.cpu(), [named[name] for name in self.names])
+        for name, value in self.held.items():
+            named[name].copy_(value)
+
     def state(self) -> dict[str, Tensor]:
         """Everything that resuming needs, as tensors."""
         state = {"weights": self.weights, "average": self.average}
+        state |= {f"held.{name}": value for name, value in self.held.items()}
         for i, part in enumerate(self._parts):
             for name, value in self._optimizer(i).state.get(part, {}).items():
                 state[f"optimizer.{i}.{name}"] = value
         return state
 
+    @torch.no_grad()
     def start_from(self, model: nn.Module) -> None:
-        """Takes another model's parameters, which have the same names and shapes, as weights and as their average."""
-        named = dict(model.named_parameters())
-        self.weights.copy_(torch.cat([named[name].detach().float().flatten() for name in self.names]))
+        """Takes another model's parameters as weights and as their average; what it lacks stays as it is."""
+        given = dict(model.named_parameters())
+        parts = self.weights.split([p.numel() for p in self.parameters])
+        for name, part in zip(self.names, parts, strict=True):
+            if name in given:
+                part.copy_(given[name].flatten())
         self.average.copy_(self.weights)
+        self._hold({name: given[name].float() for name in self.held})
         self.write(self.weights)
 
     def fits(self, state: dict[str, Tensor]) -> bool:
         """Whether `state` was saved for such parameters and optimisers."""
         found = {key.split(".")[1] for key in state if key.startswith("optimizer.")}
-        same = "weights" in state and state["weights"].shape == self.weights.shape
+        held = {key.removeprefix("held.") for key in state if key.startswith("held.")}
+        same = "weights" in state and state["weights"].shape == self.weights.shape and held == self.held.keys()
         return same and found in (set(), {str(i) for i in range(len(self._parts))})
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Inverse of `state`, which must fit."""
         self.weights.copy_(state["weights"])
         self.average.copy_(state["average"])
+        self._hold({name: state[f"held.{name}"] for name in self.held})
         for i, part in enumerate(self._parts):
             found: dict[str, Any] = {
                 key.rpartition(".")[2]: value for key, value in state.items() if key.startswith(f"optimizer.{i}.")
@@ -161,5 +183,12 @@ class MasterWeights:
                 }
         self.write(self.weights)
 
+    @torch.no_grad()
+    def _hold(self, values: dict[str, Tensor]) -> None:
+        """Sets the parameters that are not optimised."""
+        for name, parameter in self._frozen.items():
+            self.held[name].copy_(values[name])
+            parameter.copy_(values[name])
+
     def _optimizer(self, part: int) -> torch.optim.Optimizer:
-        return self.optimizers[part >= len(self._parts) - 2]
+        return self.optimizers[-1 if part >= len(self._parts) - 2 else 0]

@@ -1,4 +1,4 @@
-"""How a checkpoint is trained: one frozen dataclass and the two recipes, for two CPU cores and for one GPU."""
+"""How a checkpoint is trained: one frozen dataclass and the recipes: two CPU cores, one GPU, worlds of cells alone."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -75,6 +75,16 @@ HARD = (
 )
 """What earlier checkpoints failed at is drawn more often, what they had learnt early on less; the last fit counts."""
 
+COMPOUND = (
+    ("babyai/BossLevel", 36.0),
+    ("babyai/BossLevelNoUnlock", 10.0),
+    ("babyai/MiniBossLevel", 36.0),
+    ("babyai/SynthSeq", 24.0),
+    ("babyai/MoveTwoAcross*", 22.0),
+    ("babyai/Unlock", 12.0),
+)
+"""What BabyAI's worst levels share: missions of several clauses, one of which is to put something somewhere."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -104,6 +114,7 @@ class Recipe:
         told: modality -> share of the sequences of tasks with hidden goals that are a prompt alone, of which only what
             it asks for is to be told: many fit into a row. Words that were told are a mission in worlds of cells, which
             all its other levels teach to carry out; numbers are only told.
+        parts: globs of the model's parameters that are trained; all others stay as they are.
         model: fields of the preset's configuration that are other.
         compile: whether the trunk is compiled (worth it on a GPU).
     """
@@ -128,6 +139,7 @@ class Recipe:
     asked: float = 0.5
     corrected: float = 0.65
     told: tuple[tuple[str, float], ...] = (("vector", 0.5), ("grid", 0.85))
+    parts: tuple[str, ...] = ("*",)
     model: tuple[tuple[str, Any], ...] = ()
     compile: bool = False
 
@@ -147,6 +159,15 @@ class Recipe:
 
 RECIPES = {
     "cpu": Recipe(),
+    "cells": replace(
+        Recipe(),
+        tasks=("babyai/*",),
+        rows=(("grid", 4.0),),
+        shares=(("grid", 1.0),),
+        task_weights=(*HARD, *COMPOUND),
+        restart=1.0,
+        parts=("encoder.text.*", "encoder.grid.*"),
+    ),
     "gpu": replace(
         Recipe(),
         preset="base",

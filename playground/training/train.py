@@ -125,6 +125,8 @@ def train(
         model = GeneralistModel(config)
     # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
     model = model.to(fabric.device)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(any(fnmatchcase(name, part) for part in recipe.parts))
     masters = MasterWeights(model, recipe.weight_decay, recipe.ema)
     at, learnt, spoilt = Progress(), set[str](), set[str]()
     if resume:
@@ -169,7 +171,8 @@ class _Loop:
         self.fabric, self.model, self.masters, self.sampler = fabric, model, masters, sampler
         self.recipe, self.out, self.seed = recipe, out, seed
         self.tasks = sorted(learnt.union(d.id for d in data))
-        self.goals_held_out = sorted(d.id for d in data if d.goals_held_out and d.id not in spoilt)
+        fresh = {d.id for d in data if d.goals_held_out} - spoilt
+        self.goals_held_out = sorted(fresh | (learnt - spoilt - {d.id for d in data}))
         self.step, self.at = at.step, at
         self.shares = {m: s for m, s in recipe.shares if m in sampler.rows}
         self.started = self.saved = self.reported = time.monotonic()
@@ -257,8 +260,7 @@ class _Loop:
         os.replace(temporary, self.out / STATE)
         with torch.device("cpu"):
             averaged = GeneralistModel(self.model.config)
-        named = dict(averaged.named_parameters())
-        self.masters.write(self.masters.average.cpu(), [named[name] for name in self.masters.names])
+        self.masters.write_average(averaged)
         training = {
             "recipe": asdict(self.recipe),
             "steps": self.step,
@@ -279,9 +281,9 @@ def _earlier(out: Path) -> tuple[set[str], set[str]]:
 
 
 def _load_weights(out: Path, masters: MasterWeights, recipe: Recipe) -> Progress:
-    """Starts the optimisers anew at a checkpoint's weights."""
+    """Starts the optimisers anew at a checkpoint's weights; see `ModelConfig.grown_from`."""
     config, training = read_config(out)
-    if replace(config, max_live=recipe.config.max_live, max_live_grid=recipe.config.max_live_grid) != recipe.config:
+    if not recipe.config.grown_from(config):
         raise BadValueError(f"{out} holds another model than the recipe's; give the recipe that it was trained with")
     step, elapsed = int(training.get("steps", 0)), 60.0 * float(training.get("minutes", 0.0))
     if recipe.minutes * 60.0 <= elapsed:

@@ -9,9 +9,9 @@ from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import PRESETS, GeneralistModel, ModelConfig, Steps, preset, tap, tap_names
 
 PARAMETERS = {
-    "tiny": 162_760,
-    "small": 6_141_312,
-    "base": 34_266_032,
+    "tiny": 180_536,
+    "small": 7_236_864,
+    "base": 38_588_912,
     "gato-79m": 61_934_336,
     "gato-364m": 352_779_008,
     "gato-1b": 1_227_756_288,

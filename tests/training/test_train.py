@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -273,7 +274,7 @@ def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path) -> No
 def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     model, out = GeneralistModel(preset("tiny")), tmp_path / "run"
-    trained = {"steps": 700, "minutes": 3.0, "tasks": ["other/task"]}
+    trained = {"steps": 700, "minutes": 3.0, "tasks": ["other/spoilt", "other/task"], "goals_held_out": ["other/task"]}
     save_pretrained(model, out, trained)
     with pytest.raises(BadValueError, match="trained for 3 minutes already"):
         train(TINY, out, root, "toy/*", resume=True, accelerator="cpu")
@@ -281,13 +282,47 @@ def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Pa
         train(replace(TINY, preset="small"), out, root, "toy/*", minutes=4, resume=True, accelerator="cpu")
     train(replace(TINY, learning_rate=1e-9), out, root, "toy/*", minutes=3.02, resume=True, accelerator="cpu")
     after = read_config(out)[1]
-    assert after["steps"] > 700 and after["minutes"] == 3.0 and "other/task" in after["tasks"]
+    assert after["steps"] > 700 and after["minutes"] == 3.0 and {"other/spoilt", "other/task"} < set(after["tasks"])
+    assert "other/task" in after["goals_held_out"] and "other/spoilt" not in after["goals_held_out"]
     kept = from_pretrained(out)
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(kept.get_parameter(name), parameter.detach().half().float(), atol=1e-5, rtol=1e-3)
     masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
     found = _load_state(out, masters, TINY)
     assert (found.began, found.fresh) == (180.0, 700)
+
+
+def test_a_checkpoint_with_fewer_layers_for_texts_is_given_more(root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    small, out = GeneralistModel(replace(preset("tiny"), text_layers=1, word_heads=0)).eval(), tmp_path / "run"
+    save_pretrained(small, out, {"steps": 700, "minutes": 3.0})
+    train(replace(TINY, learning_rate=1e-9), out, root, "toy/*", minutes=3.02, resume=True, accelerator="cpu")
+    grown = from_pretrained(out)
+    assert grown.config == preset("tiny")
+    words, there = torch.randn(3, 5, small.config.width), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0] * 5]) > 0
+    with torch.no_grad():
+        torch.testing.assert_close(
+            grown.encoder.text(words, there).vectors, small.encoder.text(words, there).vectors, atol=1e-3, rtol=1e-2
+        )
+    fewer = replace(TINY, model=(("text_layers", 1), ("word_heads", 0)))
+    with pytest.raises(BadValueError, match="another model"):
+        (out / "state.safetensors").unlink()
+        train(fewer, out, root, "toy/*", minutes=4, resume=True, accelerator="cpu")
+
+
+@pytest.mark.parametrize("parts", [("head.*", "encoder.grid.*"), ("trunk.*",)])
+def test_parts_that_are_not_trained_stay_as_they_are(root: Path, tmp_path: Path, parts: tuple[str, ...]) -> None:
+    torch.manual_seed(1)
+    out, only = tmp_path / "run", replace(TINY, parts=parts)
+    save_pretrained(GeneralistModel(preset("tiny")), out, {"steps": 700, "minutes": 3.0})
+    before = from_pretrained(out).state_dict()
+    for minutes in (3.05, 3.1):  # from the weights, then from the state
+        train(only, out, root, "toy/*", minutes=minutes, resume=True, accelerator="cpu")
+        after = from_pretrained(out).state_dict()
+        moved = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
+        assert moved and all(any(fnmatchcase(name, part) for part in parts) for name in moved)
+    with pytest.raises(BadFileError, match="other optimisers"):
+        train(TINY, out, root, "toy/*", minutes=4, resume=True, accelerator="cpu")
 
 
 def test_what_is_held_out_is_not_loaded_even_if_it_was_collected(root: Path) -> None:
