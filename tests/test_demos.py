@@ -36,9 +36,9 @@ def test_rollout(demonstrations, checkpoint, capsys):
 
 
 def test_swap(demonstrations, checkpoint, capsys):
-    demo("swap").main(TASK, f"{TASK}#0", f"{OTHER}#1", at=20, checkpoint=str(checkpoint), seed=3)
+    demo("swap").main(TASK, f"{TASK}#0", f"{OTHER}#1", at=10, checkpoint=str(checkpoint), seed=3)
     shown = capsys.readouterr().out
-    assert f"t   20   {TASK}#0" in shown and f"t   40   {OTHER}#1" in shown
+    assert f"t    0   {TASK}#0" in shown and f"t   20   {OTHER}#1" in shown
 
 
 def test_record(demonstrations, checkpoint, tmp_path, capsys):
