@@ -158,7 +158,7 @@ class MasterWeights:
             if name in given:
                 part.copy_(given[name].flatten())
         self.average.copy_(self.weights)
-        self._hold({name: given[name].float() for name in self.held})
+        self._hold({name: given.get(name, value).float() for name, value in self.held.items()})
         self.write(self.weights)
 
     def fits(self, state: dict[str, Tensor]) -> bool:

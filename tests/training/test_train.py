@@ -292,11 +292,20 @@ def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Pa
     assert (found.began, found.fresh) == (180.0, 700)
 
 
-def test_a_checkpoint_with_fewer_layers_for_texts_is_given_more(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts", ["*", "trunk.*"])
+def test_a_checkpoint_with_fewer_layers_for_texts_is_given_more(root: Path, tmp_path: Path, parts: str) -> None:
     torch.manual_seed(1)
     small, out = GeneralistModel(replace(preset("tiny"), text_layers=1, word_heads=0)).eval(), tmp_path / "run"
     save_pretrained(small, out, {"steps": 700, "minutes": 3.0})
-    train(replace(TINY, learning_rate=1e-9), out, root, "toy/*", minutes=3.02, resume=True, accelerator="cpu")
+    train(
+        replace(TINY, learning_rate=1e-9, parts=(parts,)),
+        out,
+        root,
+        "toy/*",
+        minutes=3.02,
+        resume=True,
+        accelerator="cpu",
+    )
     grown = from_pretrained(out)
     assert grown.config == preset("tiny")
     words, there = torch.randn(3, 5, small.config.width), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0] * 5]) > 0
