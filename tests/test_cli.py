@@ -9,6 +9,9 @@ import time
 
 import imageio.v3 as iio
 import pytest
+import torch
+
+from playground.training.recipe import RECIPES
 
 
 def playground(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,6 +49,15 @@ def test_errors_are_one_line_and_exit_code_2(arguments):
     shown = playground(*arguments)
     assert shown.returncode == 2
     assert shown.stderr.startswith("error: ") and shown.stderr.count("\n") == 1, shown.stderr
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_run_on_the_devices_that_they_are_for(recipe, tmp_path):
+    """They get as far as looking for demonstrations; without a GPU one of them says that it wants one."""
+    shown = playground("train", "--recipe", recipe, "--out", str(tmp_path / "out"), "--data", str(tmp_path / "none"))
+    wanting = recipe == "gpu" and not torch.cuda.is_available()
+    assert shown.returncode == 2 and shown.stderr.startswith("error: "), shown.stderr
+    assert ("wants a CUDA device" if wanting else "no demonstrations") in shown.stderr
 
 
 def test_wrong_usage_exits_with_2():

@@ -103,7 +103,7 @@ def train(
     from playground.training.train import train as run
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    accelerator = "cpu" if recipe == "cpu" else "cuda"
+    accelerator = "cuda" if recipe == "gpu" else "cpu"
     run(named(recipe), out, data, tasks, minutes, resume, devices, accelerator, nodes, seed)
     print(f"wrote {out}; watch it: playground web --checkpoint {out}")
 

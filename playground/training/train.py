@@ -106,7 +106,7 @@ def train(
     Raises:
         BadFileError: no data, or nothing to resume from.
         BadValueError: `out` holds a finished or running training and `resume` is not asked for, or its weights are of
-            another model, or have been trained for as many minutes already.
+            another model, or have been trained for as many minutes already; or there is no device of that kind.
     """
     recipe = recipe if minutes is None else replace(recipe, minutes=minutes)
     if tasks is not None:
@@ -115,6 +115,8 @@ def train(
         raise BadFileError(f"{out}: no {STATE} and no checkpoint to resume from; leave out the resume option")
     if not resume and (out / STATE).exists():
         raise BadValueError(f"{out} already holds a training; resume it or give another folder")
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise BadValueError("this recipe wants a CUDA device, and PyTorch finds none; take the recipe cpu")
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision="bf16-true")
     fabric.launch()
     torch.manual_seed(seed)
