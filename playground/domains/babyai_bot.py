@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from playground.domains.babyai import BabyAIEnv
 
-TOGGLE, DONE = 5, 6
+MOVES, TOGGLE, DONE = (0, 1, 2), 5, 6
 """Actions by number: 0 left, 1 right, 2 forward, 3 pick up, 4 drop, 5 toggle, 6 done."""
 
 REPLAN_LIMIT = 50
@@ -27,9 +27,11 @@ REPLAN_LIMIT = 50
 class BotExpert:
     """Upstream's bot: it plans from what it has seen so far, and replans around whatever was executed.
 
-    Three things are added: it takes over in the middle of an episode, it gives up instead of looping for ever, and it
-    solves what upstream's cannot (a key inside a box, an object in hand at the start, doors behind doors). Once it has
-    given up it returns `done` until the next reset: a few layouts cannot be solved, as their key is locked up.
+    Four things are added: it takes over in the middle of an episode, it gives up instead of looping for ever, it
+    solves what upstream's cannot (a key inside a box, an object in hand at the start, doors behind doors, doors that
+    were closed again), and where another drives it plans anew from what that has led to: upstream's would go back and
+    undo it. Once it has given up it returns `done` for as long as nothing else is executed: a few layouts cannot be
+    solved, as their key is locked up.
     """
 
     def __init__(self, env: BabyAIEnv):
@@ -40,6 +42,7 @@ class BotExpert:
         """Forgets what has been seen and planned."""
         self._bot: BabyAIBot | None = None
         self._step = -1  # the environment's step at which the bot last planned
+        self._advised = DONE
         self._given_up = False
 
     def act(self, observation: Observation) -> Action:
@@ -47,21 +50,30 @@ class BotExpert:
         env = self._env
         if env.steps <= self._step:  # another episode
             self.reset()
-        if self._given_up:
+        if self._given_up and env.last_action == DONE:
             return np.asarray(DONE, np.int64)
         action = None
-        if self._bot is not None and self._bot.stack and env.steps == self._step + 1:
+        if self._bot is not None and env.steps == self._step + 1 and self._plan_holds():
             action = _replan(self._bot, env.last_action)
-        if action is None:
-            self._bot = _new_bot(env.upstream, self._bot)
-            action = _replan(self._bot, None)
-        if action is None:
-            self._bot = _new_bot(env.upstream, self._bot)
-            _open_known_door(self._bot)
-            action = _replan(self._bot, None)
+        for prepare in (_trust_plan, _forget_closed_rooms, _open_known_door):
+            if action is None:
+                self._bot = _new_bot(env.upstream, self._bot)
+                prepare(self._bot)
+                action = _replan(self._bot, None)
         self._step = env.steps
         self._given_up = action is None
-        return np.asarray(DONE if action is None else action, np.int64)
+        self._advised = DONE if action is None else action
+        return np.asarray(self._advised, np.int64)
+
+    def _plan_holds(self) -> bool:
+        """Whether what was executed is what the plan said, or another step while it says to walk somewhere."""
+        from minigrid.utils.baby_ai_bot import GoNextToSubgoal
+
+        assert self._bot is not None
+        executed, stack = self._env.last_action, self._bot.stack
+        if not stack or executed == self._advised:
+            return bool(stack)
+        return isinstance(stack[-1], GoNextToSubgoal) and executed in MOVES
 
 
 class _PlanBroken(Exception):
@@ -164,6 +176,24 @@ def _fetch_boxed_key(bot: BabyAIBot, instruction: Any) -> None:
         and box.find_matching_objs(bot.mission)[0]
     ):
         bot.stack += [_OpenBox(), GoNextToSubgoal(bot, box)]
+
+
+def _trust_plan(bot: BabyAIBot) -> None:
+    """Leaves the plan as it is."""
+
+
+def _forget_closed_rooms(bot: BabyAIBot) -> None:
+    """Takes cells that were seen but lie behind closed doors for unseen, so that doors are opened to look for things.
+
+    Upstream's bot never closes one, and finds no way through those that another has closed.
+    """
+    level = bot.mission
+    _, _, reached = bot._breadth_first_search(
+        [(*level.agent_pos, *level.dir_vec)], lambda *_: False, ignore_blockers=True
+    )
+    seen, bot.vis_mask = bot.vis_mask, np.zeros_like(bot.vis_mask)
+    for place in reached:
+        bot.vis_mask[place] = seen[place]
 
 
 def _open_known_door(bot: BabyAIBot) -> None:

@@ -100,6 +100,28 @@ def test_bot_replans_around_disturbances() -> None:
         assert env.success
 
 
+def test_bot_plans_anew_where_another_drives() -> None:
+    """The bot is asked each time while another carries things about and opens and closes doors; then it takes over."""
+    for seed in EVALUATION_SEEDS[:12]:
+        env, expert, observation = start("babyai/MiniBossLevel", seed)
+        rng = np.random.default_rng(seed)
+        level, ended = env.upstream, False
+        while env.steps < 200 and not ended:
+            expert.act(observation)
+            front = level.grid.get(*level.front_pos)
+            kind = "nothing" if front is None else front.type
+            if kind == "door" and rng.random() < 0.5:
+                action = level.actions.toggle
+            elif kind in ("ball", "box", "key") and level.carrying is None and rng.random() < 0.5:
+                action = level.actions.pickup
+            else:
+                action = rng.choice(5, p=(0.13, 0.13, 0.7, 0, 0.04))
+            observation, _, terminated, truncated, _ = env.step(action)
+            ended = terminated or truncated
+        began = env.steps
+        assert ended or (finish(env, expert, observation) > 0 and env.steps < began + 200), seed
+
+
 def test_bot_gives_up_where_the_key_is_locked_up() -> None:
     """Upstream's bot would plan for ever in this layout."""
     env, expert, observation = start("babyai/GoToImpUnlock", 6)
