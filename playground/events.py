@@ -23,6 +23,7 @@ class Decision:
         prompt_steps: timesteps of prompt in the context.
         live_steps: timesteps of the running episode in the context, this one included.
         latency_ms: milliseconds that the decision took.
+        part: what the policy carries out now, where it was told in words: the part that is due of the whole.
     """
 
     action: Action
@@ -31,6 +32,7 @@ class Decision:
     prompt_steps: int = 0
     live_steps: int = 0
     latency_ms: float = 0.0
+    part: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import pytest
 
 from playground import domains
 from playground.agent import asked_by, load_agent
+from playground.agent.missions import parts
 from playground.assets import ASSETS, scores
 from playground.demonstrations import shipped, shipped_counts
 from playground.facade import find_prompt, open_session
@@ -11,6 +12,7 @@ from playground.model import GeneralistModel, read_config
 from playground.prompt import Prompt
 from playground.task import PROMPT_SEEDS
 from playground.training.evaluation import evaluate_model
+from playground.viewing.readouts import readouts
 from playground.web.catalogue import FAVOURITES
 
 LEARNT = read_config(ASSETS / "checkpoint")[1]["tasks"]
@@ -90,3 +92,24 @@ def test_the_page_opens_with_a_world_in_which_a_live_swap_is_followed() -> None:
             if event.t == 320:
                 break
     assert places[100] - places[-1] > 0.15
+
+
+def test_agent_carries_out_missions_one_part_at_a_time() -> None:
+    """It goes on to the next part when the verifier, which it does not hear, has accepted the one before."""
+    switches, solved = [], 0
+    for seed in range(6):
+        with open_session("babyai/GoToSeqS5R2", seed=seed) as session:
+            event, before = session.step(), None
+            whole = parts(str(event.observation["mission"]))
+            while not event.done:
+                event = session.step()
+                shown = readouts(session)
+                assert shown["goal"] == event.observation["mission"]
+                assert event.decision is not None and event.decision.part in whole
+                assert shown["part"] == (None if len(whole) == 1 else event.decision.part)
+                now = whole.index(event.decision.part)
+                if before is not None and now > before:
+                    switches.append(session.env.parts_done()[before])
+                before = now
+            solved += bool(event.success)
+    assert solved >= 5 and len(switches) >= 3 and sum(switches) >= 0.8 * len(switches)

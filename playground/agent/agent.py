@@ -11,6 +11,7 @@ from torch import Tensor
 
 from playground import assets
 from playground.agent.context import Context
+from playground.agent.missions import Progress
 from playground.agent.reading import (
     check_form,
     embed_prompt,
@@ -33,11 +34,18 @@ TEMPERATURE = 0.7
 turn left and right for ever, and the plain distribution slips too often."""
 
 
+TEXTS = 256
+"""Texts that are remembered as they were read: they stay the same for many timesteps."""
+
+
 class BatchAgent:
     """Acts in several worlds of one form at a time; each row has its own prompt and its own live steps.
 
     Where a world's text is empty, the agent tells itself in words what the prompt asks for, and takes these words for
     the text: it has learnt what missions mean from all the worlds that give one.
+
+    Of a text of several parts it reads the one that is due, and goes on to the next when it finds that it is done: an
+    inner monologue (Huang et al. 2022, arXiv 2207.05608). If all seem done and the episode goes on, it begins anew.
 
     Args:
         model: the shared network, in evaluation mode.
@@ -53,9 +61,10 @@ class BatchAgent:
         self._model = model
         self._form = form
         self._words = [""] * batch
+        self._progress = [Progress() for _ in range(batch)]
         self._context = Context(model, batch, model.config.live_steps(form.grid))
         self._stepper = Stepper(model) if Stepper.fits(model) else None
-        self._texts: dict[str, ReadText] = {}  # the latest
+        self._read_text = lru_cache(maxsize=TEXTS)(self._read_text_anew)
         self._prompt_steps = [0] * batch
         self._draws = [np.random.default_rng(row) for row in range(batch)]
 
@@ -76,25 +85,28 @@ class BatchAgent:
         """Forgets the live steps of rows; their prompts stay. The same worlds then get the same choices again."""
         self._context.reset(rows)
         for row in rows:
+            self._progress[row] = Progress()
             self._draws[row] = np.random.default_rng(row)
 
     @torch.inference_mode()
     def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
         """Proposes an action for each of N rows. Actions are not part of the context, so there is no commit."""
         began = perf_counter()
-        if (text := self._form.text) is not None:
-            observations = [
-                o if o[text] else o | {text: self._words[row]} for o, row in zip(observations, rows, strict=True)
-            ]
         action = self._form.action
         discrete = action.kind == "discrete"
-        if self._stepper is not None and not self._stepper.watched:
-            x = self._embed_few(self._stepper, observations)
-            h = self._context.extend(x[:, None], rows)[:, 0]
-            tokens, probabilities, means = self._stepper.decode(h, discrete, action.size)
+        h = self._read(observations, rows)
+        crossed, joined = 0, list(range(len(rows)))
+        while joined := [n for n in joined if crossed < len(self._progress[rows[n]].parts) - 1]:
+            done = self._done(h[joined, -1], [rows[n] for n in joined])
+            joined = [n for n, is_done in zip(joined, done, strict=True) if is_done]
+            for n in joined:
+                self._progress[rows[n]].cross_off()
+            if joined:
+                h[joined] = self._read([observations[n] for n in joined], [rows[n] for n in joined])
+            crossed += 1
+        if self._fast is not None:
+            tokens, probabilities, means = self._fast.decode(h[:, 0], discrete, action.size)
         else:
-            steps = read_observations(self._form, observations, self._model.config).to(self._model.device)
-            h = self._context.extend(self._model.embed(steps)[:, 0], rows)
             tokens, probabilities, means = (t.cpu().numpy() for t in self._model.decode(h, discrete, action.size))
         if discrete:
             sharpened = probabilities[:, 0].astype(np.float64) ** (1 / TEMPERATURE)
@@ -114,22 +126,42 @@ class BatchAgent:
                 self._prompt_steps[row],
                 live_steps[row],
                 latency_ms,
+                self._progress[row].parts[self._progress[row].due],
             )
             for n, row in enumerate(rows)
         ]
 
+    @property
+    def _fast(self) -> Stepper | None:
+        """The shorter way, unless somebody listens to the modules, which it goes past."""
+        return None if self._stepper is None or self._stepper.watched else self._stepper
+
+    def _read(self, observations: Sequence[Observation], rows: Sequence[int]) -> Tensor:
+        """One more live step of N rows -> the trunk's outputs, [N, T, D]."""
+        if (text := self._form.text) is not None:
+            observations = [
+                o | {text: self._progress[row].read(str(o[text]) or self._words[row])}
+                for o, row in zip(observations, rows, strict=True)
+            ]
+        if self._fast is not None:
+            return self._context.extend(self._embed_few(self._fast, observations)[:, None], rows)
+        steps = read_observations(self._form, observations, self._model.config).to(self._model.device)
+        return self._context.extend(self._model.embed(steps)[:, 0], rows)
+
+    def _done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
+        """Whether the part that is due is done, of N rows with the trunk's outputs [N, D]."""
+        done: list[bool] = (self._model.done_reader(h) > 0).tolist()
+        return done
+
+    def _read_text_anew(self, text: str) -> ReadText:
+        assert self._stepper is not None
+        return self._stepper.read_text(read_texts([text], self._model.config)[0])
+
     def _embed_few(self, stepper: Stepper, observations: Sequence[Observation]) -> Tensor:
-        """Observations, [N, D]. A text is read once: a mission stays the same for a whole episode."""
-        config, read = self._model.config, None
-        if self._form.text is not None:
-            texts = [str(observation[self._form.text]) for observation in observations]
-            known = self._texts
-            self._texts = {
-                text: known[text] if text in known else stepper.read_text(read_texts([text], config)[0])
-                for text in dict.fromkeys(texts)
-            }
-            read = [self._texts[text] for text in texts]
-        return stepper.embed(texts=read, **read_numbers(self._form, observations, config))
+        """Observations, [N, D]."""
+        key = self._form.text
+        read = None if key is None else [self._read_text(str(observation[key])) for observation in observations]
+        return stepper.embed(texts=read, **read_numbers(self._form, observations, self._model.config))
 
 
 class Agent:

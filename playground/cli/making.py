@@ -146,6 +146,21 @@ def evaluate(
 
 
 @commands.command()
+def learn_done(
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint folder; it is changed in place.")],
+    out: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes that the agent plays.")] = 1600,
+    workers: WorkersOption = None,
+) -> None:
+    """Learn to tell when a part of a mission is done, so that the agent goes on to the next; adds to the checkpoint."""
+    from playground.demonstrations.pool import parse_workers
+    from playground.training.done import learn_done as run
+
+    recall, precision = run(checkpoint, episodes, out, parse_workers(workers))
+    print(f"of what was done {recall:.3f} is told; of what is told {precision:.3f} was done")
+
+
+@commands.command()
 def calibrate(
     checkpoint: CheckpointOption = None,
     data: Annotated[

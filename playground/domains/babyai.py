@@ -200,6 +200,10 @@ class BabyAIEnv(DomainEnv):
         verb = self.upstream.mission.split()[0]
         return next((deed for deed in reversed(self.done) if deed.startswith(verb)), None)
 
+    def parts_done(self) -> list[bool]:
+        """Which parts of the mission upstream's verifier has accepted, in the order in which they are due."""
+        return _accepted(self.upstream.instrs, self.success)
+
     def _note(self) -> None:
         """Adds what the last action has done to `done`."""
         level, held = self.upstream, self._holding
@@ -246,6 +250,19 @@ class BabyAIEnv(DomainEnv):
             "grid": upstream["image"],  # upstream encodes a new array each time
             "mission": "" if self._hide_mission else upstream["mission"],
         }
+
+
+def _accepted(instruction: Any, whole: bool) -> list[bool]:
+    """`BabyAIEnv.parts_done` of one instruction; `whole`: whether all of it is."""
+    from minigrid.envs.babyai.core.verifier import AfterInstr, SeqInstr
+
+    if not isinstance(instruction, SeqInstr):
+        return [whole]
+    accepted = []
+    for half in "ba" if isinstance(instruction, AfterInstr) else "ab":
+        half_done = whole or getattr(instruction, f"{half}_done") == "success"
+        accepted += _accepted(getattr(instruction, f"instr_{half}"), half_done)
+    return accepted
 
 
 def _name(thing: WorldObj) -> str:

@@ -2,7 +2,7 @@
 
 from playground.model.checkpoint import from_pretrained, read_config, save_pretrained
 from playground.model.config import PRESETS, ModelConfig, preset
-from playground.model.generalist import ASKED, GeneralistModel
+from playground.model.generalist import ASKED, DoneReader, GeneralistModel
 from playground.model.stepping import ReadText, Stepper, warm_up
 from playground.model.steps import Steps
 from playground.model.taps import tap, tap_names
@@ -12,6 +12,7 @@ __all__ = [
     "ASKED",
     "PRESETS",
     "Cache",
+    "DoneReader",
     "GeneralistModel",
     "ModelConfig",
     "ReadText",

@@ -23,6 +23,9 @@ ENOUGH = 0.6
 """A distribution over bins has one mode if this share of it lies within `REACH` bins of the most likely one."""
 
 
+UNSURE = 5.0
+"""Logit against being done of a model that has not learnt to tell."""
+
 ASKED = 24
 """Tokens that tell what a prompt asks for, the padding that ends them included, at most."""
 
@@ -44,6 +47,24 @@ class PromptReader(nn.Module):
     def forward(self, h: Tensor, table: Tensor) -> Tensor:
         """[N, D] and the embeddings of tokens [V, D] -> logits [N, ASKED, V]."""
         return self.out(F.gelu(self.vector(h)[:, None] + self.place.weight)) @ table.T
+
+
+class DoneReader(nn.Module):
+    """Tells from the trunk's output at a live timestep whether what the text asks for is done; untrained: never.
+
+    The agent carries out missions of several parts one at a time (`BatchAgent`); this is what tells it to go on.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.hidden = nn.Linear(config.width, config.width)
+        self.out = nn.Linear(config.width, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.constant_(self.out.bias, -UNSURE)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """[N, D] -> logits [N]."""
+        return self.out(F.gelu(self.hidden(h)))[:, 0]
 
 
 class LocalDecoder(nn.Module):
@@ -88,6 +109,7 @@ class GeneralistModel(nn.Module):
                 nn.init.zeros_(module.down.weight)
             if isinstance(module, WordFinder):
                 nn.init.zeros_(module.out.weight)
+        self.done_reader = DoneReader(config).requires_grad_(False)  # learnt apart, `playground learn-done`
 
     @torch.no_grad()
     def _smooth_bins(self) -> None:

@@ -128,7 +128,8 @@ def train(
     # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
     model = model.to(fabric.device)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(any(fnmatchcase(name, part) for part in recipe.parts))
+        chosen = any(fnmatchcase(name, part) for part in recipe.parts)
+        parameter.requires_grad_(parameter.requires_grad and chosen)
     masters = MasterWeights(model, recipe.weight_decay, recipe.ema)
     at, learnt, spoilt = Progress(), set[str](), set[str]()
     if resume:

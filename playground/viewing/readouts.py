@@ -34,7 +34,8 @@ def readouts(session: Session) -> dict[str, Any]:
         "reward": round(event.reward, 4),
         "score": normalise(result, assets.scores().get(task.id)),
         "success": event.success,
-        "goal": readable(event.goal),
+        "goal": readable(event.goal) or _told(event),
+        "part": None if decision is None or decision.part == _told(event) else decision.part or None,
         "achieved": readable(achieved),
         "distance": distance(event.goal, achieved),
         "seed": event.seed - EVALUATION_SEEDS.start,
@@ -47,6 +48,11 @@ def readouts(session: Session) -> dict[str, Any]:
         "prompt_steps": None if decision is None else decision.prompt_steps,
         "live_steps": None if decision is None else decision.live_steps,
     }
+
+
+def _told(event: StepEvent) -> str | None:
+    """What the world tells in words, None if nothing."""
+    return next((part for part in event.observation.values() if isinstance(part, str) and part), None)
 
 
 def rates(ticks: deque[tuple[float, bool]], fps: float) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import PRESETS, GeneralistModel, ModelConfig, Steps, preset, tap, tap_names
 
 PARAMETERS = {
-    "tiny": 180_536,
-    "small": 7_236_864,
-    "base": 38_588_912,
-    "gato-79m": 61_934_336,
-    "gato-364m": 352_779_008,
-    "gato-1b": 1_227_756_288,
+    "tiny": 181_625,
+    "small": 7_302_913,
+    "base": 38_852_081,
+    "gato-79m": 62_525_697,
+    "gato-364m": 355_141_377,
+    "gato-1b": 1_231_954_689,
 }
 
 

@@ -369,9 +369,9 @@ def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tm
         train(TINY, out, root, "toy/*", minutes=1, resume=True, accelerator="cpu")
     assert (out / "model.safetensors").read_bytes() == weights
     masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
-    assert masters.fits({"weights": masters.weights}) and not masters.fits({"weights": masters.weights[1:]})
-    only_one = {
-        "weights": masters.weights,
+    state = masters.state()
+    assert masters.fits(state) and not masters.fits(state | {"weights": masters.weights[1:]})
+    only_one = state | {
         "optimizer.0.exp_avg": masters.weights,
         "optimizer.1.exp_avg": masters.weights,
     }
