@@ -1,6 +1,7 @@
 """What stands beside the live view: the prompt's demonstration, numbers, and the action as bars."""
 
 from io import BytesIO
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from playground.viewing.reel import Reel
 from playground.window.pen import LINE, PANEL, Pen, fitting
 from playground.window.player import Player
 from playground.window.view import View
+
+CHARACTERS = (32, 12)
+"""Of a readout's line, alone and where two prompts differ."""
 
 ROW, BAR_ROW = 19, 16
 """Heights of a readout and of an action's bar, in units of the pen."""
@@ -111,7 +115,8 @@ class Column:
             if strange := view.thoughts.strangeness(view):
                 column["strangeness"] = strange
         names = dict.fromkeys(name for column in columns for name in column)
-        return [(name, [column.get(name, "–") for column in columns]) for name in names]
+        rows = [(name, [column.get(name, "–") for column in columns]) for name in names]
+        return [row for name, values in rows for row in _wrapped(name, values)]
 
     def _shown(self, view: View) -> dict[str, Any]:
         return readouts(view.session) | rates(view.ticks, self.player.fps) if view.event is not None else {}
@@ -166,6 +171,13 @@ class Column:
 
 def prompt_label(name: str) -> str:
     return "none" if name == NO_PROMPT else name
+
+
+def _wrapped(name: str, values: list[str]) -> list[tuple[str, list[str]]]:
+    """A row as so many as its longest text takes: missions have up to forty words."""
+    texts = [wrap(value, CHARACTERS[len(set(values)) > 1]) for value in values]
+    count = max(map(len, texts))
+    return [(name if n == 0 else "", [text[n] if n < len(text) else "" for text in texts]) for n in range(count)]
 
 
 def _lines(shown: dict[str, Any], speed: float) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pygame
 import pytest
 
 from playground.demonstrations import find_demonstration
+from playground.window.column import _wrapped
 from tests.conftest import TASK
 
 
@@ -132,3 +133,11 @@ def test_the_mouse_pulls_a_body_and_such_an_episode_cannot_be_taken_back(open_wi
     assert person.event.t == 1 and "cannot be taken back" in person.player.message
     person.press(pygame.K_r)
     assert not person.player.view.touched
+
+
+def test_long_missions_take_several_lines() -> None:
+    mission = "put the purple key in front of you next to the grey box and pick up a box"
+    rows = _wrapped("goal", [mission])
+    assert [name for name, _ in rows] == ["goal", *[""] * (len(rows) - 1)] and len(rows) == 3
+    assert " ".join(text for _, (text,) in rows) == mission and all(len(text) <= 32 for _, (text,) in rows)
+    assert _wrapped("now", ["open a door", "go to a key in a room"])[1:] == [("", ["", "in a room"])]
