@@ -87,13 +87,16 @@ AMOUNTS: tuple[tuple[str, Amount], ...] = (
 )
 """Glob of task ids -> amount; the first that fits counts."""
 
+HIDDEN_GOALS = 500
+"""Goals of a task that hides them, at least: 100 are learnt by heart, and then new ones are read worse than before."""
+
 
 def default_amount(task: Task) -> Amount:
     """How much of a task is collected unless one asks for another amount."""
     amount = next(amount for pattern, amount in AMOUNTS if fnmatchcase(task.id, pattern))
     if task.hidden_goal and amount.episodes_per_goal == 1:
-        amount = replace(amount, goals=300, episodes_per_goal=2, max_steps=200, shard_episodes=100, filtered=False)
-    return amount
+        amount = replace(amount, episodes_per_goal=2, max_steps=200, shard_episodes=100, filtered=False)
+    return replace(amount, goals=max(amount.goals, HIDDEN_GOALS)) if task.hidden_goal else amount
 
 
 @dataclass(frozen=True)
