@@ -3,6 +3,7 @@
 A sequence's prompt always comes from *another* episode of the same goal: from its own, a model learns to copy.
 """
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -46,6 +47,10 @@ UNSTRIDDEN = 0.75
 
 LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
+
+KEPT_BACK = 25
+"""One goal in so many is not trained on, of tasks that show twice as many or more: whether prompts are read or known by
+heart, the loss on goals that are trained on does not say."""
 
 TEXTS = 8
 """Number and length of a batch's texts are rounded up to a multiple of this: few shapes, see `cloning.ROWS`."""
@@ -94,6 +99,18 @@ class TaskData:
     corrections: np.ndarray
     hidden_goal: bool
     goals_held_out: bool
+
+    def keep_back(self) -> tuple["TaskData", "TaskData | None"]:
+        """Without some of its goals, and these alone; the same ones every time (see `KEPT_BACK`)."""
+        if len(np.unique(self.asked, axis=0)) < 2 * KEPT_BACK:
+            return self, None
+        back = np.array([zlib.crc32(goal.tobytes()) % KEPT_BACK == 0 for goal in self.asked])
+        shown, corrected = self.demonstrations, self.corrections
+        rest, kept = (
+            replace(self, demonstrations=shown[part[shown]], corrections=corrected[part[corrected]])
+            for part in (~back, back)
+        )
+        return rest, kept if len(kept.demonstrations) else None
 
     @property
     def modality(self) -> str:

@@ -21,13 +21,16 @@ from safetensors.torch import load_file, save_file
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, from_pretrained, read_config, save_pretrained
-from playground.training.batches import Sampler, TaskData
+from playground.training.batches import Batch, Sampler, TaskData
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import Recipe
 
 STATE = "state.safetensors"
 SAVE_SECONDS = 120.0
 REPORT_SECONDS = 10.0
+PROBE_ROWS = 4
+"""Rows of prompts alone in each modality, of goals that are trained on and as many of others, that are told at every
+report."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,9 @@ def train(
     fabric.launch()
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
-    loaded = load_data(data or default_root(), recipe)
     config = recipe.config
+    parted = [task.keep_back() for task in load_data(data or default_root(), recipe)]
+    loaded = [task for task, _ in parted]
     with fabric.init_module():
         model = GeneralistModel(config)
     # Weights are drawn in float32 and rounded once: the masters start from what the network really holds.
@@ -150,8 +154,21 @@ def train(
         dict(recipe.told),
     )
     out.mkdir(parents=True, exist_ok=True)
-    _Loop(fabric, model, masters, sampler, recipe, out, seed, at, loaded, learnt, spoilt).run()
+    pairs = [(task, kept) for task, kept in parted if kept is not None]
+    probes = {
+        "told": _probe([task for task, _ in pairs], recipe),
+        "told_unseen": _probe([kept for _, kept in pairs], recipe),
+    }
+    _Loop(fabric, model, masters, sampler, recipe, out, seed, at, loaded, learnt, spoilt, probes).run()
     return out
+
+
+def _probe(tasks: list[TaskData], recipe: Recipe) -> list[Batch]:
+    """Prompts alone, always the same ones, of which what they ask for is to be told."""
+    rows = {modality: float(PROBE_ROWS) for modality, _ in recipe.rows}
+    told = {modality: 1.0 for modality in rows}
+    draw = Sampler(tasks, recipe.config, rows, PROBE_ROWS, {}, {}, 1.0, recipe.from_end, 0.0, told)
+    return [batch for _, batch in draw.step(np.random.default_rng(0))]
 
 
 class _Loop:
@@ -170,9 +187,10 @@ class _Loop:
         data: list[TaskData],
         learnt: set[str],
         spoilt: set[str],
+        probes: dict[str, list[Batch]],
     ):
         self.fabric, self.model, self.masters, self.sampler = fabric, model, masters, sampler
-        self.recipe, self.out, self.seed = recipe, out, seed
+        self.recipe, self.out, self.seed, self.probes = recipe, out, seed, probes
         self.tasks = sorted(learnt.union(d.id for d in data))
         fresh = {d.id for d in data if d.goals_held_out} - spoilt
         self.goals_held_out = sorted(fresh | (learnt - spoilt - {d.id for d in data}))
@@ -207,6 +225,7 @@ class _Loop:
                 if now - self.reported > REPORT_SECONDS:
                     rate = positions / (now - self.reported)
                     means = {modality: round(float(np.mean(values)), 4) for modality, values in window.items()}
+                    means |= self._told()
                     bar.update(round(min(self.elapsed, total)) - bar.n)
                     bar.set_postfix(step=self.step, timesteps_per_s=round(rate), padding=f"{padded:.0%}", **means)
                     self._log(
@@ -245,6 +264,16 @@ class _Loop:
         self.masters.update(gradient, rate, self.recipe.clip, self.step)
         self.step += 1
         return losses, read, 1 - read / padded
+
+    @torch.no_grad()
+    def _told(self) -> dict[str, float]:
+        """The loss of telling what prompts ask for, of goals that are trained on and of others."""
+        losses = {}
+        for name, batches in self.probes.items():
+            missed = [(cloning_loss(self.model, batch.to(self.fabric.device))[1].item(), batch) for batch in batches]
+            if missed:
+                losses[name] = round(sum(loss for loss, _ in missed) / sum(len(batch.asked) for _, batch in missed), 4)
+        return losses
 
     def _log(self, row: dict[str, float]) -> None:
         if self.fabric.global_rank == 0:

@@ -340,6 +340,31 @@ def test_what_is_held_out_is_not_loaded_even_if_it_was_collected(root: Path) -> 
     assert {"atari/Boxing", "babyai/PickupDist-hidden"} <= set(RECIPES["cpu"].held_out) & set(RECIPES["gpu"].held_out)
 
 
+def test_goals_kept_back_are_told_but_not_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = ToyEnv(discrete=False)
+    goals = [(x, y) for x in np.linspace(-0.9, 0.9, 12) for y in np.linspace(-0.9, 0.9, 12)]
+    episodes = [
+        replace(rollout(toy_task(False), env, ToyExpert(env), seed=seed, goal=goal), task="toy/point")
+        for goal in goals
+        for seed in range(2)
+    ]
+    write_shard(tmp_path / "toy/point/000000", episodes, grouped=True, planned=len(episodes))
+    task = TaskData.load(PackedTask.open(tmp_path, "toy/point"), preset("tiny"))
+    rest, back = task.keep_back()
+    assert back is not None and 0 < len(back.demonstrations) < 0.15 * len(episodes)
+    assert len(rest.demonstrations) + len(back.demonstrations) == len(episodes)
+    told = [{tuple(part.asked[i]) for i in part.demonstrations} for part in (rest, back)]
+    assert not told[0] & told[1]
+    monkeypatch.setattr("playground.training.train.REPORT_SECONDS", 0.0)
+    train(TINY, tmp_path / "run", tmp_path, "toy/*", accelerator="cpu")
+    row = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    assert row["told"] > 0 and row["told_unseen"] > 0 and row["told"] != row["told_unseen"]
+
+
+def test_few_goals_are_all_trained_on(data: list[TaskData]) -> None:
+    assert all(task.keep_back() == (task, None) for task in data)
+
+
 def test_the_learning_rate_falls_anew_only_in_a_run_that_was_given_more_minutes(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(TINY, out, root, "toy/*", accelerator="cpu")
