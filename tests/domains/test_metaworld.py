@@ -46,6 +46,30 @@ def test_expert_is_helped_where_the_script_gets_stuck(id: str, seed: int) -> Non
     raise AssertionError(f"{id}: unsolved after 300 steps")
 
 
+@pytest.mark.parametrize("first", ["reach-wall", "pick-place-wall", "push-wall"])
+@pytest.mark.parametrize("second", ["pick-place-wall", "push-wall"])
+def test_expert_takes_over_beyond_the_wall(first: str, second: str) -> None:
+    goals = {"reach-wall": (0.02, 0.85, 0.21), "pick-place-wall": (0.03, 0.85, 0.27), "push-wall": (-0.03, 0.85, 0.015)}
+    env, other = make(f"metaworld/{first}", 64), make(f"metaworld/{second}", 64)
+    observation, _ = env.reset(seed=3, options={"goal": goals[first]})
+    expert = task(f"metaworld/{first}").make_expert(env)
+    expert.reset()
+    while not env.success:
+        observation, *_ = env.step(expert.act(observation))
+    observation = other.enter(env, (0.04, 0.9, 0.08) if second == "pick-place-wall" else (0.04, 0.88, 0.015))
+    expert = task(f"metaworld/{second}").make_expert(other)
+    expert.reset()
+    carried = first == second == "pick-place-wall"
+    for _ in range(200):
+        observation, *_ = other.step(expert.act(observation))
+        assert not carried or other.full_observation[6] > 0.03, "the expert has let the puck fall"
+        if other.success:
+            break
+    assert other.success
+    env.close()
+    other.close()
+
+
 def test_goal_is_not_in_the_observation() -> None:
     env = make("metaworld/reach", 64)
     observation, _ = env.reset(seed=1)
