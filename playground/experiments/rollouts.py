@@ -52,7 +52,8 @@ class Record:
         steps: actions executed.
         did_world: whether the world's task was done (in the first phase, if there are two).
         did_prompt: whether the witness's task was done (in the last phase); None without a witness that
-            counts.
+            counts, and where it was being done before the swap: the reacher that stays in the small target is in
+            the large one.
         swapped_at: step of the swap, if any.
     """
 
@@ -178,6 +179,7 @@ class _Running:
     steps: int = 0
     swapped_at: int | None = None
     did_world: bool = False
+    settled: bool = False
     over: bool = False
 
 
@@ -221,16 +223,17 @@ def play(
             if trial.swapped and now.swapped_at is None:
                 if watches[row].done or now.steps >= limit // 2 or now.over:
                     now.did_world, now.swapped_at = watches[row].done, now.steps
+                    now.settled = _by_rewards(watches[row], witnesses[row]) and witnesses[row].watch.done
                     witnesses[row].watch.restart(witnesses[row].env)
                     actors.swap(row, trial.second)
                 continue
             if not trial.swapped:
                 now.did_world = watches[row].done
-            judge = witnesses[row] if witnesses and trial.judged else None
+            judge = witnesses[row] if witnesses and trial.judged and not now.settled else None
             if _finished(now, watches[row], judge, limit):
                 del running[row]
                 score = float(env.success) if task.has_success else now.total
-                followed = None if judge is None else _followed(watches[row], judge)
+                followed = None if judge is None else _followed(watches[row], judge, trial.swapped)
                 records[now.number] = Record(score, now.steps, now.did_world, followed, now.swapped_at)
 
 
@@ -256,11 +259,18 @@ def _finished(now: _Running, watch: Watch, witness: Witness | None, limit: int) 
     return witness.ended or (witness.watch.task.has_success and witness.watch.done)
 
 
-def _followed(watch: Watch, witness: Witness) -> bool:
-    """Whether the witness's task is what was done; where no success is defined, rather than the world's."""
-    if witness.watch.task.has_success or watch.task.has_success:
-        return witness.watch.done
-    return witness.watch.done and witness.watch.share > watch.share
+def _by_rewards(watch: Watch, witness: Witness) -> bool:
+    """Whether neither task defines success: then one behaviour may do both of them."""
+    return not (witness.watch.task.has_success or watch.task.has_success)
+
+
+def _followed(watch: Watch, witness: Witness, swapped: bool) -> bool:
+    """Whether the witness's task is what was done; where one behaviour may do both, rather than the world's.
+
+    After a swap that has been seen already: what the world's prompt brought about did not do the witness's task.
+    """
+    rather = swapped or not _by_rewards(watch, witness) or witness.watch.share > watch.share
+    return witness.watch.done and rather
 
 
 def still(env: DomainEnv) -> Action:

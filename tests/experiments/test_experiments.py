@@ -61,6 +61,14 @@ def test_prompt_of_what_is_done_already_cannot_be_followed():
     assert found["following_wrong_random"] is None and found["world_done_wrong_random"] == 0
 
 
+def test_swap_to_what_is_being_done_already_cannot_be_followed():
+    """Whoever holds the small target holds the large one; the other way round there is something to do."""
+    records = prompt_swap._work(prompt_swap.Job("dm_control/reacher", "swapped_midway", "expert", 4, 0, None))
+    found = {(r["world"], r["prompt"]): r["did_prompt"] for r in records}
+    easy, hard = "dm_control/reacher-easy", "dm_control/reacher-hard"
+    assert found == {(hard, easy): None, (easy, hard): True}
+
+
 def test_a_prompt_does_not_diverge_from_itself():
     task = domains.task("classic/CartPole-hidden")
     prompt = named_prompt(f"{task.id}#0")
