@@ -79,7 +79,9 @@ def score_task(
 def summarise(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What evaluation reports of all tasks together, from what `score_task` gave of each.
 
-    The interval resamples episodes within tasks (stratified bootstrap), as rliable does with runs.
+    The interval resamples episodes within tasks (stratified bootstrap), as rliable does with runs. A trimmed mean of
+    resampled tasks is biased (of many near the best, the unlucky are cut off), so the interval is that of the
+    resamples about their own mean, laid about the value.
     """
     known = [task for task in tasks.values() if task["normalised"] is not None]
     summary: dict[str, Any] = {
@@ -100,5 +102,6 @@ def summarise(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             ],
             axis=-1,
         )
-        summary["interval"] = list(bootstrap_interval(interquartile_mean(resampled)))
+        means = interquartile_mean(resampled)
+        summary["interval"] = list(bootstrap_interval(means - means.mean() + summary["iqm"]))
     return summary

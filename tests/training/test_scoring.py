@@ -69,6 +69,14 @@ def test_summary_counts_and_averages():
     assert summarise({})["iqm"] is None
 
 
+def test_interval_holds_the_value_where_most_tasks_are_all_but_solved():
+    known = {"random": 0.0, "expert": 1.0}
+    tasks = {str(i): score_task([0.0] * 50, [j >= i % 2 for j in range(50)], known) for i in range(60)}
+    summary = summarise(tasks)
+    low, high = summary["interval"]
+    assert low < summary["iqm"] < high
+
+
 def test_tasks_are_resampled_independently():
     """Two like tasks vary less together than one: equal resamples in both would not."""
     known = {"random": 0.0, "expert": 1.0}
