@@ -40,7 +40,7 @@ FEW = 3000
 BRIEF = 0.5
 BRIEF_STEPS = 16
 """Share of the sequences whose prompt and live part are no longer than so many timesteps each: more sequences fit into
-a row, and a gradient that comes from more tasks and goals teaches faster (the README's ablations)."""
+a row, and a gradient that comes from more tasks and goals teaches faster (ablations in the README beside this file)."""
 
 UNSTRIDDEN = 0.75
 """Share of the prompts from episodes shorter than the longest prompt that are taken as they are."""
