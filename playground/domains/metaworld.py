@@ -52,6 +52,9 @@ _SCENES = {
     "stick": "stick-pull stick-push",
     "window": "window-close window-open",
 }
+_FIXTURES = {"coffee-button": "coffee_machine"}
+"""Tasks whose layout is the place of this body, where that of the others in their scene is an object's."""
+
 _ALONE = (
     "basketball bin-picking box-close button-press button-press-topdown button-press-topdown-wall button-press-wall "
     "dial-turn hammer lever-pull peg-insert-side peg-unplug-side pick-out-of-hole push-back shelf-place soccer sweep"
@@ -181,7 +184,9 @@ class MetaWorldEnv(Pullable):
         if not isinstance(other, MetaWorldEnv) or other._upstream.model.nbody != self._upstream.model.nbody:
             raise BadValueError(f"metaworld/{self._name} cannot enter {other}; give a world of the same scene")
         super().reset(seed=0)
-        layout = self._place(self._check_goal(goal), other._layout[:3])
+        fixture = _FIXTURES.get(self._name)
+        start = other._layout[:3] if fixture is None else other._upstream.model.body(fixture).pos
+        layout = self._place(self._check_goal(goal), start)
         self.goal = tuple(float(x) for x in layout[3:]) if self._hidden_goal else None
         self.success = False
         self.steps = 0
@@ -294,6 +299,7 @@ class MetaWorldEnv(Pullable):
         mujoco.mj_resetData(up.model, up.data)
         up.reset_model()
         mujoco.mj_forward(up.model, up.data)
+        up._target_pos = np.array(up._target_pos)  # of the basket it is a view, which would follow another's basket
         up.curr_path_length = 0
         up._did_see_sim_exception = False
         up._prev_obs = up._get_curr_obs_combined_no_goal()

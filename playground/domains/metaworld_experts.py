@@ -30,6 +30,16 @@ _STUCK_WITHIN = 0.004
 _LIFT_STEPS = 15
 """A hand that is sent down and stays within so many metres for so many steps goes up, open, for as many as these."""
 
+_TURNED = {"faucet-open": 1.0, "faucet-close": -1.0}
+"""Which way (along x) these turn the faucet's handle. The script pushes at its tip as if it had not been turned the
+other way, and never gets behind it."""
+
+_HANDLE = 0.175
+_TURNED_BY = 0.06
+_HANDLE_CLEAR = 0.08
+"""Length of the handle; how far its tip is off to the other side where the script fails; how much higher than the tip
+the hand must be to pass above it, metres."""
+
 _BEHIND = 0.05
 """How far behind the ball the hand goes down, metres."""
 
@@ -38,11 +48,11 @@ class ScriptedExpert:
     """Upstream's scripted policy, which reads the whole state and the goal from the environment.
 
     Where it would get stuck, it is helped. In a few tasks it would when it takes over: there the hand first goes up,
-    and back to where it started, or over the wall (see `_over_wall`). In `_PRESSING` the hand lets go and tries again.
-    A peg that hangs low between the fingers is shown to it a little higher, and so is a puck that is carried where it
-    is to be pushed: it would go on to grasp it, and drag it along. (Success in 50 episodes: inserting the peg 0.74 to
-    1.00, shelf-place 0.86 to 0.96, sweep-into 0.90 to 1.00.) In soccer upstream's drives the ball to the side first,
-    and often runs after it: see `_dribble`.
+    and back to where it started, over the wall (see `_over_wall`), or behind the handle (see `_turn_back`). In
+    `_PRESSING` the hand lets go and tries again. A peg that hangs low between the fingers is shown to it a little
+    higher, and so is a puck that is carried where it is to be pushed: it would go on to grasp it, and drag it along.
+    (Success in 50 episodes: inserting the peg 0.74 to 1.00, shelf-place 0.86 to 0.96, sweep-into 0.90 to 1.00.) In
+    soccer upstream's drives the ball to the side first, and often runs after it: see `_dribble`.
     """
 
     def __init__(self, env: "MetaWorldEnv", name: str):
@@ -84,6 +94,8 @@ class ScriptedExpert:
         seen = self._env.full_observation
         if self._name == "soccer":
             return _dribble(seen)
+        if self._name in _TURNED and (back := _turn_back(seen, _TURNED[self._name])) is not None:
+            return back
         if self._name in _WALLED and (over := _over_wall(seen)) is not None:
             return over
         return self._policy.get_action(self._shown())
@@ -126,6 +138,33 @@ def _over_wall(seen: np.ndarray) -> np.ndarray | None:
     if hand[2] < _WALL_CLEAR:
         return np.array([0.0, 0.0, 1.0, 0.0])
     return np.append(10.0 * way, [0.0, 0.0])
+
+
+def _turn_back(seen: np.ndarray, side: float) -> np.ndarray | None:
+    """Action [4] that pushes a faucet's handle back from the other side, or none where it is not turned to it.
+
+    Args:
+        seen: hand (3), opening, tip of the handle (3) and more; where the tip is to be (3) last.
+        side: 1 or -1, where that is along x.
+    """
+    hand, tip, goal = seen[:3], seen[4:7], seen[-3:]
+    handle = tip[:2] - (goal[:2] - np.array([side * _HANDLE, 0.0]))
+    if side * handle[0] > -_TURNED_BY:
+        return None
+    handle = handle / np.linalg.norm(handle)
+    way = side * np.array([-handle[1], handle[0]])
+    pushed = tip[:2] - 0.03 * handle
+    offset = hand[:2] - pushed
+    behind = pushed - 0.07 * way
+    if offset @ way < 0.005 and abs(offset @ handle) < 0.04 and hand[2] < tip[2] + 0.05:  # push
+        target = np.append(pushed + 0.05 * way, tip[2] + 0.03)
+    elif np.linalg.norm(hand[:2] - behind) < 0.03:  # down
+        target = np.append(behind, tip[2] + 0.03)
+    elif hand[2] < tip[2] + _HANDLE_CLEAR:  # up
+        target = np.append(hand[:2], tip[2] + 0.15)
+    else:  # over it
+        target = np.append(behind, tip[2] + 0.13)
+    return np.append(15.0 * (target - hand), 1.0)
 
 
 def _dribble(seen: np.ndarray) -> np.ndarray:

@@ -296,7 +296,7 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 def _followed(records: Sequence[dict[str, Any]], condition: str) -> list[float]:
     """For each episode, whether the prompt's task was done; the world's, where the prompt shows no other.
 
-    Those in which the prompt's task was done from the start, or was being done before the swap, are left out.
+    Those in which the prompt's task was done from the start, or was being done at the swap, are left out.
     """
     asked = "did_prompt" if condition in TWO_AIMS else "did_world"
     return [float(record[asked]) for record in records if record[asked] is not None]
@@ -359,8 +359,8 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         [
             "*following*: how often the prompt's task was done, by that task's own test (with no prompt, the world's); "
             "mean over scenes with its 95 % interval. *world done*: how often the world's task was done though the "
-            "prompt showed another (also where the prompt's was done from the start, or by rewards was being done "
-            "before the swap, so that it cannot be followed). "
+            "prompt showed another (also where the prompt's was done from the start, or was being done at the swap, so "
+            "that it cannot be followed). "
             f"Scenes in which the expert follows in less than {POSSIBLE:.0%} of the episodes do not count for "
             "*following*; `result.json` has the figures over all scenes too. *return*: of the world's task, 0 chance "
             "and 1 expert. *expert*: "

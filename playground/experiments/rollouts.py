@@ -219,11 +219,13 @@ def play(
         actions = actors.act([running[row].observation for row in rows], rows)
         for row, action in zip(rows, actions, strict=True):
             now, trial, env = running[row], trials[running[row].number], worlds[row]
+            if trial.swapped and now.swapped_at is None:
+                _look_at_the_present(witnesses[row])
             _advance(now, env, watches[row], witnesses[row] if witnesses else None, action)
             if trial.swapped and now.swapped_at is None:
                 if watches[row].done or now.steps >= limit // 2 or now.over:
                     now.did_world, now.swapped_at = watches[row].done, now.steps
-                    now.settled = _by_rewards(watches[row], witnesses[row]) and witnesses[row].watch.done
+                    now.settled = witnesses[row].watch.done
                     witnesses[row].watch.restart(witnesses[row].env)
                     actors.swap(row, trial.second)
                 continue
@@ -235,6 +237,12 @@ def play(
                 score = float(env.success) if task.has_success else now.total
                 followed = None if judge is None else _followed(watches[row], judge, trial.swapped)
                 records[now.number] = Record(score, now.steps, now.did_world, followed, now.swapped_at)
+
+
+def _look_at_the_present(witness: Witness) -> None:
+    """Where success is defined, what was done and undone again counts no longer; rewards are recent anyway."""
+    if witness.watch.task.has_success and not witness.ended:
+        witness.watch.restart(witness.env)
 
 
 def _advance(now: _Running, env: DomainEnv, watch: Watch, witness: Witness | None, action: Action) -> None:

@@ -70,6 +70,48 @@ def test_expert_takes_over_beyond_the_wall(first: str, second: str) -> None:
     other.close()
 
 
+@pytest.mark.parametrize(("first", "second"), [("open", "close"), ("close", "open")])
+def test_expert_turns_the_faucet_back_from_the_other_side(first: str, second: str) -> None:
+    env, other = make(f"metaworld/faucet-{first}", 64), make(f"metaworld/faucet-{second}", 64)
+    observation, _ = env.reset(seed=3)
+    expert = task(f"metaworld/faucet-{first}").make_expert(env)
+    expert.reset()
+    for _ in range(120):  # well beyond what is asked for
+        observation, *_ = env.step(expert.act(observation))
+    assert env.success
+    observation = other.enter(env)
+    expert = task(f"metaworld/faucet-{second}").make_expert(other)
+    expert.reset()
+    for _ in range(150):
+        observation, *_ = other.step(expert.act(observation))
+    assert other.success
+    env.close()
+    other.close()
+
+
+@pytest.mark.parametrize("first", ["coffee-pull", "coffee-push"])
+def test_button_is_to_be_pressed_where_it_is_in_the_world_of_the_mug(first: str) -> None:
+    env, button = make(f"metaworld/{first}", 64), make("metaworld/coffee-button", 64)
+    button.reset(seed=1)
+    way = button._upstream._target_pos - button.full_observation[4:7]
+    env.reset(seed=2)
+    button.enter(env)
+    assert button._upstream._target_pos - button.full_observation[4:7] == pytest.approx(way, abs=1e-3)
+    env.close()
+    button.close()
+
+
+def test_goal_stays_where_it_was_asked_for_in_another_world() -> None:
+    env, other = make("metaworld/basketball", 64), make("metaworld/basketball", 64)
+    env.reset(seed=1, options={"goal": (-0.08, 0.88, 0.0)})
+    other.enter(env, (0.08, 0.88, 0.0))
+    assert other._upstream._target_pos[0] == pytest.approx(0.08)
+    other.step(IDLE)
+    assert other._upstream._target_pos[0] == pytest.approx(0.08)
+    env.close()
+    other.close()
+
+
 def test_goal_is_not_in_the_observation() -> None:
     env = make("metaworld/reach", 64)
     observation, _ = env.reset(seed=1)

@@ -69,6 +69,20 @@ def test_swap_to_what_is_being_done_already_cannot_be_followed():
     assert found == {(hard, easy): None, (easy, hard): True}
 
 
+def test_swap_to_what_the_first_prompt_has_just_brought_about_cannot_be_followed():
+    """A thermos that was pulled there by the stick is where pushing is to bring it."""
+    records = prompt_swap._work(prompt_swap.Job("metaworld/stick", "swapped_midway", "expert", 4, 0, None))
+    found = {(r["world"], r["prompt"]): r["did_prompt"] for r in records}
+    push, pull = "metaworld/stick-push", "metaworld/stick-pull"
+    assert found == {(pull, push): None, (push, pull): True}
+
+
+def test_what_was_done_and_undone_before_a_swap_can_be_followed():
+    """The window is closed at the start and open at the swap: to close it is to follow."""
+    records = prompt_swap._work(prompt_swap.Job("metaworld/window", "swapped_midway", "expert", 4, 0, None))
+    assert all(r["did_world"] and r["did_prompt"] for r in records)
+
+
 def test_a_prompt_does_not_diverge_from_itself():
     task = domains.task("classic/CartPole-hidden")
     prompt = named_prompt(f"{task.id}#0")
