@@ -154,17 +154,18 @@ def _turn_back(seen: np.ndarray, side: float) -> np.ndarray | None:
     handle = handle / np.linalg.norm(handle)
     way = side * np.array([-handle[1], handle[0]])
     pushed = tip[:2] - 0.03 * handle
-    offset = hand[:2] - pushed
+    ahead, aside = (hand[:2] - pushed) @ way, (hand[:2] - pushed) @ handle
     behind = pushed - 0.07 * way
-    if offset @ way < 0.005 and abs(offset @ handle) < 0.04 and hand[2] < tip[2] + 0.05:  # push
+    along = -0.06 < aside < 0.035
+    if along and -0.15 < ahead < 0.005 and hand[2] < tip[2] + 0.05:  # push
         target = np.append(pushed + 0.05 * way, tip[2] + 0.03)
-    elif np.linalg.norm(hand[:2] - behind) < 0.03:  # down
+    elif along and -0.14 < ahead < -0.045:  # down
         target = np.append(behind, tip[2] + 0.03)
     elif hand[2] < tip[2] + _HANDLE_CLEAR:  # up
         target = np.append(hand[:2], tip[2] + 0.15)
     else:  # over it
         target = np.append(behind, tip[2] + 0.13)
-    return np.append(15.0 * (target - hand), 1.0)
+    return np.append(10.0 * (target - hand), 1.0)
 
 
 def _dribble(seen: np.ndarray) -> np.ndarray:
