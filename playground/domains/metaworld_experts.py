@@ -143,8 +143,10 @@ def _over_wall(seen: np.ndarray) -> np.ndarray | None:
 def _turn_back(seen: np.ndarray, side: float) -> np.ndarray | None:
     """Action [4] that pushes a faucet's handle back from the other side, or none where it is not turned to it.
 
+    Wherever the hand is behind the handle it goes down: a clone that had to meet one point there hovered about it.
+
     Args:
-        seen: hand (3), opening, tip of the handle (3) and more; where the tip is to be (3) last.
+        seen: hand (3), opening, tip of the handle (3) and more; where the tip is to be (3) last. Metres.
         side: 1 or -1, where that is along x.
     """
     hand, tip, goal = seen[:3], seen[4:7], seen[-3:]

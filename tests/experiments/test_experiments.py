@@ -77,6 +77,11 @@ def test_swap_to_what_the_first_prompt_has_just_brought_about_cannot_be_followed
     assert found == {(pull, push): None, (push, pull): True}
 
 
+def test_mission_that_was_done_on_the_way_to_the_first_cannot_be_followed():
+    records = prompt_swap._work(prompt_swap.Job("babyai/hidden", "swapped_midway", "expert", 6, 0, None))
+    assert {r["did_prompt"] for r in records} == {True, None}
+
+
 def test_what_was_done_and_undone_before_a_swap_can_be_followed():
     """The window is closed at the start and open at the swap: to close it is to follow."""
     records = prompt_swap._work(prompt_swap.Job("metaworld/window", "swapped_midway", "expert", 4, 0, None))
