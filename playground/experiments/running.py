@@ -15,6 +15,9 @@ from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.training.evaluation import fingerprint
 from playground.training.scoring import RESAMPLES, bootstrap_interval
 
+CONTROLS = ("nearest", "expert", "random")
+"""Agents that have no weights: under another checkpoint their episodes are the same, and are not played again."""
+
 RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
 
 
@@ -103,6 +106,8 @@ def run(
 ) -> dict[str, Any]:
     """Does the jobs that `result.json` lacks, saving after each, and concludes.
 
+    A `result.json` of other weights lacks all but what `CONTROLS` did; one of other episodes or seeds lacks all.
+
     Args:
         name: of the experiment.
         options: where and how much.
@@ -151,12 +156,16 @@ def _finished(file: Path, name: str, settings: Mapping[str, Any]) -> dict[str, l
         return {}
     try:
         found = json.loads(file.read_text())
-        experiment, same, records = found["experiment"], found["settings"] == settings, dict(found["records"])
+        experiment, earlier, records = found["experiment"], dict(found["settings"]), dict(found["records"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadFileError(f"{file} is no result of an experiment ({error}); give another folder") from error
     if experiment != name:
         raise BadFileError(f"{file} is of the experiment {experiment!r}, not {name!r}; give another folder")
-    return records if same else {}
+    if earlier == settings:
+        return records
+    if {**earlier, "weights": settings["weights"]} != settings:
+        return {}
+    return {key: episodes for key, episodes in records.items() if key.rpartition(" ")[2] in CONTROLS}
 
 
 def _save(out: Path, report: Mapping[str, Any]) -> None:

@@ -48,6 +48,10 @@ UNSTRIDDEN = 0.75
 LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
+LEARNT = 0.6
+"""Share of a modality's sequences that are of tasks to be learnt, where there are others at which the model is to stay
+as it was."""
+
 KEPT_BACK = 25
 """One goal in so many is not trained on, of tasks that show twice as many or more: whether prompts are read or known by
 heart, the loss on goals that are trained on does not say."""
@@ -79,6 +83,7 @@ class TaskData:
         corrections: int, all others: there the experts say what would have been right.
         hidden_goal: whether there are several goals, which prompts alone tell.
         goals_held_out: whether the task is a goal family and none of its held-out goals is among these.
+        stays: whether the model is to go on there as before rather than clone the experts, see `Recipe.learn`.
     """
 
     id: str
@@ -99,6 +104,7 @@ class TaskData:
     corrections: np.ndarray
     hidden_goal: bool
     goals_held_out: bool
+    stays: bool = False
 
     def keep_back(self) -> tuple["TaskData", "TaskData | None"]:
         """Without some of its goals, and these alone; the same ones every time (see `KEPT_BACK`)."""
@@ -209,12 +215,14 @@ class Batch:
         weight: float32 [B, S], 0 where no loss is taken.
         asked: int64 [P, ASKED], what each of the P prompts asks for, as tokens; -1 pads.
         asked_at: int64 [P], at which of the B * S timesteps each of them ends.
+        stays: bool [B, S], timesteps of tasks at which the model is to stay as it was.
     """
 
     steps: Steps
     weight: Tensor
     asked: Tensor
     asked_at: Tensor
+    stays: Tensor
 
     @property
     def filled(self) -> int:
@@ -222,7 +230,7 @@ class Batch:
         return int((self.steps.actions[..., 0] >= 0).sum())
 
     def to(self, device: torch.device) -> "Batch":
-        others = (part.to(device, non_blocking=True) for part in (self.weight, self.asked, self.asked_at))
+        others = (part.to(device, non_blocking=True) for part in (self.weight, self.asked, self.asked_at, self.stays))
         return Batch(self.steps.to(device), *others)
 
 
@@ -265,6 +273,10 @@ class Sampler:
                 chance[[fnmatchcase(d.id, pattern) for d in members]] = weight
             for domain in np.unique(domains):
                 chance[domains == domain] *= domain_weights.get(domain, 1.0) / chance[domains == domain].sum()
+            stays = np.array([d.stays for d in members])
+            for part, share in ((stays, 1 - LEARNT), (~stays, LEARNT)):
+                if part.any() and not part.all():
+                    chance[part] *= share / chance[part].sum()
             self.chances[modality] = chance / chance.sum()
 
     def step(self, rng: np.random.Generator) -> Iterator[tuple[str, Batch]]:
@@ -355,6 +367,7 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
     image = None if pictured.image is None else np.zeros((B, S, *pictured.image.shape[1:]), np.uint8)
     show_action = np.zeros((B, S), bool)
     weight = np.zeros((B, S), np.float32)
+    stays = np.zeros((B, S), bool)
     text_index = np.zeros((B, S), np.int64)
     first = np.tile(np.arange(S), (B, 1))  # padding: each a sequence of its own
     asked: list[np.ndarray] = []
@@ -392,6 +405,7 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
                 asked.append(task.asked[s.prompt_episode])
                 asked_at.append(b * S + middle - 1)
             weight[b, middle:stop] = s.weight
+            stays[b, here] = task.stays
             first[b, here] = start
             start = stop
     text = None
@@ -416,4 +430,5 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
         torch.from_numpy(weight),
         torch.from_numpy(np.stack(asked) if asked else np.zeros((0, ASKED), np.int64)),
         torch.tensor(asked_at, dtype=torch.int64),
+        torch.from_numpy(stays),
     )

@@ -15,8 +15,13 @@ SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Share of a continuous action's label that its neighbouring bins get: a Gaussian of one bin."""
 
 
-def cloning_loss(model: GeneralistModel, batch: Batch) -> tuple[Tensor, Tensor]:
+def cloning_loss(model: GeneralistModel, batch: Batch, before: GeneralistModel | None = None) -> tuple[Tensor, Tensor]:
     """Cross-entropy of what is to be predicted.
+
+    Args:
+        model: learns.
+        batch: sequences.
+        before: what the model was; where it is to stay as it was, this one's distributions are to be predicted.
 
     Returns:
         of the expert's action tokens: mean over action dimensions, weighted sum over live timesteps.
@@ -25,8 +30,14 @@ def cloning_loss(model: GeneralistModel, batch: Batch) -> tuple[Tensor, Tensor]:
     steps = batch.steps
     h = model(steps).flatten(0, 1)  # [B * S, T, D]
     said = model.prompt_reader(h[batch.asked_at, -1], model.encoder.tables.token.weight).float()
-    misread = F.cross_entropy(said.mT, batch.asked, ignore_index=-1, reduction="none").sum(1)
-    asked = (misread / (batch.asked >= 0).sum(1).clamp(min=1)).sum()
+    misread = F.cross_entropy(said.mT, batch.asked, ignore_index=-1, reduction="none")  # [P, ASKED]
+    if before is not None:
+        with torch.no_grad():
+            earlier = before(steps).flatten(0, 1)
+            likely = before.prompt_reader(earlier[batch.asked_at, -1], before.encoder.tables.token.weight).float()
+        unlike = F.cross_entropy(said.mT, likely.softmax(-1).mT, reduction="none") * (batch.asked >= 0)
+        misread = torch.where(batch.stays.flatten()[batch.asked_at][:, None], unlike, misread)
+    asked = (misread.sum(1) / (batch.asked >= 0).sum(1).clamp(min=1)).sum()
     chosen = batch.weight.flatten().nonzero()[:, 0]
     count = len(chosen)
     chosen = F.pad(chosen, (0, -count % ROWS))  # [N]
@@ -42,6 +53,10 @@ def cloning_loss(model: GeneralistModel, batch: Batch) -> tuple[Tensor, Tensor]:
     near = (label[:, None] + torch.arange(-reach, reach + 1, device=label.device)).clamp(0, bins - 1)  # [L, 5]
     near = torch.where(choice[:, None], (label + bins)[:, None], near)
     smoothed = (log_p.gather(-1, near) * torch.tensor(SMOOTHING, device=label.device)).sum(-1)
+    if before is not None:
+        with torch.no_grad():
+            likely = before.logits(earlier[chosen], tokens, discrete).float().softmax(-1)
+        smoothed = torch.where(batch.stays.flatten()[chosen][row], (likely * log_p).sum(-1), smoothed)
     return -(smoothed * share[row]).sum(), asked
 
 

@@ -1,4 +1,4 @@
-"""How a checkpoint is trained: one frozen dataclass and the recipes: two CPU cores, one GPU, worlds of cells alone."""
+"""How a checkpoint is trained: one frozen dataclass, and the recipes."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -86,6 +86,26 @@ COMPOUND = (
 """What BabyAI's worst levels share: missions of several clauses, one of which is to put something somewhere."""
 
 
+MENDED = (
+    "metaworld/faucet-*",
+    "metaworld/*assembl*",
+    "metaworld/peg-insert-side",
+    "metaworld/push-back",
+    "metaworld/hand-insert",
+    "metaworld/sweep-into",
+    "metaworld/reach-wall",
+    "metaworld/push-wall",
+    "metaworld/pick-place-wall",
+    "metaworld/coffee-*",
+    "metaworld/box-close",
+    "metaworld/basketball",
+    "classic/CartPole*",
+    "dm_control/cartpole-*",
+    "dm_control/cheetah-*",
+)
+"""The scenes in which a prompt that is swapped on the way is followed much less than experts do."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A training run. The network computes in bfloat16; the optimiser keeps float32 masters.
@@ -115,6 +135,9 @@ class Recipe:
             it asks for is to be told: many fit into a row. Words that were told are a mission in worlds of cells, which
             all its other levels teach to carry out; numbers are only told.
         parts: globs of the model's parameters that are trained; all others stay as they are.
+        learn: globs of the tasks in which the experts are cloned. In all others the model learns from what it was
+            before the run, so that it stays what it is there (Li and Hoiem 2016, Learning without Forgetting, arXiv
+            1606.09282); few demonstrations are enough for that, and nothing of them can be learnt by heart.
         model: fields of the preset's configuration that are other.
         compile: whether the trunk is compiled (worth it on a GPU).
     """
@@ -140,6 +163,7 @@ class Recipe:
     corrected: float = 0.65
     told: tuple[tuple[str, float], ...] = (("vector", 0.5), ("grid", 0.85))
     parts: tuple[str, ...] = ("*",)
+    learn: tuple[str, ...] = ("*",)
     model: tuple[tuple[str, Any], ...] = ()
     compile: bool = False
 
@@ -167,6 +191,12 @@ RECIPES = {
         task_weights=(*HARD, *COMPOUND),
         restart=1.0,
         parts=("encoder.text.*", "encoder.grid.*"),
+    ),
+    "mend": replace(
+        Recipe(),
+        rows=(("vector", 8.0), ("grid", 0.7), ("image", 0.3)),
+        shares=(("vector", 0.7), ("grid", 0.2), ("image", 0.1)),
+        learn=MENDED,
     ),
     "gpu": replace(
         Recipe(),

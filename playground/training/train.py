@@ -26,6 +26,8 @@ from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import Recipe
 
 STATE = "state.safetensors"
+BEFORE = "before"
+"""Subfolder with the checkpoint that a run began with, where it is to stay as it was in some tasks."""
 SAVE_SECONDS = 120.0
 REPORT_SECONDS = 10.0
 PROBE_ROWS = 4
@@ -75,7 +77,8 @@ def load_data(root: Path, recipe: Recipe) -> list[TaskData]:
     if not found:
         raise BadFileError(f"{root}: no demonstrations of {', '.join(recipe.tasks)}; run `playground collect` first")
     config = recipe.config
-    return [TaskData.load(PackedTask.open(root, id), config) for id in tqdm(found, desc="loading", unit="task")]
+    loaded = [TaskData.load(PackedTask.open(root, id), config) for id in tqdm(found, desc="loading", unit="task")]
+    return [replace(task, stays=not any(fnmatchcase(task.id, part) for part in recipe.learn)) for task in loaded]
 
 
 def train(
@@ -109,7 +112,8 @@ def train(
     Raises:
         BadFileError: no data, or nothing to resume from.
         BadValueError: `out` holds a finished or running training and `resume` is not asked for, or its weights are of
-            another model, or have been trained for as many minutes already; or there is no device of that kind.
+            another model, or have been trained for as many minutes already; or there is no device of that kind; or
+            the recipe keeps tasks as they are and there is nothing to resume.
     """
     recipe = recipe if minutes is None else replace(recipe, minutes=minutes)
     if tasks is not None:
@@ -139,6 +143,7 @@ def train(
     if resume:
         at = (_load_state if (out / STATE).is_file() else _load_weights)(out, masters, recipe)
         learnt, spoilt = _earlier(out)
+    before = _before(out, resume, model) if any(task.stays for task in loaded) else None
     if recipe.compile:
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
     sampler = Sampler(
@@ -159,7 +164,7 @@ def train(
         "told": _probe([task for task, _ in pairs], recipe),
         "told_unseen": _probe([kept for _, kept in pairs], recipe),
     }
-    _Loop(fabric, model, masters, sampler, recipe, out, seed, at, loaded, learnt, spoilt, probes).run()
+    _Loop(fabric, model, masters, sampler, recipe, out, seed, at, loaded, learnt, spoilt, probes, before).run()
     return out
 
 
@@ -188,7 +193,9 @@ class _Loop:
         learnt: set[str],
         spoilt: set[str],
         probes: dict[str, list[Batch]],
+        before: GeneralistModel | None,
     ):
+        self.before = before
         self.fabric, self.model, self.masters, self.sampler = fabric, model, masters, sampler
         self.recipe, self.out, self.seed, self.probes = recipe, out, seed, probes
         self.tasks = sorted(learnt.union(d.id for d in data))
@@ -250,7 +257,8 @@ class _Loop:
         for modality, batch in batches:
             read += batch.filled
             padded += batch.weight.numel()
-            loss, asked = cloning_loss(self.model, batch.to(self.fabric.device))
+            before = self.before if batch.stays.any() else None
+            loss, asked = cloning_loss(self.model, batch.to(self.fabric.device), before)
             loss, asked = loss / weights[modality], asked / prompts[modality]
             self.fabric.backward((loss + self.recipe.asked * asked) * (self.shares[modality] / scale))
             losses[modality] += loss.detach().item()
@@ -301,6 +309,18 @@ class _Loop:
             "goals_held_out": self.goals_held_out,
         }
         save_pretrained(averaged, self.out, training)
+
+
+def _before(out: Path, resume: bool, model: GeneralistModel) -> GeneralistModel:
+    """What the run began with, on the model's device and of its type; it stays beside the run, which may be resumed."""
+    if not resume:
+        raise BadValueError(
+            f"the recipe learns some tasks and stays as it was in all others; copy a checkpoint to {out} and resume it"
+        )
+    kept = out / BEFORE
+    if not kept.is_dir():
+        save_pretrained(from_pretrained(out), kept, read_config(out)[1])
+    return from_pretrained(kept).to(model.device, model.dtype).eval()
 
 
 def _earlier(out: Path) -> tuple[set[str], set[str]]:

@@ -13,7 +13,7 @@ from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations.packed import shard_folders
 from playground.domains.scenes import Witness, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
-from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, zero_shot
+from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, running, zero_shot
 from playground.experiments.rollouts import ComparedModel, Experts, Trial, play
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
 from playground.model import read_config
@@ -50,6 +50,16 @@ def test_prompt_swap(tmp_path, monkeypatch):
     assert experiment("prompt-swap", options)["summary"] == report["summary"]
     with pytest.raises(BadFileError, match="prompt-swap"):
         experiment("ood-goals", Options(tmp_path, 2, 0, "classic/*", workers=1))
+
+    played = []
+    monkeypatch.setattr(prompt_swap, "_work", lambda job: played.append(job.key) or report["records"][job.key])
+    monkeypatch.setattr(running, "fingerprint", lambda checkpoint: "other weights")
+    experiment("prompt-swap", options)
+    without = {"classic/CartPole first_8 nearest", "classic/CartPole wrong expert"}  # they are the same
+    assert set(played) == report["records"].keys() - without
+    played.clear()
+    experiment("prompt-swap", replace(options, seed=1))
+    assert set(played) == report["records"].keys()
 
 
 def test_prompt_of_what_is_done_already_cannot_be_followed():

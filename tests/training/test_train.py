@@ -334,6 +334,50 @@ def test_parts_that_are_not_trained_stay_as_they_are(root: Path, tmp_path: Path,
         train(TINY, out, root, "toy/*", minutes=4, resume=True, accelerator="cpu")
 
 
+def test_tasks_to_be_learnt_are_drawn_more_often_than_those_that_stay(data: list[TaskData]) -> None:
+    stays = replace(data[0], id="toy/known", stays=True)
+    np.testing.assert_allclose(sampler([*data, stays]).chances["grid"], [0.3, 0.3, 0.4])
+    np.testing.assert_allclose(sampler([stays, stays]).chances["grid"], [0.5, 0.5])
+
+
+def test_where_it_stays_the_model_is_taught_by_what_it_was(data: list[TaskData]) -> None:
+    """Its own earlier distributions leave it where it is; the experts' actions, and another model's, do not."""
+    torch.manual_seed(1)
+    model, other = GeneralistModel(preset("tiny")), GeneralistModel(preset("tiny")).eval()
+    before = GeneralistModel(preset("tiny")).eval()
+    before.load_state_dict(model.state_dict())
+
+    def pull(known: tuple[bool, bool], teacher: GeneralistModel | None) -> tuple[float, float, float]:
+        """Loss of actions, loss of what is asked for, and the gradient's norm."""
+        tasks = [replace(task, stays=stays) for task, stays in zip(data, known, strict=True)]
+        sequences = [[sampler(tasks)._sequence(task, np.random.default_rng(i))] for i, task in enumerate(tasks * 2)]
+        model.zero_grad()
+        loss, asked = cloning_loss(model, pack(sequences, preset("tiny")), teacher)
+        (loss + asked).backward()
+        norm = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm()
+        return loss.item(), asked.item(), norm.item()
+
+    cloned = pull((False, False), None)
+    assert pull((False, False), before) == pytest.approx(cloned, rel=1e-5)
+    assert pull((True, True), before)[2] < 1e-3 * cloned[2]
+    assert pull((True, True), other)[2] > 10 * pull((True, True), before)[2]
+    assert 1e-3 * cloned[2] < pull((True, False), before)[2] < cloned[2]
+
+
+def test_a_run_that_learns_some_tasks_keeps_what_it_began_with(root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    out, some = tmp_path / "run", replace(TINY, learn=("toy/walk",))
+    with pytest.raises(BadValueError, match="copy a checkpoint"):
+        train(some, out, root, "toy/*", accelerator="cpu")
+    save_pretrained(GeneralistModel(preset("tiny")), out, {"steps": 700, "minutes": 3.0})
+    first = from_pretrained(out).state_dict()
+    for minutes in (3.05, 3.1):  # from the weights, then from the state
+        train(some, out, root, "toy/*", minutes=minutes, resume=True, accelerator="cpu")
+        kept, now = from_pretrained(out / "before").state_dict(), from_pretrained(out).state_dict()
+        assert all(torch.equal(weight, kept[name]) for name, weight in first.items())
+        assert any(not torch.equal(weight, now[name]) for name, weight in first.items())
+
+
 def test_what_is_held_out_is_not_loaded_even_if_it_was_collected(root: Path) -> None:
     held_out = replace(TINY, held_out=("toy/walk",))
     assert [task.id for task in load_data(root, held_out)] == ["toy/point"]
