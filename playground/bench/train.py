@@ -83,8 +83,7 @@ def _full_rows(rows: int, prompt_steps: int, live_steps: int) -> Batch:
         show_observation=torch.ones(rows, S, dtype=torch.bool),
         show_action=~live,
     )
-    ends = torch.arange(rows) * S + prompt_steps - 1
-    return Batch(steps, live.float(), torch.randint(1024, (rows, ASKED)), ends, torch.zeros(rows, S, dtype=torch.bool))
+    return Batch(steps, live.float(), torch.randint(1024, (rows, ASKED)), torch.arange(rows) * S + prompt_steps - 1)
 
 
 def _finish(device: torch.device) -> None:

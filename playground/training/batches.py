@@ -49,8 +49,8 @@ LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
 LEARNT = 0.6
-"""Share of a modality's sequences that are of tasks to be learnt, where there are others at which the model is to stay
-as it was."""
+"""Share of a modality's rows that are of tasks to be learnt, where there are others at which the model is to stay as it
+was."""
 
 KEPT_BACK = 25
 """One goal in so many is not trained on, of tasks that show twice as many or more: whether prompts are read or known by
@@ -215,14 +215,14 @@ class Batch:
         weight: float32 [B, S], 0 where no loss is taken.
         asked: int64 [P, ASKED], what each of the P prompts asks for, as tokens; -1 pads.
         asked_at: int64 [P], at which of the B * S timesteps each of them ends.
-        stays: bool [B, S], timesteps of tasks at which the model is to stay as it was.
+        stays: whether the tasks are those at which the model is to stay as it was.
     """
 
     steps: Steps
     weight: Tensor
     asked: Tensor
     asked_at: Tensor
-    stays: Tensor
+    stays: bool = False
 
     @property
     def filled(self) -> int:
@@ -230,8 +230,8 @@ class Batch:
         return int((self.steps.actions[..., 0] >= 0).sum())
 
     def to(self, device: torch.device) -> "Batch":
-        others = (part.to(device, non_blocking=True) for part in (self.weight, self.asked, self.asked_at, self.stays))
-        return Batch(self.steps.to(device), *others)
+        others = (part.to(device, non_blocking=True) for part in (self.weight, self.asked, self.asked_at))
+        return Batch(self.steps.to(device), *others, self.stays)
 
 
 class Sampler:
@@ -263,40 +263,43 @@ class Sampler:
     ):
         self.config, self.batch_rows = config, batch_rows
         self.prompted, self.from_end, self.corrected, self.told = prompted, from_end, corrected, told
-        self.rows = {m: n for m, n in rows.items() if any(d.modality == m for d in data)}
-        self.tasks = {m: [d for d in data if d.modality == m] for m in self.rows}
+        self.rows: dict[tuple[str, bool], float] = {}  # by modality and whether the model stays there as it was
+        self.tasks: dict[tuple[str, bool], list[TaskData]] = {}
+        for modality, wanted in rows.items():
+            parts = {stays: [d for d in data if (d.modality, d.stays) == (modality, stays)] for stays in (False, True)}
+            for stays, members in parts.items():
+                share = 1.0 if not parts[not stays] else 1 - LEARNT if stays else LEARNT
+                if members:
+                    self.rows[modality, stays], self.tasks[modality, stays] = wanted * share, members
+        self.modalities = sorted({modality for modality, _ in self.rows})
         self.chances = {}
-        for modality, members in self.tasks.items():
+        for kind, members in self.tasks.items():
             domains = np.array([d.id.partition("/")[0] for d in members])
             chance = np.ones(len(members))
             for pattern, weight in task_weights.items():
                 chance[[fnmatchcase(d.id, pattern) for d in members]] = weight
             for domain in np.unique(domains):
                 chance[domains == domain] *= domain_weights.get(domain, 1.0) / chance[domains == domain].sum()
-            stays = np.array([d.stays for d in members])
-            for part, share in ((stays, 1 - LEARNT), (~stays, LEARNT)):
-                if part.any() and not part.all():
-                    chance[part] *= share / chance[part].sum()
-            self.chances[modality] = chance / chance.sum()
+            self.chances[kind] = chance / chance.sum()
 
     def step(self, rng: np.random.Generator) -> Iterator[tuple[str, Batch]]:
         """The batches of one optimiser step with their modality."""
-        for modality, wanted in self.rows.items():
+        for kind, wanted in self.rows.items():
             count = int(wanted + rng.random())
             while count > 0:
                 rows = min(count, self.batch_rows)
-                yield modality, pack(self._fill(modality, rows, rng), self.config)
+                yield kind[0], pack(self._fill(kind, rows, rng), self.config)
                 count -= rows
 
-    def _fill(self, modality: str, count: int, rng: np.random.Generator) -> list[list["Sequence"]]:
+    def _fill(self, kind: tuple[str, bool], count: int, rng: np.random.Generator) -> list[list["Sequence"]]:
         """Draws sequences until the rows are full; the last ones are cut to fit.
 
         In the `flat` layout a padded scalar would be a position of its own, so a batch holds one task.
         """
-        members, chances = self.tasks[modality], self.chances[modality]
+        members, chances = self.tasks[kind], self.chances[kind]
         fixed = members[rng.choice(len(members), p=chances)] if self.config.layout == "flat" else None
         rows: list[list[Sequence]] = [[] for _ in range(count)]
-        length = self.config.max_prompt + self.config.live_steps(modality == "grid")
+        length = self.config.max_prompt + self.config.live_steps(kind[0] == "grid")
         room = np.full(count, length)
         while True:
             sequence = self._sequence(fixed or members[rng.choice(len(members), p=chances)], rng)
@@ -354,7 +357,7 @@ class Sampler:
 
 
 def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
-    """Rows of sequences of one modality -> a batch; scalars and actions are padded with -1."""
+    """Rows of sequences of one kind -> a batch; scalars and actions are padded with -1."""
     sequences = [sequence for row in rows for sequence in row]
     pictured = sequences[0].task
     B, S = len(rows), config.max_prompt + config.live_steps(pictured.grid is not None)
@@ -367,7 +370,6 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
     image = None if pictured.image is None else np.zeros((B, S, *pictured.image.shape[1:]), np.uint8)
     show_action = np.zeros((B, S), bool)
     weight = np.zeros((B, S), np.float32)
-    stays = np.zeros((B, S), bool)
     text_index = np.zeros((B, S), np.int64)
     first = np.tile(np.arange(S), (B, 1))  # padding: each a sequence of its own
     asked: list[np.ndarray] = []
@@ -405,7 +407,6 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
                 asked.append(task.asked[s.prompt_episode])
                 asked_at.append(b * S + middle - 1)
             weight[b, middle:stop] = s.weight
-            stays[b, here] = task.stays
             first[b, here] = start
             start = stop
     text = None
@@ -430,5 +431,5 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
         torch.from_numpy(weight),
         torch.from_numpy(np.stack(asked) if asked else np.zeros((0, ASKED), np.int64)),
         torch.tensor(asked_at, dtype=torch.int64),
-        torch.from_numpy(stays),
+        pictured.stays,
     )

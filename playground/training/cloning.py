@@ -21,7 +21,7 @@ def cloning_loss(model: GeneralistModel, batch: Batch, before: GeneralistModel |
     Args:
         model: learns.
         batch: sequences.
-        before: what the model was; where it is to stay as it was, this one's distributions are to be predicted.
+        before: what the model was, if its distributions are to be predicted instead of the experts' tokens.
 
     Returns:
         of the expert's action tokens: mean over action dimensions, weighted sum over live timesteps.
@@ -35,8 +35,7 @@ def cloning_loss(model: GeneralistModel, batch: Batch, before: GeneralistModel |
         with torch.no_grad():
             earlier = before(steps).flatten(0, 1)
             likely = before.prompt_reader(earlier[batch.asked_at, -1], before.encoder.tables.token.weight).float()
-        unlike = F.cross_entropy(said.mT, likely.softmax(-1).mT, reduction="none") * (batch.asked >= 0)
-        misread = torch.where(batch.stays.flatten()[batch.asked_at][:, None], unlike, misread)
+        misread = F.cross_entropy(said.mT, likely.softmax(-1).mT, reduction="none") * (batch.asked >= 0)
     asked = (misread.sum(1) / (batch.asked >= 0).sum(1).clamp(min=1)).sum()
     chosen = batch.weight.flatten().nonzero()[:, 0]
     count = len(chosen)
@@ -48,15 +47,15 @@ def cloning_loss(model: GeneralistModel, batch: Batch, before: GeneralistModel |
     share = batch.weight.flatten()[chosen] / there.sum(-1).clamp(min=1)
     log_p = F.log_softmax(model.logits(h[chosen], tokens, discrete).float(), dim=-1)  # [L, V]
     row = there.nonzero()[:, 0]
+    if before is not None:
+        with torch.no_grad():
+            q = before.logits(earlier[chosen], tokens, discrete).float().softmax(-1)
+        return -((q * log_p).sum(-1) * share[row]).sum(), asked
     label, choice, bins = tokens[there], discrete[row], model.config.action_bins  # [L] each
     reach = len(SMOOTHING) // 2
     near = (label[:, None] + torch.arange(-reach, reach + 1, device=label.device)).clamp(0, bins - 1)  # [L, 5]
     near = torch.where(choice[:, None], (label + bins)[:, None], near)
     smoothed = (log_p.gather(-1, near) * torch.tensor(SMOOTHING, device=label.device)).sum(-1)
-    if before is not None:
-        with torch.no_grad():
-            likely = before.logits(earlier[chosen], tokens, discrete).float().softmax(-1)
-        smoothed = torch.where(batch.stays.flatten()[chosen][row], (likely * log_p).sum(-1), smoothed)
     return -(smoothed * share[row]).sum(), asked
 
 
@@ -70,13 +69,15 @@ class MasterWeights:
         model: whose parameters are optimised, but for those that require no gradient; `update` writes into them.
         weight_decay: on parameters of two axes or more.
         ema: decay of the moving average.
+        muon: whether Muon is used. PyTorch's multiplies in bfloat16 whatever the weights are: on a CPU without
+            instructions for that a step of `small` took 10 s, AdamW's 7 ms.
     """
 
-    def __init__(self, model: nn.Module, weight_decay: float, ema: float):
+    def __init__(self, model: nn.Module, weight_decay: float, ema: float, muon: bool = True):
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
         self.held = {name: p.detach().float().clone() for name, p in self._frozen.items()}
-        inner = [name for name, p in named.items() if name.startswith("trunk.") and p.ndim == 2]
+        inner = [name for name, p in named.items() if muon and name.startswith("trunk.") and p.ndim == 2]
         others = {name: p for name, p in named.items() if name not in inner}
         matrices = {name: p for name, p in others.items() if p.ndim > 1}
         vectors = {name: p for name, p in others.items() if p.ndim <= 1}

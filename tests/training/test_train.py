@@ -69,7 +69,7 @@ def test_prompts_come_from_another_episode_of_the_same_goal(data: list[TaskData]
 def test_tasks_are_drawn_as_often_as_asked_within_their_domain(data: list[TaskData]) -> None:
     other = replace(data[0], id="other/point")
     draw = Sampler([*data, other], preset("tiny"), {"grid": 6}, 4, {"toy": 3.0}, {"toy/walk": 2.0}, 1.0, 0.5, 0.6, {})
-    np.testing.assert_allclose(draw.chances["grid"], [0.25, 0.5, 0.25])
+    np.testing.assert_allclose(draw.chances["grid", False], [0.25, 0.5, 0.25])
 
 
 def test_prompted_and_end_shares_are_what_the_recipe_says(data: list[TaskData]) -> None:
@@ -258,7 +258,12 @@ def test_the_trunks_matrices_move_in_every_direction_alike() -> None:
         assert length.median() > 0.6 and length.max() < 1.5  # what the Newton-Schulz iteration leaves
 
 
-def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("slow", [True, False])
+def test_train_writes_a_checkpoint_and_resumes(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    """Where bfloat16 is slow, in float32 and by AdamW alone."""
+    monkeypatch.setattr("playground.training.train._halves_are_slow", lambda: slow)
     out = tmp_path / "run"
     train(TINY, out, root, "toy/*", accelerator="cpu")
     config, training = read_config(out)
@@ -336,8 +341,10 @@ def test_parts_that_are_not_trained_stay_as_they_are(root: Path, tmp_path: Path,
 
 def test_tasks_to_be_learnt_are_drawn_more_often_than_those_that_stay(data: list[TaskData]) -> None:
     stays = replace(data[0], id="toy/known", stays=True)
-    np.testing.assert_allclose(sampler([*data, stays]).chances["grid"], [0.3, 0.3, 0.4])
-    np.testing.assert_allclose(sampler([stays, stays]).chances["grid"], [0.5, 0.5])
+    assert sampler([*data, stays]).rows == pytest.approx({("grid", False): 3.6, ("grid", True): 2.4})
+    assert sampler(data).rows == {("grid", False): 6} and sampler([stays]).rows == {("grid", True): 6}
+    batches = [batch for i in range(4) for _, batch in sampler([*data, stays]).step(np.random.default_rng(i))]
+    assert {batch.stays for batch in batches} == {False, True}
 
 
 def test_where_it_stays_the_model_is_taught_by_what_it_was(data: list[TaskData]) -> None:
@@ -347,21 +354,16 @@ def test_where_it_stays_the_model_is_taught_by_what_it_was(data: list[TaskData])
     before = GeneralistModel(preset("tiny")).eval()
     before.load_state_dict(model.state_dict())
 
-    def pull(known: tuple[bool, bool], teacher: GeneralistModel | None) -> tuple[float, float, float]:
-        """Loss of actions, loss of what is asked for, and the gradient's norm."""
-        tasks = [replace(task, stays=stays) for task, stays in zip(data, known, strict=True)]
-        sequences = [[sampler(tasks)._sequence(task, np.random.default_rng(i))] for i, task in enumerate(tasks * 2)]
-        model.zero_grad()
-        loss, asked = cloning_loss(model, pack(sequences, preset("tiny")), teacher)
-        (loss + asked).backward()
-        norm = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm()
-        return loss.item(), asked.item(), norm.item()
+    sequences = [[sampler(data)._sequence(task, np.random.default_rng(i))] for i, task in enumerate(data * 2)]
 
-    cloned = pull((False, False), None)
-    assert pull((False, False), before) == pytest.approx(cloned, rel=1e-5)
-    assert pull((True, True), before)[2] < 1e-3 * cloned[2]
-    assert pull((True, True), other)[2] > 10 * pull((True, True), before)[2]
-    assert 1e-3 * cloned[2] < pull((True, False), before)[2] < cloned[2]
+    def pull(teacher: GeneralistModel | None) -> float:
+        """The gradient's norm."""
+        model.zero_grad()
+        sum(cloning_loss(model, pack(sequences, preset("tiny")), teacher)).backward()
+        return torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm().item()
+
+    assert pull(before) < 1e-3 * pull(None)
+    assert pull(other) > 10 * pull(before)
 
 
 def test_a_run_that_learns_some_tasks_keeps_what_it_began_with(root: Path, tmp_path: Path) -> None:
