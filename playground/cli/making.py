@@ -89,7 +89,9 @@ def scores(
 @commands.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
-    recipe: Annotated[str, typer.Option(help="cpu, gpu, or cells (worlds of cells alone).")] = "cpu",
+    recipe: Annotated[
+        str, typer.Option(help="cpu, gpu, cells (worlds of cells alone), or mend (scenes whose swaps fail).")
+    ] = "cpu",
     data: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Globs of task ids, if not the recipe's.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run, if not the recipe's.")] = None,

@@ -186,10 +186,10 @@ RECIPES = {
     ),
     "mend": replace(
         Recipe(),
-        rows=(("vector", 8.0), ("grid", 0.7), ("image", 0.3)),
+        rows=(("vector", 5.0), ("grid", 0.3), ("image", 0.1)),
         shares=(("vector", 0.7), ("grid", 0.2), ("image", 0.1)),
-        task_weights=(*HARD, ("metaworld/faucet-*", 10.0), ("metaworld/*assembl*", 8.0), ("metaworld/push-back", 6.0)),
-        restart=0.3,
+        domain_weights=(("metaworld", 0.6), ("dm_control", 0.3), ("classic", 0.1)),
+        task_weights=(*HARD, ("metaworld/faucet-*", 20.0), ("metaworld/*assembl*", 8.0), ("metaworld/push-back", 6.0)),
         parts=("trunk.*", "decoder.*", "head.*", "prompt_reader.*", "encoder.values.*", "encoder.actions.*"),
         learn=MENDED,
     ),
