@@ -35,7 +35,8 @@ EARLY = 3
 the way to the target is there, and hundreds of steps of balance or rest come after."""
 
 FEW = 3000
-"""Timesteps of corrections at which half of the share for corrections is used: fewer would be learnt by heart."""
+"""Timesteps of corrections at which half of the share for corrections is used: fewer would be learnt by heart. Where
+the model stays as it was they are not learnt, and however few, they show the states that swaps lead to."""
 
 BRIEF = 0.5
 BRIEF_STEPS = 16
@@ -48,7 +49,7 @@ UNSTRIDDEN = 0.75
 LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
-LEARNT = 0.6
+LEARNT = 0.4
 """Share of a modality's rows that are of tasks to be learnt, where there are others at which the model is to stay as it
 was."""
 
@@ -243,7 +244,8 @@ class Sampler:
         rows: modality -> rows per optimiser step, on average.
         batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
-        task_weights: glob of task ids -> relative frequency within their domain; 1 for all others.
+        task_weights: glob of task ids -> relative frequency within their domain; 1 for all others, and wherever the model
+            stays as it was.
         prompted, from_end, corrected: see `Recipe`.
         told: modality -> share, see `Recipe`.
     """
@@ -276,7 +278,7 @@ class Sampler:
         for kind, members in self.tasks.items():
             domains = np.array([d.id.partition("/")[0] for d in members])
             chance = np.ones(len(members))
-            for pattern, weight in task_weights.items():
+            for pattern, weight in () if kind[1] else task_weights.items():  # where it stays none is harder
                 chance[[fnmatchcase(d.id, pattern) for d in members]] = weight
             for domain in np.unique(domains):
                 chance[domains == domain] *= domain_weights.get(domain, 1.0) / chance[domains == domain].sum()
@@ -316,7 +318,8 @@ class Sampler:
 
     def _sequence(self, task: TaskData, rng: np.random.Generator) -> Sequence:
         there = int(task.length[task.corrections].sum())
-        corrected = rng.random() < self.corrected * there / (there + FEW)
+        few = 1 if task.stays else FEW
+        corrected = rng.random() < self.corrected * there / (there + few)
         episode = int(rng.choice(task.corrections if corrected else task.demonstrations))
         brief = rng.random() < BRIEF
         choices = task.prompts[episode]

@@ -341,10 +341,18 @@ def test_parts_that_are_not_trained_stay_as_they_are(root: Path, tmp_path: Path,
 
 def test_tasks_to_be_learnt_are_drawn_more_often_than_those_that_stay(data: list[TaskData]) -> None:
     stays = replace(data[0], id="toy/known", stays=True)
-    assert sampler([*data, stays]).rows == pytest.approx({("grid", False): 3.6, ("grid", True): 2.4})
+    assert sampler([*data, stays]).rows == pytest.approx({("grid", False): 2.4, ("grid", True): 3.6})
     assert sampler(data).rows == {("grid", False): 6} and sampler([stays]).rows == {("grid", True): 6}
     batches = [batch for i in range(4) for _, batch in sampler([*data, stays]).step(np.random.default_rng(i))]
     assert {batch.stays for batch in batches} == {False, True}
+
+
+def test_where_it_stays_corrections_are_drawn_however_few(data: list[TaskData]) -> None:
+    task = replace(data[0], demonstrations=np.arange(11), corrections=np.array([11]))
+    for stays, least, most in ((False, 0, 40), (True, 500, 700)):
+        rng = np.random.default_rng(0)
+        drawn = [sampler([task])._sequence(replace(task, stays=stays), rng).live_episode for _ in range(1000)]
+        assert least <= drawn.count(11) <= most
 
 
 def test_where_it_stays_the_model_is_taught_by_what_it_was(data: list[TaskData]) -> None:
