@@ -244,7 +244,7 @@ class Sampler:
         rows: modality -> rows per optimiser step, on average.
         batch_rows: most rows per batch.
         domain_weights: domain -> relative frequency.
-        task_weights: glob of task ids -> relative frequency within their domain; 1 for all others, and wherever the model
+        task_weights: glob of task ids -> relative frequency within their domain; 1 for all others, and where the model
             stays as it was.
         prompted, from_end, corrected: see `Recipe`.
         told: modality -> share, see `Recipe`.
