@@ -90,7 +90,7 @@ def scores(
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
     recipe: Annotated[
-        str, typer.Option(help="cpu, gpu, cells (worlds of cells alone), or mend (scenes whose swaps fail).")
+        str, typer.Option(help="cpu, gpu, cells (worlds of cells alone), or mend (the faucets).")
     ] = "cpu",
     data: Annotated[Path | None, typer.Option(help="Folder that `playground collect` wrote; its default.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Globs of task ids, if not the recipe's.")] = None,

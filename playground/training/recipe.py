@@ -86,18 +86,6 @@ COMPOUND = (
 """What BabyAI's worst levels share: missions of several clauses, one of which is to put something somewhere."""
 
 
-MENDED = (
-    "metaworld/faucet-*",
-    "metaworld/*assembl*",
-    "metaworld/peg-insert-side",
-    "metaworld/push-back",
-    "classic/CartPole*",
-    "dm_control/cartpole-*",
-    "dm_control/cheetah-*",
-)
-"""The scenes in which a prompt that is swapped on the way is followed much less than experts do."""
-
-
 @dataclass(frozen=True)
 class Recipe:
     """A training run. The network computes in bfloat16 where that is faster; the optimiser keeps float32 masters.
@@ -128,8 +116,8 @@ class Recipe:
             all its other levels teach to carry out; numbers are only told.
         parts: globs of the model's parameters that are trained; all others stay as they are.
         learn: globs of the tasks in which the experts are cloned. In all others the model learns from what it was
-            before the run, so that it stays what it is there (Li and Hoiem 2016, Learning without Forgetting, arXiv
-            1606.09282); few demonstrations are enough for that, and nothing of them can be learnt by heart.
+            before the run, which holds it there in states like those that are shown (Li and Hoiem 2016, Learning
+            without Forgetting, arXiv 1606.09282).
         model: fields of the preset's configuration that are other.
         compile: whether the trunk is compiled (worth it on a GPU).
     """
@@ -189,9 +177,9 @@ RECIPES = {
         rows=(("vector", 5.0), ("grid", 0.3), ("image", 0.1)),
         shares=(("vector", 0.7), ("grid", 0.2), ("image", 0.1)),
         domain_weights=(("metaworld", 0.6), ("dm_control", 0.3), ("classic", 0.1)),
-        task_weights=(*HARD, ("metaworld/faucet-*", 20.0), ("metaworld/*assembl*", 8.0), ("metaworld/push-back", 6.0)),
+        restart=0.3,
         parts=("trunk.*", "decoder.*", "head.*", "prompt_reader.*", "encoder.values.*", "encoder.actions.*"),
-        learn=MENDED,
+        learn=("metaworld/faucet-*",),
     ),
     "gpu": replace(
         Recipe(),
