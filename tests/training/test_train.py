@@ -28,6 +28,12 @@ GOALS = ((0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5))
 TINY = Recipe(preset="tiny", minutes=0.05, rows=(("grid", 4),), shares=(("grid", 1.0),), warmup=5)
 
 
+@pytest.fixture(autouse=True)
+def quick_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every machine trains as one with quick bfloat16 does."""
+    monkeypatch.setattr("playground.training.train._halves_are_slow", lambda: False)
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two toy tasks, 4 goals with 3 episodes each."""
