@@ -232,7 +232,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         others = (part.to(device, non_blocking=True) for part in (self.weight, self.asked, self.asked_at))
-        return Batch(self.steps.to(device), *others, self.stays)
+        weight, asked, asked_at = others
+        return Batch(self.steps.to(device), weight, asked, asked_at, self.stays)
 
 
 class Sampler:

@@ -316,7 +316,7 @@ class _Loop:
 
 def _halves_are_slow() -> bool:
     """Whether bfloat16 products take longer than float32 ones: a CPU without instructions for them takes five times."""
-    seconds = {}
+    seconds: dict[torch.dtype, float] = {}
     for dtype in (torch.float32, torch.bfloat16):
         a, b = torch.ones(256, 256, dtype=dtype), torch.ones(1024, 256, dtype=dtype)
         for _ in range(4):  # the first call is slow
