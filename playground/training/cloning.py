@@ -124,7 +124,14 @@ class MasterWeights:
         return self._gradient
 
     def update(self, gradient: Tensor, learning_rate: float, clip: float, step: int) -> float:
-        """One optimiser step; returns the gradient's norm before clipping. A gradient with NaN is dropped."""
+        """One optimiser step; returns the gradient's norm before clipping. A gradient with NaN is dropped.
+
+        Args:
+            gradient: of all weights, as one vector; overwritten.
+            learning_rate: of both optimisers.
+            clip: largest norm.
+            step: steps since the optimisers knew nothing; the average reaches back over a tenth of them at first.
+        """
         norm = float(gradient.norm())
         if norm != norm or norm == float("inf"):
             return norm

@@ -272,7 +272,7 @@ class _Loop:
             assert isinstance(reduced, torch.Tensor)
             gradient = reduced
         rate = learning_rate(self.recipe, replace(self.at, step=self.step, elapsed=elapsed))
-        self.masters.update(gradient, rate, self.recipe.clip, self.step)
+        self.masters.update(gradient, rate, self.recipe.clip, self.step - self.at.fresh)
         self.step += 1
         return losses, read, 1 - read / padded
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from playground.agent import asked_by
 from playground.demonstrations.packed import PackedTask, write_shard
@@ -21,7 +22,7 @@ from playground.tokens.timestep import CONTINUOUS_START
 from playground.training.batches import Sampler, Sequence, TaskData, pack
 from playground.training.cloning import MasterWeights, cloning_loss
 from playground.training.recipe import RECIPES, Recipe, recipe
-from playground.training.train import Progress, _earlier, _load_state, learning_rate, load_data, train
+from playground.training.train import STATE, Progress, _earlier, _load_state, learning_rate, load_data, train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 
 GOALS = ((0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5))
@@ -301,6 +302,18 @@ def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Pa
     masters = MasterWeights(GeneralistModel(preset("tiny")), 0.0, 0.9)
     found = _load_state(out, masters, TINY)
     assert (found.began, found.fresh) == (180.0, 700)
+
+
+def test_a_short_run_from_weights_saves_what_it_learnt_not_what_it_began_with(root: Path, tmp_path: Path) -> None:
+    """However many steps the weights had before, the average must not hold on to them."""
+    torch.manual_seed(1)
+    model, out, slow = GeneralistModel(preset("tiny")), tmp_path / "run", replace(TINY, ema=0.9999)
+    save_pretrained(model, out, {"steps": 10**6, "minutes": 3.0})
+    masters = MasterWeights(model, 0.0, 0.9)
+    start = masters.weights.clone()
+    train(slow, out, root, "toy/*", minutes=3.05, resume=True, accelerator="cpu")
+    masters.load(load_file(out / STATE))
+    assert (masters.average - start).norm() > 0.5 * (masters.weights - start).norm() > 0
 
 
 @pytest.mark.parametrize("parts", ["*", "trunk.*"])
