@@ -73,13 +73,22 @@ def load_data(root: Path, recipe: Recipe) -> list[TaskData]:
     """
     from tqdm import tqdm
 
-    left = [id for id in packed_tasks(root) if id not in recipe.held_out]
-    found = [id for id in left if any(fnmatchcase(id, part) for part in recipe.tasks)]
+    found = _found(root, recipe)
     if not found:
         raise BadFileError(f"{root}: no demonstrations of {', '.join(recipe.tasks)}; run `playground collect` first")
     config = recipe.config
     loaded = [TaskData.load(PackedTask.open(root, id), config) for id in tqdm(found, desc="loading", unit="task")]
-    return [replace(task, stays=not any(fnmatchcase(task.id, part) for part in recipe.learn)) for task in loaded]
+    return [replace(task, stays=_stays(task.id, recipe)) for task in loaded]
+
+
+def _found(root: Path, recipe: Recipe) -> list[str]:
+    """The recipe's tasks that were collected."""
+    left = [id for id in packed_tasks(root) if id not in recipe.held_out]
+    return [id for id in left if any(fnmatchcase(id, part) for part in recipe.tasks)]
+
+
+def _stays(id: str, recipe: Recipe) -> bool:
+    return not any(fnmatchcase(id, part) for part in recipe.learn)
 
 
 def train(
@@ -132,7 +141,12 @@ def train(
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
     config = recipe.config
-    parted = [task.keep_back() for task in load_data(data or default_root(), recipe)]
+    root = data or default_root()
+    if not resume and any(_stays(id, recipe) for id in _found(root, recipe)):
+        raise BadValueError(
+            f"the recipe learns some tasks and stays as it was in all others; copy a checkpoint to {out} and resume it"
+        )
+    parted = [task.keep_back() for task in load_data(root, recipe)]
     loaded = [task for task, _ in parted]
     with fabric.init_module():
         model = GeneralistModel(config)
@@ -146,7 +160,7 @@ def train(
     if resume:
         at = (_load_state if (out / STATE).is_file() else _load_weights)(out, masters, recipe)
         learnt, spoilt = _earlier(out)
-    before = _before(out, resume, model) if any(task.stays for task in loaded) else None
+    before = _before(out, model) if any(task.stays for task in loaded) else None
     if recipe.compile:
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
     sampler = Sampler(
@@ -327,15 +341,13 @@ def _halves_are_slow() -> bool:
     return seconds[torch.bfloat16] > seconds[torch.float32]
 
 
-def _before(out: Path, resume: bool, model: GeneralistModel) -> GeneralistModel:
+def _before(out: Path, model: GeneralistModel) -> GeneralistModel:
     """What the run began with, on the model's device and of its type; it stays beside the run, which may be resumed."""
-    if not resume:
-        raise BadValueError(
-            f"the recipe learns some tasks and stays as it was in all others; copy a checkpoint to {out} and resume it"
-        )
     kept = out / BEFORE
     if not kept.is_dir():
-        save_pretrained(from_pretrained(out), kept, read_config(out)[1])
+        unfinished = out / f"{BEFORE}.unfinished"
+        save_pretrained(from_pretrained(out), unfinished, read_config(out)[1])
+        os.replace(unfinished, kept)
     return from_pretrained(kept).to(model.device, model.dtype).eval()
 
 
