@@ -1,5 +1,6 @@
 """Behavioural cloning: the masked loss, and float32 master weights for a network that computes in bfloat16."""
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,6 +58,19 @@ def cloning_loss(model: GeneralistModel, batch: Batch, before: GeneralistModel |
     near = torch.where(choice[:, None], (label + bins)[:, None], near)
     smoothed = (log_p.gather(-1, near) * torch.tensor(SMOOTHING, device=label.device)).sum(-1)
     return -(smoothed * share[row]).sum(), asked
+
+
+def halves_are_slow() -> bool:
+    """Whether bfloat16 products take longer than float32 ones: a CPU without instructions for them takes five times."""
+    seconds: dict[torch.dtype, float] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = torch.ones(256, 256, dtype=dtype), torch.ones(1024, 256, dtype=dtype)
+        for _ in range(4):  # the first call is slow
+            start = time.perf_counter()
+            torch.nn.functional.linear(a, b)
+            took = time.perf_counter() - start
+            seconds[dtype] = min(took, seconds.get(dtype, took))
+    return seconds[torch.bfloat16] > seconds[torch.float32]
 
 
 class MasterWeights:

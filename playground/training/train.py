@@ -23,7 +23,7 @@ from playground.demonstrations.packed import PackedTask, default_root, packed_ta
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, from_pretrained, read_config, save_pretrained
 from playground.training.batches import Batch, Sampler, TaskData
-from playground.training.cloning import MasterWeights, cloning_loss
+from playground.training.cloning import MasterWeights, cloning_loss, halves_are_slow
 from playground.training.recipe import Recipe
 
 STATE = "state.safetensors"
@@ -134,7 +134,7 @@ def train(
         raise BadValueError(f"{out} already holds a training; resume it or give another folder")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise BadValueError("this recipe wants a CUDA device, and PyTorch finds none; take the recipe cpu")
-    halves = accelerator != "cpu" or not _halves_are_slow()
+    halves = accelerator != "cpu" or not halves_are_slow()
     precision: Literal["bf16-true", "32-true"] = "bf16-true" if halves else "32-true"
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
     fabric.launch()
@@ -326,19 +326,6 @@ class _Loop:
             "goals_held_out": self.goals_held_out,
         }
         save_pretrained(averaged, self.out, training)
-
-
-def _halves_are_slow() -> bool:
-    """Whether bfloat16 products take longer than float32 ones: a CPU without instructions for them takes five times."""
-    seconds: dict[torch.dtype, float] = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = torch.ones(256, 256, dtype=dtype), torch.ones(1024, 256, dtype=dtype)
-        for _ in range(4):  # the first call is slow
-            start = time.perf_counter()
-            torch.nn.functional.linear(a, b)
-            took = time.perf_counter() - start
-            seconds[dtype] = min(took, seconds.get(dtype, took))
-    return seconds[torch.bfloat16] > seconds[torch.float32]
 
 
 def _before(out: Path, model: GeneralistModel) -> GeneralistModel:

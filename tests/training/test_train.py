@@ -32,7 +32,7 @@ TINY = Recipe(preset="tiny", minutes=0.05, rows=(("grid", 4),), shares=(("grid",
 @pytest.fixture(autouse=True)
 def quick_halves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every machine trains as one with quick bfloat16 does."""
-    monkeypatch.setattr("playground.training.train._halves_are_slow", lambda: False)
+    monkeypatch.setattr("playground.training.train.halves_are_slow", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_train_writes_a_checkpoint_and_resumes(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: bool
 ) -> None:
     """Where bfloat16 is slow, in float32 and by AdamW alone."""
-    monkeypatch.setattr("playground.training.train._halves_are_slow", lambda: slow)
+    monkeypatch.setattr("playground.training.train.halves_are_slow", lambda: slow)
     out = tmp_path / "run"
     train(TINY, out, root, "toy/*", accelerator="cpu")
     config, training = read_config(out)
