@@ -49,7 +49,7 @@ UNSTRIDDEN = 0.75
 LEFT_OVER = 1 / 16
 """Share of a row that may stay empty: no sequence is cut to less in order to fill it."""
 
-LEARNT = 0.4
+LEARNT = 0.2
 """Share of a modality's rows that are of tasks to be learnt, where there are others at which the model is to stay as it
 was."""
 
