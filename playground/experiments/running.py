@@ -15,7 +15,7 @@ from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.training.evaluation import fingerprint
 from playground.training.scoring import RESAMPLES, bootstrap_interval
 
-CONTROLS = ("nearest", "expert", "random")
+CONTROLS = ("nearest", "replay", "expert", "random")
 """Agents that have no weights: under another checkpoint their episodes are the same, and are not played again."""
 
 RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
