@@ -40,9 +40,6 @@ def _model(**changes: Any) -> Callable[[Recipe], Recipe]:
 ARMS: dict[str, Callable[[Recipe], Recipe]] = {
     "as it is": lambda base: base,
     "16 and 16 steps": _model(max_prompt=16, max_live=16, max_live_grid=16),
-    "flat, 16 and 16 steps": lambda base: replace(
-        base, batch_rows=1, model=(("layout", "flat"), ("max_prompt", 16), ("max_live", 16), ("max_live_grid", 16))
-    ),
     "half the width": _model(width=128, hidden=512),
     "twice the layers": _model(layers=8),
     "prompts of 16": _model(max_prompt=16),
@@ -56,9 +53,12 @@ ARMS: dict[str, Callable[[Recipe], Recipe]] = {
     "telling nothing": lambda base: replace(base, asked=0.0, told=()),
     "demonstrations alone": lambda base: replace(base, corrected=0.0),
     "a shard of data": lambda base: replace(base, corrected=0.0),
+    "flat, 16 and 16 steps": lambda base: replace(
+        base, batch_rows=1, model=(("layout", "flat"), ("max_prompt", 16), ("max_live", 16), ("max_live_grid", 16))
+    ),
 }
-"""Name -> what is changed. The last takes only each task's first shard of demonstrations. The flat layout gets short
-contexts: with the recipe's, the mask of its attention alone takes 26 GB."""
+"""Name -> what is changed. "A shard of data" takes only each task's first shard of demonstrations. The flat layout gets
+short contexts: with the recipe's, the mask of its attention alone takes 26 GB."""
 
 FEWER = "a shard of data"
 
