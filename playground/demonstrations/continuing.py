@@ -15,6 +15,7 @@ from playground.demonstrations.packed import PackedTask, default_root, packed_ta
 from playground.demonstrations.pool import Workers, run_shards
 from playground.demonstrations.rollouts import disturbed
 from playground.domains.base import DomainEnv
+from playground.domains.scenes import TOLD
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, PlaygroundError
 from playground.task import TRAIN_SEEDS, Action, Expert, Goal, Observation, Task
@@ -69,7 +70,12 @@ class Continuation:
 
 
 def mates(task: Task) -> list[Task]:
-    """The tasks whose expert another's can take over from: those of its scene, itself too where goals are hidden."""
+    """The tasks whose expert another's can take over from: those of its scene, itself too where goals are hidden.
+
+    None where the observation says what is to be done: there no prompt is followed.
+    """
+    if task.scene in TOLD:
+        return []
     return [t for t in domains.tasks(f"{task.domain}/*") if t.scene == task.scene and (t != task or task.hidden_goal)]
 
 
@@ -134,7 +140,7 @@ def _work(job: _Job) -> int:
         for made in (env, *(made for _, made, _ in firsts)):
             made.close()
     if not kept:
-        raise PlaygroundError(f"{task.id}: no take-over ended well; leave this task out")
+        raise PlaygroundError("no take-over ended well; leave this task out")
     episodes = [continuation.episode for continuation in kept]
     histories = [continuation.history for continuation in kept]
     write_shard(_place(job), episodes, task.hidden_goal, SHARD, demonstrations=False, histories=histories)

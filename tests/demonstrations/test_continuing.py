@@ -81,6 +81,14 @@ def test_second_expert_finishes_what_the_first_did_not_begin():
     assert 0 < found.history < len(found.episode) - 2
 
 
+def test_nobody_takes_over_where_the_mission_is_seen(tmp_path):
+    assert mates(domains.task("babyai/GoToLocal")) == []
+    assert mates(domains.task("babyai/GoToLocal-hidden"))
+    collect("babyai/GoToLocal", tmp_path, episodes=2, workers=1)
+    with pytest.raises(BadFileError, match="share a scene"):
+        collect_continuations("babyai/GoToLocal", 4, root=tmp_path, workers=1)
+
+
 def test_shards_hold_the_history_and_no_loss_is_taken_there(tmp_path, monkeypatch):
     monkeypatch.setattr(continuing, "SHARD", 4)
     id = "classic/CartPole-hidden"
