@@ -20,6 +20,9 @@ from playground.training.scoring import normalise
 MINUTES = 3.0
 """Training of an arm, on one core."""
 
+ROWS = (("vector", 3.0), ("grid", 1.0))
+"""Of a step, fewer than the recipe's: so there are some hundreds of steps in these minutes."""
+
 TASKS = (
     "metaworld/reach",
     "metaworld/drawer-open",
@@ -108,7 +111,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
     folder = job.out / "arms" / job.arm.replace(" ", "-")
     data = _first_shards(job.root, folder / "data", job.tasks) if job.arm == FEWER else job.root
     if not (folder / "config.json").exists():
-        base = replace(recipe("cpu"), tasks=job.tasks, minutes=job.minutes, task_weights=())
+        base = replace(recipe("cpu"), tasks=job.tasks, minutes=job.minutes, rows=ROWS, task_weights=())
         train(ARMS[job.arm](base), folder, data, accelerator="cpu")
     model = load_agent(folder)
     steps = read_config(folder)[1]["steps"]

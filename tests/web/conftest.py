@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from playground.web.server import build_app
 from tests.conftest import TASK
@@ -42,5 +42,6 @@ def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        expect.set_options(timeout=30_000)  # a world takes seconds to open where other processes want the cores
         yield browser
         browser.close()

@@ -70,8 +70,10 @@ def test_reset_gives_the_same_start_and_a_seed_another(page: Page):
 def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page):
     pause(page)
     page.keyboard.press("r")
+    page.wait_for_function("window.playground.state().t == 0")
     page.keyboard.press(".")
     page.wait_for_function("window.playground.state().t == 1")
+    page.wait_for_timeout(200)
     before, drawn = state(page), picture(page)
     page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden #0')")
     card(page, f"{TASK}#1").click()
