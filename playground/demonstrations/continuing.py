@@ -15,7 +15,7 @@ from playground.demonstrations.packed import PackedTask, default_root, packed_ta
 from playground.demonstrations.pool import Workers, run_shards
 from playground.demonstrations.rollouts import disturbed
 from playground.domains.base import DomainEnv
-from playground.domains.scenes import TOLD
+from playground.domains.scenes import scenes
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, PlaygroundError
 from playground.task import TRAIN_SEEDS, Action, Expert, Goal, Observation, Task
@@ -74,9 +74,8 @@ def mates(task: Task) -> list[Task]:
 
     None where the observation says what is to be done: there no prompt is followed.
     """
-    if task.scene in TOLD:
-        return []
-    return [t for t in domains.tasks(f"{task.domain}/*") if t.scene == task.scene and (t != task or task.hidden_goal)]
+    sharing = scenes(domains.tasks(f"{task.domain}/*")).get(task.scene, ())
+    return [other for other in sharing if other != task or task.hidden_goal]
 
 
 def collect_continuations(
