@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from playground import domains
-from playground.facade import find_prompt, open_session
-from playground.filming import film, shared_goal
+from playground.api import find_prompt, open_session
+from playground.recording.film import film, shared_goal
 
 
 def main(

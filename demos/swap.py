@@ -5,8 +5,8 @@ python demos/swap.py --task metaworld/reach --first metaworld/reach#0 --second m
 
 import typer
 
+from playground.api import find_prompt, open_session
 from playground.events import StepEvent
-from playground.facade import find_prompt, open_session
 
 
 def show(event: StepEvent) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.events import Decision
 from playground.prompt import Prompt, Segment
 from playground.task import Action, Observation, Task

@@ -9,7 +9,7 @@ from threading import get_ident
 
 import numpy as np
 
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.errors import BadValueError
 from playground.events import Consumer, Decision, Policy, StepEvent
 from playground.prompt import Prompt

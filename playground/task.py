@@ -40,7 +40,7 @@ class Task:
         scene: tasks with equal scene share body, observation and action form: only the prompt tells them apart.
         fps: the environment's own rate, actions per second.
         max_steps: actions until an episode is truncated.
-        make: builds the canonical environment (see `playground.domains.base.DomainEnv`) with pictures of `size` pixels.
+        make: builds the canonical environment (see `playground.environment.DomainEnv`) with pictures of `size` pixels.
         make_expert: builds the expert that acts in that environment.
         has_success: whether the domain defines success; else the return is what counts.
         hidden_goal: whether the episode's goal is absent from the observation, so that only a prompt can tell it.

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 
 from playground import assets, domains
+from playground.episode import Episode
+from playground.scores import reference_scores
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per test worker: more of them get in each other's way
 settings.register_profile("patient", deadline=None)  # busy machines are slow, not wrong
@@ -20,11 +22,11 @@ OTHER = "babyai/GoToLocalS5N2-hidden"
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Ships demonstrations of TASK (4) and OTHER (2) to a folder that takes the place of the assets for one module."""
+    from playground.collecting.ship import ship_task
     from playground.demonstrations import shipped, shipped_counts
-    from playground.demonstrations.shipping import ship_task
 
     domains.tasks()  # tasks that need an expert's file look for it in the real assets
-    caches = (shipped_counts, shipped, assets.scores)
+    caches = (shipped_counts, shipped, reference_scores)
     before, assets.ASSETS = assets.ASSETS, tmp_path_factory.mktemp("assets")
     ship_task((TASK, 4))
     ship_task((OTHER, 2))
@@ -47,3 +49,23 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
     save_pretrained(GeneralistModel(preset("tiny")), folder)
     return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Episode]]:
+    """Assets with three demonstrations of the toy task."""
+    from playground.collecting.ship import choose
+    from playground.demonstrations import save_episodes, shipped, shipped_counts
+    from playground.demonstrations.shipped_files import shipped_folder
+    from tests.toy import toy_task
+
+    monkeypatch.setattr(assets, "ASSETS", tmp_path)
+    task = toy_task()
+    env = task.make(64)
+    episodes = choose(task, env, task.make_expert(env), 3, max_steps=None)
+    save_episodes(episodes, shipped_folder(task.id), env.observation_space, env.action_space)
+    shipped_counts.cache_clear()
+    shipped.cache_clear()
+    yield episodes
+    shipped_counts.cache_clear()
+    shipped.cache_clear()

@@ -9,29 +9,36 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "playground"
 
 ROWS = {
-    **dict.fromkeys(("__init__", "errors", "task", "episode", "prompt", "events", "assets"), 0),
-    **dict.fromkeys(("domains", "tokens", "animation", "video", "session", "policies", "recorder"), 1),
-    **dict.fromkeys(("model", "demonstrations"), 2),
-    "agent": 3,
-    **dict.fromkeys(("training", "facade", "filming", "viewing"), 4),
-    **dict.fromkeys(("web", "window", "experiments", "bench", "doctor"), 5),
-    "cli": 6,
-    "__main__": 7,
-}
-
-# The words, the environment's interface and drawn text serve everybody of the same row.
-SHARED = {"playground.domains.base", "playground.animation", "playground.video"} | {
-    f"playground.{name}" for name, row in ROWS.items() if row in (0, 4)
+    **dict.fromkeys(("errors", "assets", "__init__"), 0),
+    "task": 1,
+    "scores": 1,
+    "episode": 2,
+    "prompt": 3,
+    "events": 4,
+    "environment": 5,
+    **dict.fromkeys(("domains", "tokens", "session"), 6),
+    **dict.fromkeys(("model", "demonstrations", "policies", "parallel"), 7),
+    **dict.fromkeys(("agent", "recording"), 8),
+    "api": 9,
+    **dict.fromkeys(("collecting", "rl", "viewing"), 10),
+    "evaluation": 11,
+    "training": 12,
+    **dict.fromkeys(("web", "window", "experiments", "bench", "doctor"), 13),
+    "cli": 14,
+    "__main__": 15,
 }
 
 HOMES = {
     **{library: {"domains"} for library in ("dm_control", "mujoco", "metaworld", "minigrid", "ale_py")},
     "minari": {"demonstrations"},
-    "distributed": {"demonstrations"},
+    "distributed": {"parallel"},
     **{library: {"web"} for library in ("gradio", "fastapi", "uvicorn", "starlette")},
     "pygame": {"window"},
-    **{library: {"model", "agent", "training", "experiments", "bench"} for library in ("torch", "lightning")},
-    "safetensors": {"domains", "model", "agent", "training", "experiments"},
+    **{
+        library: {"model", "agent", "collecting", "training", "evaluation", "rl", "experiments", "bench"}
+        for library in ("torch", "lightning")
+    },
+    "safetensors": {"domains", "model", "agent", "training", "rl", "experiments"},
     "typer": {"cli"},
 }
 
@@ -63,8 +70,7 @@ def test_imports_go_down(path: Path):
             continue
         there = pieces[1] if pieces[1] in ROWS else "__init__"
         allowed = there == here or ROWS[there] < ROWS[here]
-        shared = ROWS[there] == ROWS[here] and any(name == s or name.startswith(f"{s}.") for s in SHARED)
-        assert allowed or shared, f"{path.name} (row {ROWS[here]}) imports {name} (row {ROWS[there]})"
+        assert allowed, f"{path.name} (row {ROWS[here]}) imports {name} (row {ROWS[there]})"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -6,7 +6,7 @@ import numpy as np
 from playground.episode import Episode
 from playground.policies import ExpertPolicy, NearestPolicy, RandomPolicy, ReplayPolicy
 from playground.prompt import Prompt
-from playground.recorder import EpisodeRecorder
+from playground.recording.recorder import EpisodeRecorder
 from playground.session import Session
 from tests.loop_toy import LINE, LineEnv
 

@@ -5,13 +5,13 @@ import pytest
 from playground import domains
 from playground.agent import asked_by, load_agent
 from playground.agent.missions import parts
+from playground.api import find_prompt, open_session
 from playground.assets import ASSETS, scores
 from playground.demonstrations import shipped, shipped_counts
-from playground.facade import find_prompt, open_session
+from playground.evaluation.evaluate import evaluate_model
 from playground.model import GeneralistModel, read_config
 from playground.prompt import Prompt
 from playground.task import PROMPT_SEEDS
-from playground.training.evaluation import evaluate_model
 from playground.viewing.readouts import readouts
 from playground.web.catalogue import FAVOURITES
 

@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from playground.domains.base import DomainEnv, wanted_goal
+from playground.environment import DomainEnv, wanted_goal
 from playground.task import Action, Observation, Task
 
 MAX_STEPS = 40

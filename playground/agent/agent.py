@@ -21,7 +21,7 @@ from playground.agent.reading import (
     read_texts,
     told_by,
 )
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.events import Decision
 from playground.model import GeneralistModel, ReadText, Stepper, from_pretrained
 from playground.prompt import Prompt

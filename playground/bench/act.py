@@ -8,7 +8,7 @@ from playground.agent import Agent, agent_for
 from playground.bench.measure import Case, sample
 from playground.bench.products import bare_products
 from playground.demonstrations import prompt
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.model import GeneralistModel
 from playground.task import Observation, Task
 

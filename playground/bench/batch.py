@@ -10,8 +10,8 @@ from playground.agent import load_agent
 from playground.bench.measure import Case, sample
 from playground.bench.products import bare_products
 from playground.demonstrations import shipped_counts
-from playground.demonstrations.pool import cores, run_jobs
-from playground.training.trials import WORLDS, ModelActors, Settings, make_starts
+from playground.evaluation.trials import WORLDS, ModelActors, Settings, make_starts
+from playground.parallel import cores, run_jobs
 
 TASKS = "dm_control/*"
 SECONDS = 0.2

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from playground import domains
+from playground.api import open_session
 from playground.bench.act import SIZE, TASKS
 from playground.bench.measure import Case, sample
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.events import StepEvent
-from playground.facade import open_session
 
 
 class _Watcher:

@@ -25,8 +25,8 @@ TASK = "metaworld/reach"
 
 FIRST_FRAME = f"""
 import sys
-import playground.cli, playground.filming
-from playground.facade import open_session
+import playground.cli, playground.recording.film
+from playground.api import open_session
 
 class Watcher:
     wants_frame = staticmethod(lambda t: True)

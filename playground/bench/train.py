@@ -6,8 +6,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from playground.bench.measure import Case, sample
-from playground.demonstrations.pool import cores
 from playground.model import ASKED, GeneralistModel, Steps, preset
+from playground.parallel import cores
 from playground.training.batches import Batch
 from playground.training.cloning import MasterWeights, cloning_loss, halves_are_slow
 

@@ -29,10 +29,11 @@ def tasks(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List the tasks, what chance and the expert score in them, and their shipped demonstrations."""
-    from playground import assets, domains
+    from playground import domains
     from playground.demonstrations import shipped_counts
+    from playground.scores import reference_scores
 
-    scores, counts = assets.scores(), shipped_counts()
+    scores, counts = reference_scores(), shipped_counts()
     rows = [
         {
             "id": task.id,
@@ -94,9 +95,9 @@ def record(
     from contextlib import ExitStack
 
     from playground import __version__, domains
-    from playground.facade import find_prompt, open_session
-    from playground.filming import Swap, film, panels_for, shared_goal
-    from playground.video import check_target
+    from playground.api import find_prompt, open_session
+    from playground.recording.film import Swap, film, panels_for, shared_goal
+    from playground.recording.video import check_target
 
     check_target(out)
     panels = [(domains.task(t), find_prompt(p)) for t, p in panels_for(task, prompt or [])]
@@ -133,8 +134,8 @@ def replay(
     if out is None:
         _open_window(found.episode.task, found.name, "model", None, 0, size, found)
         return
-    from playground.filming import film
-    from playground.video import check_target
+    from playground.recording.film import film
+    from playground.recording.video import check_target
     from playground.viewing.replaying import replay_session
 
     check_target(out)
@@ -157,9 +158,9 @@ def experiment(
     workers: WorkersOption = None,
 ) -> None:
     """Run one of the article's experiments on an agent; an interrupted run goes on where it stopped."""
-    from playground.demonstrations.pool import parse_workers
     from playground.experiments import experiment as run
     from playground.experiments.running import Options
+    from playground.parallel import parse_workers
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     summary = run(name, Options(out, episodes, seed, scenes, checkpoint, parse_workers(workers)))["summary"]

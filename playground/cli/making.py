@@ -24,8 +24,8 @@ def collect(
     workers: WorkersOption = None,
 ) -> None:
     """Let the experts play, and keep their episodes for training."""
-    from playground.demonstrations import collect as run
-    from playground.demonstrations.pool import parse_workers
+    from playground.collecting.collect import collect as run
+    from playground.parallel import parse_workers
 
     run(tasks, out, episodes, seed, parse_workers(workers))
 
@@ -39,8 +39,8 @@ def continuations(
     workers: WorkersOption = None,
 ) -> None:
     """Let experts take over in the middle of other episodes of their scene; adds to the episodes for training."""
-    from playground.demonstrations.continuing import collect_continuations
-    from playground.demonstrations.pool import parse_workers
+    from playground.collecting.takeover import collect_continuations
+    from playground.parallel import parse_workers
 
     collect_continuations(tasks, episodes, seed, out, parse_workers(workers))
 
@@ -58,8 +58,8 @@ def dagger(
     swaps: Annotated[bool, typer.Option(help="Swap each prompt for another of its scene on the way.")] = False,
 ) -> None:
     """Let the agent play and the experts say what they would have done; adds to the episodes for training."""
-    from playground.demonstrations.pool import parse_workers
-    from playground.training.dagger import dagger as run
+    from playground.collecting.dagger import dagger as run
+    from playground.parallel import parse_workers
 
     run(tasks, checkpoint, episodes, seed, out, parse_workers(workers), swaps)
 
@@ -70,7 +70,7 @@ def ship(
     episodes: Annotated[int, typer.Option(min=1, help="Demonstrations per task.")] = 6,
 ) -> None:
     """Write the demonstrations that are shipped."""
-    from playground.demonstrations import ship as run
+    from playground.collecting.ship import ship as run
 
     run(tasks, episodes)
 
@@ -81,7 +81,7 @@ def scores(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 50,
 ) -> None:
     """Measure what chance and the experts score."""
-    from playground.demonstrations import measure_scores as run
+    from playground.evaluation.reference_scores import measure_scores as run
 
     run(tasks, episodes)
 
@@ -138,9 +138,9 @@ def evaluate(
 ) -> None:
     """Measure an agent on seeds that nothing was trained on."""
     from playground.assets import ASSETS
-    from playground.demonstrations.pool import parse_workers
+    from playground.evaluation.evaluate import evaluate as run
     from playground.model import read_config
-    from playground.training.evaluation import evaluate as run
+    from playground.parallel import parse_workers
 
     if tasks is None:
         tasks = ",".join(read_config(checkpoint or ASSETS / "checkpoint")[1].get("tasks", ["*"]))
@@ -155,8 +155,8 @@ def learn_done(
     workers: WorkersOption = None,
 ) -> None:
     """Learn to tell when a part of a mission is done, so that the agent goes on to the next; adds to the checkpoint."""
-    from playground.demonstrations.pool import parse_workers
-    from playground.training.done import learn_done as run
+    from playground.parallel import parse_workers
+    from playground.training.done_head import learn_done as run
 
     recall, precision = run(checkpoint, episodes, out, parse_workers(workers))
     print(f"of what was done {recall:.3f} is told; of what is told {precision:.3f} was done")
@@ -185,6 +185,6 @@ def calibrate(
 def card(checkpoint: CheckpointOption = None) -> None:
     """Write the model card of a checkpoint from its configuration and its evaluation.json."""
     from playground.assets import ASSETS
-    from playground.training.card import write_card
+    from playground.evaluation.card import write_card
 
     print(f"wrote {write_card(Path(checkpoint or ASSETS / 'checkpoint'))}")

@@ -1,6 +1,5 @@
-"""Demonstrations: collected from experts, packed for training, saved and loaded, shipped, and made into prompts."""
+"""Demonstrations: packed for training, saved and loaded, and made into prompts."""
 
-from playground.demonstrations.collecting import collect
 from playground.demonstrations.files import load_episodes, save_episodes
 from playground.demonstrations.naming import Demonstration, find_demonstration, prompt
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
@@ -11,17 +10,14 @@ from playground.demonstrations.recordings import (
     save_recording,
     trim_recording,
 )
-from playground.demonstrations.scores import measure_scores
-from playground.demonstrations.shipping import ship, shipped, shipped_counts
+from playground.demonstrations.shipped_files import shipped, shipped_counts
 
 __all__ = [
     "Demonstration",
     "PackedTask",
-    "collect",
     "default_root",
     "find_demonstration",
     "load_episodes",
-    "measure_scores",
     "packed_tasks",
     "prompt",
     "recordings",
@@ -29,7 +25,6 @@ __all__ = [
     "rename_recording",
     "save_episodes",
     "save_recording",
-    "ship",
     "shipped",
     "shipped_counts",
     "trim_recording",

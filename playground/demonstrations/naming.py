@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playground.demonstrations.files import load_episodes
 from playground.demonstrations.recordings import VERSION, recorded_cut, recordings_root
-from playground.demonstrations.shipping import shipped, shipped_counts
+from playground.demonstrations.shipped_files import shipped, shipped_counts
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.prompt import Prompt

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from playground.demonstrations.files import read_metadata, save_episodes
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError
 

@@ -10,8 +10,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
-from playground.domains.base import DomainEnv
 from playground.domains.goals import GoalFamily
+from playground.environment import DomainEnv
 from playground.errors import UnknownNameError
 from playground.task import Task
 

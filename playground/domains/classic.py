@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from playground.domains.base import DomainEnv, wanted_goal
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NumericFamily, numbers
+from playground.environment import DomainEnv, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation, Task
 

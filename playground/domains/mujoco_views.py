@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 
 CAMERAS = ("standard", "left", "behind", "right", "above", "near")
 """Names of the places from which every MuJoCo world can be seen."""

@@ -7,9 +7,9 @@ from typing import Any
 import gymnasium as gym
 
 from playground import domains
-from playground.domains.base import DomainEnv
 from playground.domains.dm_control import SPECS, ControlEnv
 from playground.domains.goals import GoalFamily
+from playground.environment import DomainEnv
 from playground.task import Action, Goal, Observation
 
 NAMESPACE = "playground"

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from playground import assets
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.errors import BadValueError
+from playground.scores import reference_scores
 from playground.task import Action, Goal, Observation, Task
 
 LOOK = 100
@@ -69,7 +69,7 @@ class Watch:
         """
         if self.task.has_success:
             return float(self._succeeded)
-        known = assets.scores().get(self.task.id)
+        known = reference_scores().get(self.task.id)
         if known is None or known["expert"] <= 0 or len(self._rewards) < LOOK // 2:
             return 0.0
         return float(np.mean(self._rewards)) * self.task.max_steps / known["expert"]

@@ -5,9 +5,9 @@ from importlib import import_module
 from typing import Any
 
 from playground.errors import BadValueError, UnknownNameError
+from playground.evaluation.trials import SEEDS_PER_RUN
 from playground.experiments.running import Options
 from playground.task import EVALUATION_SEEDS
-from playground.training.trials import SEEDS_PER_RUN
 
 NAMES = ("ablations", "ood-goals", "prompt-swap", "zero-shot")
 

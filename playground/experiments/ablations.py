@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from playground import assets, domains
+from playground import domains
 from playground.demonstrations.packed import default_root, packed_tasks, shard_folders
 from playground.errors import UnknownNameError
 from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
 from playground.model import read_config
+from playground.scores import normalise, reference_scores
 from playground.training.recipe import Recipe, recipe
-from playground.training.scoring import normalise
 
 MINUTES = 3.0
 """Training of an arm, on one core."""
@@ -105,8 +105,8 @@ def ablations(options: Options) -> dict[str, Any]:
 def _work(job: Job) -> list[dict[str, Any]]:
     """Trains and evaluates one arm: a record for each episode."""
     from playground.agent import load_agent
+    from playground.evaluation.trials import Settings, evaluate_task
     from playground.training.train import train
-    from playground.training.trials import Settings, evaluate_task
 
     folder = job.out / "arms" / job.arm.replace(" ", "-")
     data = _first_shards(job.root, folder / "data", job.tasks) if job.arm == FEWER else job.root
@@ -119,7 +119,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
     for id in job.tasks:
         for prompt in PROMPTS:
             found = evaluate_task(domains.task(id), Settings("model", prompt, job.episodes, job.seed), model)
-            known = assets.scores().get(id)
+            known = reference_scores().get(id)
             records += [
                 {"task": id, "prompt": prompt, "normalised": normalise(score, known), "steps": steps}
                 for score in found["scores"]

@@ -10,14 +10,14 @@ import numpy as np
 
 from playground import assets, domains
 from playground.agent import loaded_agent, strangeness
-from playground.demonstrations.rollouts import rollout
+from playground.api import make_policy
+from playground.collecting.rollouts import rollout
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
+from playground.evaluation.trials import SEEDS_PER_RUN, ModelActors, PolicyActors, Start
 from playground.experiments.running import FIGURE, Job, Options, auroc, flat, run_cases, table, take_part, write_report
-from playground.facade import make_policy
 from playground.model import read_config
 from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS
-from playground.training.trials import SEEDS_PER_RUN, ModelActors, PolicyActors, Start
 
 WORLDS = 8
 """Worlds of one family that are stepped together."""

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from playground import assets, domains
+from playground import domains
 from playground.agent import loaded_agent
+from playground.api import make_policy
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped, shipped_counts
-from playground.domains.base import DomainEnv
 from playground.domains.scenes import Witness, scenes
+from playground.environment import DomainEnv
 from playground.errors import BadValueError
+from playground.evaluation.trials import SEEDS_PER_RUN, Start, wrong_prompts
 from playground.experiments.rollouts import (
     LIMIT,
     LIMITS,
@@ -33,11 +35,9 @@ from playground.experiments.rollouts import (
     still,
 )
 from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
-from playground.facade import make_policy
 from playground.prompt import Prompt
+from playground.scores import normalise, reference_scores
 from playground.task import EVALUATION_SEEDS, Goal, Task
-from playground.training.scoring import normalise
-from playground.training.trials import SEEDS_PER_RUN, Start, wrong_prompts
 
 WORLDS = 12
 """Worlds of one task that are stepped together."""
@@ -136,7 +136,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
         witnesses = [Witness(other, env) for env in _worlds(other, len(envs), "witness")] if two else []
         actors = _actors(job, world, other, envs, witnesses)
         for trial, record in zip(trials, play(world, trials, envs, witnesses, actors), strict=True):
-            known = assets.scores().get(world.id)
+            known = reference_scores().get(world.id)
             if known is not None and not world.has_success:  # of as many steps as were taken
                 known = {name: value * record.steps / world.max_steps for name, value in known.items()}
             found = {"world": world.id, "prompt": other.id, **asdict(record)}

@@ -7,14 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from playground.agent import BatchAgent
-from playground.domains.base import DomainEnv
 from playground.domains.scenes import Watch, Witness
+from playground.environment import DomainEnv
+from playground.evaluation.trials import ModelActors, PolicyActors, Start
 from playground.events import Decision
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.task import Action, Expert, Goal, Observation, Task
 from playground.tokens.timestep import Form
-from playground.training.trials import ModelActors, PolicyActors, Start
 
 LIMITS = {"metaworld": 250, "babyai": 30, "classic": 500}
 """Domain -> steps that the agent gets for each prompt. In a room of a few things, who wanders meets them all."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from playground.demonstrations.pool import Workers, cores, run_jobs
 from playground.domains import matching
 from playground.errors import BadFileError, PlaygroundError, UnknownNameError
-from playground.training.evaluation import fingerprint
-from playground.training.scoring import RESAMPLES, bootstrap_interval
+from playground.evaluation.evaluate import fingerprint
+from playground.evaluation.scoring import RESAMPLES, bootstrap_interval
+from playground.parallel import Workers, cores, run_jobs
 
 CONTROLS = ("nearest", "replay", "expert", "random")
 """Agents that have no weights: under another checkpoint their episodes are the same, and are not played again."""

@@ -11,10 +11,10 @@ import numpy as np
 from playground import assets, domains
 from playground.agent import loaded_agent
 from playground.demonstrations import shipped_counts
+from playground.evaluation.trials import Settings, evaluate_task
 from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
 from playground.model import read_config
-from playground.training.scoring import normalise
-from playground.training.trials import Settings, evaluate_task
+from playground.scores import normalise, reference_scores
 
 WHO = {
     "agent": ("model", "right"),
@@ -47,7 +47,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
     agent, prompt = WHO[job.condition]
     model = loaded_agent(job.checkpoint) if agent == "model" else None
     found = evaluate_task(domains.task(job.subject), Settings(agent, prompt, job.episodes, job.seed), model)
-    known = assets.scores().get(job.subject)
+    known = reference_scores().get(job.subject)
     return [{"score": score, "normalised": normalise(score, known)} for score in found["scores"]]
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from playground import assets
 from playground.events import Decision, StepEvent
+from playground.scores import normalise, reference_scores
 from playground.session import Session
 from playground.task import EVALUATION_SEEDS, Goal
-from playground.training.scoring import normalise
 from playground.viewing.catalogue import readable
 
 WINDOW_SECONDS = 1.0
@@ -32,7 +31,7 @@ def readouts(session: Session) -> dict[str, Any]:
         "max_steps": task.max_steps,
         "return": round(event.total_reward, 4),
         "reward": round(event.reward, 4),
-        "score": normalise(result, assets.scores().get(task.id)),
+        "score": normalise(result, reference_scores().get(task.id)),
         "success": event.success,
         "goal": readable(event.goal) or _told(event),
         "part": None if decision is None or decision.part == _told(event) else decision.part or None,

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from playground import domains
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import PlaygroundError
 from playground.events import StepEvent

@@ -3,7 +3,7 @@
 import numpy as np
 
 from playground import domains
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadValueError
 from playground.policies import ReplayPolicy

@@ -6,10 +6,10 @@ from time import sleep
 from typing import Any
 
 from playground import assets, domains
+from playground.api import load_model
 from playground.demonstrations import shipped, shipped_counts
 from playground.episode import Episode
 from playground.errors import BadFileError
-from playground.facade import load_model
 from playground.prompt import Prompt
 from playground.task import Task
 from playground.viewing.catalogue import NO_PROMPT, readable, scene_prompts

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.task import Action
 
 NOTHING = "nothing"

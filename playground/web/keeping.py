@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playground import domains
 from playground.demonstrations import load_episodes, save_episodes
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from playground.facade import world_seed
+from playground.api import world_seed
 from playground.viewing.readouts import distribution, divergence_bits, rates
 from playground.viewing.reel import Painter, jpeg
 from playground.web.driving import Controls

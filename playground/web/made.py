@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from playground.facade import load_model
+from playground.api import load_model
 from playground.prompt import Prompt, Segment
 from playground.web.prompts import Recipe
 from playground.web.senses import THINKING

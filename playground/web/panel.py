@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from playground.domains.base import DomainEnv
+from playground.api import make_policy, open_session
+from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadValueError
 from playground.events import StepEvent
-from playground.facade import make_policy, open_session
-from playground.recorder import EpisodeRecorder
+from playground.recording.recorder import EpisodeRecorder
 from playground.task import Action, Goal, Task
 from playground.viewing.readouts import readouts
 from playground.web.prompts import Recipe

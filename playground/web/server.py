@@ -17,8 +17,8 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from playground import domains
+from playground.api import AGENTS
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
-from playground.facade import AGENTS
 from playground.web import keeping, memory, reports
 from playground.web.catalogue import FAVOURITES, catalogue, gallery, strange_ones
 from playground.web.laboratory import Laboratory
@@ -288,7 +288,7 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
     except OSError as error:
         raise BadValueError(f"cannot listen at {host}:{port}: {error.strerror}; give another --port") from error
     if agent == "model":
-        from playground.facade import load_model
+        from playground.api import load_model
         from playground.model import warm_up
 
         warm_up(load_model(checkpoint))

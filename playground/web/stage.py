@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
+from playground.api import load_model, world_seed
 from playground.episode import Episode
 from playground.errors import BadValueError, UnknownNameError
-from playground.facade import load_model, world_seed
 from playground.tokens.timestep import Form
 from playground.viewing.catalogue import NO_PROMPT
 from playground.web.driving import Controls

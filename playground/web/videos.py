@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from playground.recorder import VideoRecorder
+from playground.recording.recorder import VideoRecorder
 from playground.web.panel import Panel
 
 KEPT = 3

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pygame
 
-from playground.video import ACCENT, FAINT, INK, WARM
+from playground.recording.video import ACCENT, FAINT, INK, WARM
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.readouts import rates, readouts
 from playground.viewing.reel import Reel

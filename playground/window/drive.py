@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playground.demonstrations import save_recording
 from playground.events import StepEvent
-from playground.recorder import EpisodeRecorder
+from playground.recording.recorder import EpisodeRecorder
 from playground.session import Session
 from playground.task import Action
 from playground.window.hands import Hand

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pygame
 
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.events import Decision
 from playground.prompt import Prompt
 from playground.task import Action, Observation

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pygame
 
-from playground.video import PAPER
+from playground.recording.video import PAPER
 
 PANEL, LINE, BAD = (27, 30, 38), (52, 57, 70), (255, 112, 112)
 

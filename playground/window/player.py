@@ -7,11 +7,11 @@ from collections.abc import Callable
 from time import perf_counter
 
 from playground import domains
+from playground.api import open_session, world_seed
 from playground.demonstrations import Demonstration
 from playground.errors import PlaygroundError
-from playground.facade import open_session, world_seed
 from playground.policies import ReplayPolicy
-from playground.recorder import VideoRecorder
+from playground.recording.recorder import VideoRecorder
 from playground.task import EVALUATION_SEEDS, Goal
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter, Reel
@@ -37,7 +37,7 @@ class Player:
     Args:
         task: task id to open with.
         prompt: name of the prompt to open with; None takes the task's first demonstration.
-        agent: who acts, see `playground.facade.AGENTS`.
+        agent: who acts, see `playground.api.AGENTS`.
         checkpoint: checkpoint folder; None takes the shipped one.
         seed: start of the first episode.
         size: width of pictures.

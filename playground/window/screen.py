@@ -2,7 +2,7 @@
 
 import pygame
 
-from playground.video import ACCENT, FAINT, INK, PAPER, WARM
+from playground.recording.video import ACCENT, FAINT, INK, PAPER, WARM
 from playground.window.column import BARS, NOTE, TRACK, Column, prompt_label
 from playground.window.keys import KEYS
 from playground.window.pen import BAD, PANEL, Pen, fitting

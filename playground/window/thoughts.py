@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from playground.facade import load_model
+from playground.api import load_model
 from playground.prompt import Prompt, Segment
 
 if TYPE_CHECKING:

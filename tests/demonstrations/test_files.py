@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from playground.collecting.rollouts import rollout
 from playground.demonstrations import files
 from playground.demonstrations.files import load_episodes, save_episodes
-from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError, BadValueError
 from tests.toy import toy_task
 

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from playground.collecting.rollouts import rollout
 from playground.demonstrations.packed import PackedTask, goal_id, packed_tasks, planned_episodes, write_shard
-from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError
 from tests.toy import toy_task
 

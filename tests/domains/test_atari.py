@@ -5,7 +5,7 @@ import pytest
 
 from playground.domains import make, task
 from playground.domains.atari import FRAME_SKIP, STICKINESS
-from playground.domains.atari_experts import paddle_policy
+from playground.domains.atari.experts import paddle_policy
 from playground.errors import BadValueError
 
 

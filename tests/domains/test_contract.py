@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from playground.domains import tasks
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.task import Action, Goal, Observation, Task
 
 SIZE = 96

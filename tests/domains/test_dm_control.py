@@ -5,8 +5,8 @@ import pytest
 
 from playground.domains import dm_control
 from playground.domains.dm_control import EXPERTS, SPECS, ControlEnv
-from playground.domains.dm_control_batch import Batch
-from playground.domains.dm_control_bodies import BODIES, COMMANDED
+from playground.domains.dm_control.batch import Batch
+from playground.domains.dm_control.bodies import BODIES, COMMANDED
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS, Task
 

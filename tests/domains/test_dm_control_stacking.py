@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from playground.domains.dm_control_stacking import CLICKED, HAND_SPEED, MAX_STEPS, StackingEnv, StackingExpert
+from playground.domains.dm_control.stacking import CLICKED, HAND_SPEED, MAX_STEPS, StackingEnv, StackingExpert
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS
 

@@ -7,7 +7,7 @@ from playground import domains
 from playground.domains import families, make
 from playground.domains.babyai import mission_part
 from playground.domains.dm_control import ControlEnv
-from playground.domains.dm_control_goals import FAMILIES as CONTROL_FAMILIES
+from playground.domains.dm_control.goals import FAMILIES as CONTROL_FAMILIES
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, PARTS, TRAINED, GoalFamily
 
 FAMILIES = {**{family.task: family for family in CONTROL_FAMILIES}, **families()}

@@ -8,17 +8,17 @@ import pytest
 
 from playground import domains
 from playground.agent import load_agent
-from playground.demonstrations import collect
+from playground.collecting.collect import collect
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations.packed import shard_folders
 from playground.domains.scenes import Witness, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
+from playground.evaluation.trials import Start
 from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, running, zero_shot
 from playground.experiments.rollouts import ComparedModel, Experts, Trial, play
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
 from playground.model import read_config
 from playground.training.recipe import recipe
-from playground.training.trials import Start
 
 SEED = 1_500_000
 

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from playground.agent import asked_by
+from playground.collecting.rollouts import rollout
 from playground.demonstrations.packed import PackedTask, write_shard
-from playground.demonstrations.rollouts import rollout
 from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
 from playground.prompt import Prompt

@@ -13,7 +13,7 @@ def census() -> dict[str, int]:
     """How many sessions, worlds and OpenGL contexts there are, garbage left out."""
     from mujoco.egl import GLContext
 
-    from playground.domains.base import DomainEnv
+    from playground.environment import DomainEnv
     from playground.session import Session
 
     gc.collect()

@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from playground import assets, domains
 from playground.demonstrations import shipped, shipped_counts
-from playground.demonstrations.shipping import ship_task
+from playground.demonstrations.shipped_files import ship_task
+from playground.scores import reference_scores
 from playground.web import keeping
 from playground.web.panel import Panel
 from playground.web.server import build_app
@@ -34,7 +35,7 @@ def address(demonstrations: None, checkpoint: Path) -> Iterator[str]:
         ship_task((task, 2))
     scores = {TARGET: {"random": 0.0, "expert": 1.0, "episodes": 50}}
     (assets.ASSETS / "scores.json").write_text(json.dumps(scores))
-    for cache in (assets.scores, shipped_counts):
+    for cache in (reference_scores, shipped_counts):
         cache.cache_clear()
     with serving(build_app("model", str(checkpoint), TASK)) as address:
         yield address

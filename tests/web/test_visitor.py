@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from playground.demonstrations import shipped
-from playground.domains.base import DomainEnv
+from playground.environment import DomainEnv
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter
 from playground.web.catalogue import gallery

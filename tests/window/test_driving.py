@@ -109,7 +109,7 @@ def test_take_over_and_give_back_keep_the_context_law(open_window, checkpoint):
     person.press(pygame.K_h)
     person.wait(0.2)
     session = person.player.view.session
-    from playground.facade import make_policy
+    from playground.api import make_policy
 
     fresh = make_policy("model", session.task, session.env, checkpoint=str(checkpoint))
     fresh.condition(session.prompt)

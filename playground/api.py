@@ -1,0 +1,102 @@
+"""Ready-made sessions from names, which the command line, the web page and scripts share. Where agents are chosen."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from playground import domains
+from playground.environment import DomainEnv
+from playground.errors import BadValueError, UnknownNameError
+from playground.events import Consumer, Policy
+from playground.policies import ExpertPolicy, NearestPolicy, RandomPolicy
+from playground.prompt import Prompt
+from playground.session import Session
+from playground.task import EVALUATION_SEEDS, Goal, Task
+
+AGENTS = ("model", "expert", "random", "nearest")
+"""Who can act: the trained agent, the task's expert, chance, and the nearest step of the prompt."""
+
+
+@lru_cache(maxsize=2)
+def load_model(checkpoint: str | None) -> Any:
+    """The trained agent's weights, loaded once.
+
+    Raises:
+        BadFileError: the checkpoint is missing or damaged.
+    """
+    from playground.agent import load_agent
+
+    return load_agent(checkpoint)
+
+
+def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoint: str | None = None) -> Policy:
+    """Who decides in `env`. Agents of one checkpoint share its weights.
+
+    Raises:
+        UnknownNameError: `agent` is none of AGENTS.
+        BadFileError: the checkpoint is missing or damaged.
+    """
+    match agent:
+        case "model":
+            from playground.agent import agent_for
+
+            return agent_for(load_model(checkpoint), env)
+        case "expert":
+            return ExpertPolicy(task, env)
+        case "random":
+            return RandomPolicy(env.action_space, seed)
+        case "nearest":
+            return NearestPolicy(env.action_space)
+        case _:
+            raise UnknownNameError("agent", agent, AGENTS)
+
+
+def find_prompt(name: str | None) -> Prompt | None:
+    """What a user means by a prompt's name (see `playground.demonstrations.prompt`); None for None and "none"."""
+    from playground.demonstrations import prompt
+
+    return None if name is None else prompt(name)
+
+
+def world_seed(seed: int) -> int:
+    """The world that a person's `seed` means: one of those that nothing was trained on.
+
+    Raises:
+        BadValueError: there are not as many.
+    """
+    if not 0 <= seed < len(EVALUATION_SEEDS):
+        raise BadValueError(f"seed is {seed}; give 0 to {len(EVALUATION_SEEDS) - 1}")
+    return EVALUATION_SEEDS[seed]
+
+
+def open_session(
+    task: str,
+    agent: str = "model",
+    prompt: str | Prompt | None = None,
+    seed: int = 0,
+    goal: Goal = None,
+    checkpoint: str | None = None,
+    size: int = 320,
+    consumers: Iterable[Consumer] = (),
+) -> Session:
+    """A session of a task by its id: a context manager that closes the world.
+
+    Args:
+        task: task id, `domain/name`.
+        agent: one of AGENTS.
+        prompt: a Prompt, or the name of a shipped demonstration such as `classic/CartPole#0`.
+        seed: start of the first episode, see `world_seed`.
+        goal: the world's goal, if not the prompt's.
+        checkpoint: checkpoint folder; None takes the shipped one.
+        size: width of pictures.
+        consumers: called with every event.
+    """
+    found, first = domains.task(task), world_seed(seed)
+    wanted = find_prompt(prompt) if isinstance(prompt, str) else prompt
+    env = found.make(size)
+    try:
+        policy = make_policy(agent, found, env, seed, checkpoint)
+        return Session(env, policy, wanted, first, goal, found, consumers)
+    except BaseException:
+        env.close()
+        raise

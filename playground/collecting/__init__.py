@@ -1,0 +1,1 @@
+"""Collecting: experts and agents play, and their episodes are kept for training."""

@@ -1,0 +1,276 @@
+"""Collects expert demonstrations for training, in shards, on all cores; what is finished is never done again."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from playground import domains
+from playground.collecting.rollouts import RandomExpert, rollout, score
+from playground.demonstrations.packed import default_root, goal_id, planned_episodes, write_shard
+from playground.environment import DomainEnv
+from playground.episode import Episode
+from playground.errors import PlaygroundError
+from playground.parallel import Workers, run_shards, world
+from playground.task import TRAIN_SEEDS, Expert, Task
+
+SEEDS_PER_UNIT = 20
+"""Seeds set aside for each goal (or single episode); the most attempts that it gets."""
+
+KEPT_SCORE = 0.8
+"""Share of the way from random to expert return below which an episode is not worth cloning (after Gato's filter)."""
+
+RANDOM_EPISODES = 5
+"""Episodes of random behaviour that tell what return is worth nothing."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much to collect of a task, and how.
+
+    Attributes:
+        goals: number of different goals; for tasks without hidden goal only the product with the next counts.
+        episodes_per_goal: episodes with different starts for each goal.
+        noise: mixed evenly over the episodes (see `rollout`).
+        max_steps: cut of the episodes; the task's own limit by default.
+        shard_episodes: about how many episodes make one shard.
+        filtered: whether poor returns are left out. Not where the start decides about the return, as it does for short
+            episodes on the way to a target: the hard starts would be missing.
+    """
+
+    goals: int
+    episodes_per_goal: int = 1
+    noise: tuple[float, ...] = (0.0, 0.05, 0.1)
+    max_steps: int | None = None
+    shard_episodes: int = 100
+    filtered: bool = True
+
+
+LONG = (
+    "BossLevel*",
+    "Find*S7",
+    "GoTo",
+    "GoTo*Maze",
+    "GoTo*Open",
+    "GoToImp*",
+    "GoToSeq",
+    "KeyCorridor*",
+    "MoveTwo*",
+    "Open",
+    "Pickup",
+    "Synth*",
+    "Unblock*",
+    "Unlock",
+    "UnlockTo*",
+)
+"""BabyAI levels whose expert needs some 40 to 110 steps; most others take it 5 to 20."""
+
+AMOUNTS: tuple[tuple[str, Amount], ...] = (
+    ("metaworld/*", Amount(goals=200, episodes_per_goal=2, noise=(0.0, 0.1, 0.2))),
+    *((f"babyai/{name}", Amount(goals=400)) for name in LONG),
+    ("babyai/*-hidden", Amount(goals=750, episodes_per_goal=2)),
+    ("babyai/GoToLocalS*", Amount(goals=500)),
+    ("babyai/*", Amount(goals=1500)),
+    ("dm_control/reacher-*", Amount(goals=300, episodes_per_goal=2, max_steps=200, filtered=False)),
+    ("dm_control/point_mass-*", Amount(goals=300, episodes_per_goal=2, max_steps=400, filtered=False)),
+    ("dm_control/stack_*", Amount(goals=600)),
+    ("dm_control/*", Amount(goals=40, shard_episodes=10)),
+    ("classic/*-hidden", Amount(goals=300, episodes_per_goal=2)),
+    ("classic/*", Amount(goals=100, shard_episodes=25)),
+    ("atari/*", Amount(goals=24, max_steps=1000, shard_episodes=6, filtered=False)),
+    ("*", Amount(goals=200, episodes_per_goal=2)),
+)
+"""Glob of task ids -> amount; the first that fits counts."""
+
+HIDDEN_GOALS = 500
+"""Goals of a task that hides them, at least: 100 are learnt by heart, and then new ones are read worse than before."""
+
+
+def default_amount(task: Task) -> Amount:
+    """How much of a task is collected unless one asks for another amount."""
+    amount = next(amount for pattern, amount in AMOUNTS if fnmatchcase(task.id, pattern))
+    if task.hidden_goal and amount.episodes_per_goal == 1:
+        amount = replace(amount, episodes_per_goal=2, max_steps=200, shard_episodes=100, filtered=False)
+    return replace(amount, goals=max(amount.goals, HIDDEN_GOALS)) if task.hidden_goal else amount
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """One shard to collect: `units` goals (or single episodes, where no goal is hidden) from number `first` on."""
+
+    task: str
+    amount: Amount
+    first: int
+    units: int
+    seeds: range
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What became of a shard, or of all shards of a task."""
+
+    episodes: int = 0
+    timesteps: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Collected") -> "Collected":
+        return Collected(
+            self.episodes + other.episodes,
+            self.timesteps + other.timesteps,
+            self.attempts + other.attempts,
+            self.seconds + other.seconds,
+        )
+
+
+def collect(
+    pattern: str,
+    root: Path | None = None,
+    episodes: int | None = None,
+    seed: int = 0,
+    workers: Workers | None = None,
+) -> dict[str, Collected]:
+    """Collects demonstrations of the tasks that match a glob, and shows progress.
+
+    Args:
+        pattern: as for `domains.tasks`.
+        root: folder to write to; a cache folder of the user's by default.
+        episodes: per task; by default what `default_amount` says.
+        seed: of the first world, within `TRAIN_SEEDS`; another one adds to what is there.
+        workers: processes, or a cluster's address (see `run_jobs`); all cores by default.
+
+    Returns:
+        Task id -> what was done now. Finished shards are skipped; those of an interrupted run count as unfinished.
+
+    Raises:
+        UnknownNameError: the pattern matches nothing.
+        PlaygroundError: some tasks failed; all others were collected before this is raised.
+    """
+    root = root or default_root()
+    jobs: list[ShardJob] = []
+    for task in domains.tasks(pattern):
+        amount = default_amount(task)
+        if episodes is not None:
+            amount = replace(amount, goals=-(-episodes // amount.episodes_per_goal))
+        jobs += plan(task, amount, TRAIN_SEEDS[seed:], root)
+
+    left = Counter(job.task for job in jobs)
+    done: dict[str, Collected] = dict.fromkeys(left, Collected())
+
+    def add(job: ShardJob, result: Collected) -> str:
+        left[job.task] -= 1
+        done[job.task] += result
+        return "" if left[job.task] else _line(job.task, done[job.task])
+
+    run_shards(collect_shard, jobs, workers, add)
+    return done
+
+
+def plan(task: Task, amount: Amount, seeds: range, root: Path) -> list[ShardJob]:
+    """The shards of a task that are not there yet, or were asked for fewer episodes."""
+    each = amount.episodes_per_goal if task.hidden_goal else 1
+    units = amount.goals * amount.episodes_per_goal // each
+    size = max(1, amount.shard_episodes // each)
+    jobs = [
+        ShardJob(
+            task.id,
+            amount,
+            first,
+            min(size, units - first),
+            seeds,
+            root / task.id / f"{seeds[first * SEEDS_PER_UNIT]:06d}",
+        )
+        for first in range(0, units, size)
+    ]
+    return [job for job in jobs if planned_episodes(job.folder) < job.units * each]
+
+
+def collect_shard(job: ShardJob) -> Collected:
+    """Collects and writes one shard; the job of one worker process."""
+    return gather_shard(job, *world(job.task))
+
+
+def gather_shard(job: ShardJob, task: Task, env: DomainEnv, expert: Expert) -> Collected:
+    """Collects and writes one shard.
+
+    Raises:
+        PlaygroundError: not one episode was worth keeping.
+    """
+    start = time.perf_counter()
+    each = job.amount.episodes_per_goal if task.hidden_goal else 1
+    episodes: list[Episode] = []
+    attempts = 0
+    for unit in range(job.first, job.first + job.units):
+        kept, tried = _gather_unit(job, unit, each, task, env, expert)
+        attempts += tried
+        episodes += kept
+    if job.amount.filtered and not task.has_success:
+        episodes = _worth_cloning(episodes, _random_return(task.id, job.amount.max_steps, task, env))
+    if task.hidden_goal:
+        count = Counter(goal_id(episode.goal) for episode in episodes)
+        episodes = [episode for episode in episodes if count[goal_id(episode.goal)] >= min(each, 2)]
+    if not episodes:
+        raise PlaygroundError(f"{task.id}: the expert failed {attempts} of {attempts} times; leave this task out")
+    write_shard(job.folder, episodes, task.hidden_goal, job.units * each)
+    timesteps = sum(len(episode) for episode in episodes)
+    return Collected(len(episodes), timesteps, attempts, time.perf_counter() - start)
+
+
+def _gather_unit(
+    job: ShardJob, unit: int, each: int, task: Task, env: DomainEnv, expert: Expert
+) -> tuple[list[Episode], int]:
+    """Episodes of one goal: its first seed draws the goal, the others draw other starts for it.
+
+    A world draws trained goals only; what is held out is told in `playground.domains.goals`.
+    """
+    seeds = job.seeds[unit * SEEDS_PER_UNIT : (unit + 1) * SEEDS_PER_UNIT]
+    kept: list[Episode] = []
+    goal = None
+    tries = min(2 * each + 2, SEEDS_PER_UNIT) if task.has_success else each
+    for attempt, seed in enumerate(seeds[:tries]):
+        noise = job.amount.noise[(unit + attempt) % len(job.amount.noise)]
+        episode = rollout(task, env, expert, seed, goal, noise, job.amount.max_steps)
+        if task.hidden_goal:
+            goal = episode.goal
+        if episode.success is not False:
+            kept.append(episode)
+        if len(kept) == each:
+            break
+    return kept, attempt + 1
+
+
+def _worth_cloning(episodes: Sequence[Episode], random_return: float) -> list[Episode]:
+    mean = float(np.mean([episode.total_reward for episode in episodes]))
+    least = random_return + KEPT_SCORE * (mean - random_return)
+    return [episode for episode in episodes if episode.total_reward >= least]
+
+
+def _random_return(task_id: str, max_steps: int | None, task: Task, env: DomainEnv) -> float:
+    """Mean return of random behaviour, measured once per process."""
+    known = _random_returns()
+    if (task_id, max_steps) not in known:
+        random = RandomExpert(env, np.random.default_rng(0))
+        seeds = TRAIN_SEEDS[-RANDOM_EPISODES:]
+        known[task_id, max_steps] = float(
+            np.mean([score(rollout(task, env, random, seed, max_steps=max_steps)) for seed in seeds])
+        )
+    return known[task_id, max_steps]
+
+
+@lru_cache(maxsize=1)
+def _random_returns() -> dict[tuple[str, int | None], float]:
+    return {}
+
+
+def _line(task: str, result: Collected) -> str:
+    share = result.episodes / max(1, result.attempts)
+    return (
+        f"{task}: {result.episodes} episodes, {result.timesteps} timesteps, "
+        f"{share:.0%} of attempts kept, {result.seconds:.1f} s"
+    )

@@ -1,0 +1,79 @@
+"""The shipped demonstrations: chosen and written."""
+
+import shutil
+
+from playground import domains
+from playground.collecting.rollouts import rollout, score
+from playground.demonstrations.files import read_metadata, save_episodes
+from playground.demonstrations.shipped_files import shipped, shipped_counts, shipped_folder
+from playground.environment import DomainEnv
+from playground.episode import Episode
+from playground.errors import PlaygroundError
+from playground.parallel import cores, run_jobs, world
+from playground.task import PROMPT_SEEDS, Expert, Task
+
+MAX_STEPS = {"dm_control": 300, "atari": 150}
+"""Cut of the shipped demonstrations of domains whose episodes are long, for the size of the package."""
+
+SHORT = 3
+"""Demonstrations of fewer timesteps show too little, and are shipped only where there are no others."""
+
+
+def ship(pattern: str, count: int = 6, workers: int | None = None) -> None:
+    """Writes the demonstrations that are shipped: noiseless, from seeds of their own, each with another goal.
+
+    Args:
+        pattern: as for `domains.tasks`; what was shipped of these tasks is replaced.
+        count: demonstrations per task.
+        workers: processes; all cores by default.
+
+    Raises:
+        PlaygroundError: some tasks failed; all others were written before this is raised.
+    """
+    jobs = [(task.id, count) for task in domains.tasks(pattern)]
+    failures: dict[str, Exception] = {}
+    for (id, _), result in run_jobs(ship_task, jobs, workers or cores()):
+        if isinstance(result, Exception):
+            failures[id] = result
+        else:
+            print(f"{id}: {len(result)} demonstrations of {', '.join(map(str, result))} timesteps", flush=True)
+    shipped_counts.cache_clear()
+    shipped.cache_clear()
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others are written")
+
+
+def ship_task(job: tuple[str, int]) -> list[int]:
+    """Writes one task's shipped demonstrations, (id, count); the job of one worker process. Returns their lengths."""
+    task, env, expert = world(job[0])
+    episodes = choose(task, env, expert, job[1], MAX_STEPS.get(task.domain))
+    folder = shipped_folder(task.id)
+    if folder.exists():
+        read_metadata(folder)  # raises for anything that is not a dataset of ours
+        shutil.rmtree(folder)
+    save_episodes(episodes, folder, env.observation_space, env.action_space)
+    return [len(episode) for episode in episodes]
+
+
+def choose(task: Task, env: DomainEnv, expert: Expert, count: int, max_steps: int | None) -> list[Episode]:
+    """Demonstrations worth showing: solved, or the better half by return; of different goals while there are any.
+
+    Raises:
+        PlaygroundError: the expert failed too often.
+    """
+    good: list[Episode] = []
+    spare: list[Episode] = []
+    wanted = count if task.has_success else 2 * count
+    for seed in PROMPT_SEEDS[: 6 * count]:
+        episode = rollout(task, env, expert, seed, max_steps=max_steps)
+        if episode.success is False:
+            continue
+        known = episode.goal is not None and any(episode.goal == other.goal for other in good)
+        (spare if known or len(episode) < SHORT else good).append(episode)
+        if len(good) == wanted:
+            break
+    found = (good + spare)[:wanted]
+    if len(found) < count:
+        raise PlaygroundError(f"{task.id}: the expert solved {len(found)} episodes, {count} are wanted; ask for fewer")
+    return sorted(found, key=score, reverse=True)[:count]

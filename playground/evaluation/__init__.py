@@ -1,0 +1,1 @@
+"""Evaluation: episodes on held-out seeds, scores, the model card."""

@@ -1,0 +1,196 @@
+"""Evaluation: how well an agent does on tasks, in worlds that nothing was trained on. Finished tasks are never lost."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from playground import assets, domains
+from playground.agent import loaded_agent
+from playground.demonstrations import prompt as named_prompt
+from playground.demonstrations import shipped_counts
+from playground.errors import BadFileError, PlaygroundError, UnknownNameError
+from playground.evaluation.scoring import summarise
+from playground.evaluation.trials import Settings, evaluate_task
+from playground.model import GeneralistModel
+from playground.parallel import Workers, cores, run_jobs
+from playground.task import Task
+
+
+def evaluate_model(
+    model: GeneralistModel, tasks: str, episodes: int = 20, seed: int = 0, prompt: str = "right"
+) -> dict[str, Any]:
+    """Measures a network that is in memory, in this process and without printing; see `evaluate` for the result."""
+    settings = Settings("model", prompt, episodes, seed)
+    was_training = model.training
+    model.eval()
+    try:
+        results = {task.id: evaluate_task(task, settings, model) for task in domains.tasks(tasks)}
+    finally:
+        model.train(was_training)
+    return {"tasks": results, "summary": summarise(results)}
+
+
+@dataclass(frozen=True)
+class _Job:
+    task: str
+    settings: Settings
+    checkpoint: str | None
+
+
+def _work(job: _Job) -> dict[str, Any]:
+    """The job of one worker process."""
+    model = loaded_agent(job.checkpoint) if job.settings.agent == "model" else None
+    return evaluate_task(domains.task(job.task), job.settings, model)
+
+
+def evaluate(
+    tasks: str = "*",
+    checkpoint: str | Path | None = None,
+    episodes: int = 20,
+    seed: int = 0,
+    json_file: Path | None = None,
+    prompt: str = "right",
+    agent: str = "model",
+    workers: Workers | None = None,
+) -> dict[str, Any]:
+    """Measures an agent on tasks, shows progress, and saves after each task; what a file has already is not repeated.
+
+    Args:
+        tasks: glob of task ids, several separated by commas. Those that lack what the prompt needs are left out.
+        checkpoint: checkpoint folder; None takes the shipped one.
+        episodes: per task.
+        seed: picks other worlds.
+        json_file: where the results go.
+        prompt: `right`, `wrong`, `none`, or a prompt's name (see `Settings`).
+        agent: one of `playground.api.AGENTS`.
+        workers: processes, or a cluster's address (see `run_jobs`); all cores by default.
+
+    Returns:
+        {"settings", "tasks": task id -> what `score_task` gives, "summary": what `summarise` gives}.
+
+    Raises:
+        UnknownNameError: no such task, agent or prompt, or no task has demonstrations.
+        BadFileError: the checkpoint is damaged, or `json_file` is something else than an evaluation.
+        PlaygroundError: some tasks failed; all others were measured and saved before this is raised.
+    """
+    settings = Settings(agent, prompt, episodes, seed)
+    if prompt not in ("right", "wrong", "none"):
+        named_prompt(prompt)
+    chosen = _possible(domains.tasks(tasks), settings)
+    described = {**asdict(settings), "weights": fingerprint(checkpoint) if agent == "model" else None}
+    results = _finished(json_file, described)
+    folder = None if checkpoint is None else str(checkpoint)
+    longest_first = sorted(chosen, key=lambda task: -task.max_steps)
+    jobs = [_Job(task.id, settings, folder) for task in longest_first if task.id not in results]
+    failures: dict[str, Exception] = {}
+    for job, result in _shown(jobs, workers or cores()):
+        if isinstance(result, Exception):
+            failures[job.task] = result
+            continue
+        results[job.task] = result
+        if json_file is not None:
+            _save(json_file, _report(described, results))
+    if json_file is not None and results:
+        _save(json_file, _report(described, results))
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others were measured")
+    report = _report(described, {task.id: results[task.id] for task in chosen})
+    print(summary_line(report["summary"]))
+    return report
+
+
+def summary_line(summary: dict[str, Any]) -> str:
+    """One line of text for what `summarise` gives."""
+    line = (
+        f"{summary['tasks']} tasks, {summary['above_50']} above 50 % and {summary['above_80']} above 80 % of the expert"
+    )
+    if summary["iqm"] is None:
+        return line
+    low, high = summary["interval"]
+    return f"{line}, interquartile mean {summary['iqm']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _shown(jobs: list[_Job], workers: Workers) -> Iterator[tuple[_Job, dict[str, Any] | Exception]]:
+    """Runs jobs under a progress bar and prints a line for each."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+        bar = progress.add_task("evaluation", total=len(jobs))
+        print_line: Callable[..., None] = progress.console.print
+        for job, result in run_jobs(_work, jobs, workers):
+            if isinstance(result, Exception):
+                print_line(f"{job.task}: {type(result).__name__}: {result}", style="red", soft_wrap=True)
+            else:
+                kind = "return" if result["success_rate"] is None else "success"
+                low, high = result["interval"]
+                score = np.mean(result["scores"])
+                print_line(f"{job.task}: {kind} {score:.3g} [{low:.3g}, {high:.3g}]", highlight=False, soft_wrap=True)
+            progress.update(bar, advance=1)
+            yield job, result
+
+
+def _possible(tasks: list[Task], settings: Settings) -> list[Task]:
+    """The tasks that have what the prompt needs.
+
+    Raises:
+        UnknownNameError: none has.
+    """
+    if settings.agent not in ("model", "nearest") or settings.prompt not in ("right", "wrong"):
+        return tasks
+    counts = shipped_counts()
+    possible = [task for task in tasks if task.id in counts]
+    if settings.prompt == "wrong":
+        scenes = [task.scene for task in domains.tasks() if task.id in counts]
+        possible = [task for task in possible if task.hidden_goal or scenes.count(task.scene) > 1]
+    if not possible:
+        raise UnknownNameError(f"task with {settings.prompt} prompts", tasks[0].id, counts)
+    if len(possible) < len(tasks):
+        print(f"{len(tasks) - len(possible)} of {len(tasks)} tasks have no {settings.prompt} prompts and are left out")
+    return possible
+
+
+def fingerprint(checkpoint: str | Path | None) -> str:
+    """Tells one set of weights from another.
+
+    Raises:
+        BadFileError: there are none.
+    """
+    path = Path(assets.ASSETS / "checkpoint" if checkpoint is None else checkpoint) / "model.safetensors"
+    if not path.is_file():
+        raise BadFileError(f"no checkpoint at {path.parent}: {path.name} is missing; give a checkpoint folder")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _report(described: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    return {"settings": described, "tasks": dict(sorted(results.items())), "summary": summarise(results)}
+
+
+def _finished(file: Path | None, described: dict[str, Any]) -> dict[str, Any]:
+    """The tasks that a file of the same settings and weights has already.
+
+    Raises:
+        BadFileError: the file is something else than an evaluation.
+    """
+    if file is None or not file.exists():
+        return {}
+    try:
+        report = json.loads(file.read_text())
+        found, results = report["settings"], report["tasks"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadFileError(f"{file} is no evaluation ({error}); give another file") from error
+    return dict(results) if found == described else {}
+
+
+def _save(file: Path, report: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    unfinished.write_text(json.dumps(report, indent=1) + "\n")
+    os.replace(unfinished, file)

@@ -1,0 +1,76 @@
+"""What random and expert behaviour score on every task, over seeds that nothing is trained on."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from playground import assets, domains
+from playground.collecting.rollouts import RandomExpert, rollout, score
+from playground.environment import DomainEnv
+from playground.errors import PlaygroundError
+from playground.parallel import cores, run_jobs, world
+from playground.task import EVALUATION_SEEDS, Expert, Task
+
+
+def measure_scores(
+    pattern: str = "*", episodes: int = 50, workers: int | None = None, file: Path | None = None
+) -> dict[str, dict[str, float]]:
+    """Measures the tasks that match a glob and that `file` does not have with as many episodes; saves after each.
+
+    Args:
+        pattern: as for `domains.tasks`.
+        episodes: per task, for random and for expert behaviour each.
+        workers: processes; all cores by default.
+        file: JSON to merge into; the shipped `scores.json` by default.
+
+    Returns:
+        What `file` now holds: task id -> {"random", "expert", "episodes"}, where a score is the success rate if the
+        task defines success, else the mean return.
+
+    Raises:
+        PlaygroundError: some tasks failed; all others were measured before this is raised.
+    """
+    from rich.progress import track
+
+    file = file or assets.ASSETS / "scores.json"
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    ids = [task.id for task in domains.tasks(pattern)]
+    jobs = [(id, episodes) for id in ids if known.get(id, {}).get("episodes", 0) < episodes]
+    failures: dict[str, Exception] = {}
+    results = run_jobs(measure_task, jobs, workers or cores())
+    for (id, _), result in track(results, "scores", total=len(jobs)):
+        if isinstance(result, Exception):
+            failures[id] = result
+            continue
+        known[id] = result
+        _save(file, known)
+        print(f"{id}: random {result['random']:.2f}, expert {result['expert']:.2f}", flush=True)
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others are saved")
+    return known
+
+
+def measure_task(job: tuple[str, int]) -> dict[str, float]:
+    """Measures one task, (id, episodes); the job of one worker process."""
+    return random_and_expert(*world(job[0]), job[1])
+
+
+def random_and_expert(task: Task, env: DomainEnv, expert: Expert, episodes: int) -> dict[str, float]:
+    """Mean scores of random and expert behaviour over the first evaluation seeds; solved episodes stop there."""
+    random = RandomExpert(env, np.random.default_rng(0))
+    means = {
+        name: np.mean([score(rollout(task, env, who, seed, hold_steps=0)) for seed in EVALUATION_SEEDS[:episodes]])
+        for name, who in {"random": random, "expert": expert}.items()
+    }
+    return {name: round(float(mean), 4) for name, mean in means.items()} | {"episodes": episodes}
+
+
+def _save(file: Path, known: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".unfinished")
+    beside.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+    os.replace(beside, file)

@@ -1,0 +1,219 @@
+"""Many independent jobs on all cores or on a cluster, with results as they come; a lost worker's job is done again."""
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Protocol, TypeVar
+
+from playground import domains
+from playground.environment import DomainEnv
+from playground.errors import BadValueError, MissingLibraryError, PlaygroundError
+from playground.task import Expert, Task
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+Workers = int | str
+"""How many processes of this machine, or the address of a cluster's scheduler."""
+
+TRIALS = 2
+"""How often a job that was running when a process died is done again."""
+
+
+def parse_workers(text: str | None) -> Workers:
+    """What a user gives: a number, an address, or nothing for all cores.
+
+    Raises:
+        BadValueError: neither.
+    """
+    if text is None:
+        return cores()
+    if "://" in text:
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise BadValueError(
+            f"workers are {text!r}; give 1 or more, or the address of a Dask scheduler, tcp://host:8786"
+        )
+    return int(text)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def world(task_id: str) -> tuple[Task, DomainEnv, Expert]:
+    """A task with its environment and expert, kept from job to job of the same task: some take a second to build."""
+    task = domains.task(task_id)
+    env = task.make(64)
+    return task, env, task.make_expert(env)
+
+
+def run_jobs(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: Workers
+) -> Iterator[tuple[Job, Result | Exception]]:
+    """Runs `function` on every job and yields (job, result, or the exception that it raised) in order of completion.
+
+    A job whose worker dies (killed, out of memory, machine gone) is done again.
+
+    Args:
+        function: of a module, so that workers can import it.
+        jobs: small pieces of data.
+        workers: one works in this process. More are fresh processes, of one thread each; they end with an interrupt.
+            An address, `tcp://host:port`, is that of a Dask scheduler: its workers do the jobs, wherever they are.
+
+    Raises:
+        PlaygroundError: nothing answers at the address, or its extra is not installed.
+    """
+    if isinstance(workers, str):
+        with cluster(workers) as executor:
+            yield from _completed(executor, function, jobs, len(jobs))
+    elif workers <= 1:
+        for job in jobs:
+            yield job, _outcome(lambda job=job: function(job))  # type: ignore[misc]
+    else:
+        yield from _in_processes(function, jobs, workers)
+
+
+class OfTask(Protocol):
+    """A job that belongs to a task."""
+
+    @property
+    def task(self) -> str: ...
+
+
+Part = TypeVar("Part", bound=OfTask)
+
+
+def run_shards(
+    function: Callable[[Part], Result],
+    jobs: Sequence[Part],
+    workers: Workers | None,
+    say: Callable[[Part, Result], str],
+) -> None:
+    """Runs `function` on every shard to be made, under a progress bar.
+
+    Args:
+        function: makes one shard.
+        jobs: all of them.
+        workers: all cores if left out.
+        say: what to print of a shard that is done; nothing if empty.
+
+    Raises:
+        PlaygroundError: some failed; all others were made before this is raised.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    failures: dict[str, Exception] = {}
+    columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("shards", total=len(jobs))
+        for job, result in run_jobs(function, jobs, workers or cores()):
+            progress.update(bar, advance=1, description=job.task)
+            if isinstance(result, Exception):
+                failures[job.task] = result
+                line = f"{job.task}: {type(result).__name__}: {result}"
+                progress.console.print(line, style="red", soft_wrap=True)
+            elif line := say(job, result):
+                progress.console.print(line, highlight=False, soft_wrap=True)
+    if failures:
+        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
+        count = len({job.task for job in jobs})
+        raise PlaygroundError(f"{len(failures)} of {count} tasks failed ({lines}); run it again for what is missing")
+
+
+def _in_processes(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+) -> Iterator[tuple[Job, Result | Exception]]:
+    """On local processes. A dead one takes the others' jobs with it: these are then done again, each by itself."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers, which read it before they import NumPy
+    waiting, suspects = deque(jobs), list[Job]()
+    while waiting:
+        with _processes(min(workers, len(waiting))) as executor:
+            for job, result in _completed(executor, function, waiting, workers):
+                if isinstance(result, BrokenExecutor):
+                    suspects.append(job)
+                else:
+                    yield job, result
+    for job in suspects:
+        for _ in range(TRIALS):
+            with _processes(1) as executor:
+                ((_, result),) = _completed(executor, function, deque([job]), 1)
+            if not isinstance(result, BrokenExecutor):
+                break
+        yield job, result
+
+
+def _completed(
+    executor: Executor, function: Callable[[Job], Result], waiting: Sequence[Job] | deque[Job], most: int
+) -> Iterator[tuple[Job, Result | Exception]]:
+    """Gives jobs to an executor, so that `most` are in its hands at a time; stops taking more when it is broken."""
+    waiting = waiting if isinstance(waiting, deque) else deque(waiting)
+    running: dict[Future[Result], Job] = {}
+    broken = False
+    while running or (waiting and not broken):
+        while waiting and len(running) < most and not broken:
+            try:
+                running[executor.submit(function, waiting[0])] = waiting[0]
+            except BrokenExecutor:
+                broken = True
+            else:
+                waiting.popleft()
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            result = _outcome(future.result)
+            broken = broken or isinstance(result, BrokenExecutor)
+            yield running.pop(future), result
+
+
+def _outcome(call: Callable[[], Result]) -> Result | Exception:
+    try:
+        return call()
+    except Exception as error:
+        return error
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """Fresh processes; an error or interrupt ends them at once."""
+    spawn = multiprocessing.get_context("spawn")
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(count, spawn, initializer=_leave_interrupts_to_parent)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        raise
+    pool.shutdown()
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """A Dask cluster as a standard executor; its scheduler gives the jobs of lost workers to others.
+
+    Raises:
+        PlaygroundError: nothing answers there, or Dask is not installed.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        cure = "pip install 'prompt-playground[cluster]'"
+        raise MissingLibraryError(f"workers at {address} need Dask ({error}); {cure}") from error
+    try:
+        client = Client(address, timeout=5, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        cure = "start one with `dask scheduler`"
+        raise PlaygroundError(f"no Dask scheduler answers at {address} ({error}); {cure}") from error
+    with client, client.get_executor(pure=False) as executor:
+        yield executor
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

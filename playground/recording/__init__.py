@@ -1,0 +1,1 @@
+"""Recording: films, pictures and the consumer that writes them."""

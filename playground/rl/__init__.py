@@ -1,0 +1,1 @@
+"""Reinforcement learning: the experts that are trained."""

@@ -1,0 +1,42 @@
+"""Learning to tell what is done, on real worlds with an untrained agent."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from playground import domains
+from playground.collecting.rollouts import rollout
+from playground.demonstrations.packed import write_shard
+from playground.model import GeneralistModel, from_pretrained, preset, save_pretrained
+from playground.training import done_head as done
+from playground.training.done_head import fit, learn_done
+
+
+def test_reader_learns_what_can_be_told() -> None:
+    torch.manual_seed(0)
+    model = GeneralistModel(preset("tiny"))
+    outputs = torch.randn(4000, model.config.width)
+    labels = outputs[:, 0] > 1.5
+    fit(model.done_reader, outputs[:3000].half(), labels[:3000])
+    told = model.done_reader(outputs[3000:]) > 0
+    assert (told == labels[3000:]).float().mean() > 0.97 and told.any()
+    assert not any(p.requires_grad for p in model.done_reader.parameters())
+
+
+def test_only_the_reader_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = "babyai/OpenDoorsOrderN4"
+    task = domains.task(id)
+    env = task.make(64)
+    episodes = [rollout(task, env, task.make_expert(env), seed=s, max_steps=200) for s in range(3)]
+    write_shard(tmp_path / "packed" / id / "000000", episodes, task.hidden_goal, 3)
+    torch.manual_seed(0)
+    save_pretrained(GeneralistModel(preset("tiny")), tmp_path / "checkpoint", {"steps": 7})
+    before = from_pretrained(tmp_path / "checkpoint").state_dict()
+    monkeypatch.setattr(done, "LEVELS", {id: 1.0})
+    monkeypatch.setattr(done, "STEPS", 50)
+    shares = learn_done(tmp_path / "checkpoint", 40, tmp_path / "packed", workers=1)
+    assert all(0 <= share <= 1 for share in shares)
+    after = from_pretrained(tmp_path / "checkpoint").state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed and all(name.startswith("done_reader.") for name in changed)
