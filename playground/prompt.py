@@ -19,6 +19,8 @@ class Segment:
         actions: float32 [P, A] or int64 [P].
         use_observations: False hides the observations from the agent.
         use_actions: False hides the actions from the agent.
+        name: name of the demonstration, `domain/task#K` for a shipped one.
+        steps: int64 [P], which timesteps of the demonstration these are; 0, 1, … if left out.
     """
 
     task: str
@@ -26,8 +28,16 @@ class Segment:
     actions: np.ndarray
     use_observations: bool = True
     use_actions: bool = True
+    name: str = ""
+    steps: np.ndarray = None  # type: ignore[assignment]  # set below
+
+    def __post_init__(self) -> None:
+        """Numbers the timesteps where the caller did not."""
+        if self.steps is None:
+            object.__setattr__(self, "steps", np.arange(len(self.actions)))
 
     def __len__(self) -> int:
+        """Number of timesteps, P."""
         return len(self.actions)
 
     def take(self, index: np.ndarray | slice) -> "Segment":
@@ -36,6 +46,7 @@ class Segment:
             self,
             observations={key: values[index] for key, values in self.observations.items()},
             actions=self.actions[index],
+            steps=self.steps[index],
         )
 
 
@@ -71,7 +82,8 @@ class Prompt:
             raise BadValueError(
                 f"prompt cut [{start}, {stop}) of an episode with {len(episode)} steps is empty; start earlier"
             )
-        whole = Segment(episode.task, {k: v[:-1] for k, v in episode.observations.items()}, episode.actions)
+        observations = {key: values[:-1] for key, values in episode.observations.items()}
+        whole = Segment(episode.task, observations, episode.actions, name=name or episode.task)
         segment = whole.take(slice(start, stop, stride))
         return cls(name or episode.task, (segment,), episode.goal, episode.seed)
 
@@ -96,10 +108,12 @@ class Prompt:
         return replace(self, name=f"{self.name} reversed", segments=segments)
 
     def actions_only(self) -> "Prompt":
+        """The same timesteps with hidden observations."""
         segments = tuple(replace(s, use_observations=False) for s in self.segments)
         return replace(self, name=f"{self.name} actions only", segments=segments)
 
     def observations_only(self) -> "Prompt":
+        """The same timesteps with hidden actions."""
         segments = tuple(replace(s, use_actions=False) for s in self.segments)
         return replace(self, name=f"{self.name} observations only", segments=segments)
 

@@ -276,7 +276,7 @@ class PackedTask:
         steps = slice(int(row["start"]), int(row["start"] + row["length"]))
         observations = {key: np.array(values[steps]) for key, values in shard.observations.items()}
         observations |= {key: np.full(row["length"], strings[episode]) for key, strings in shard.texts.items()}
-        segment = Segment(self.task, observations, np.array(shard.actions[steps]))
+        segment = Segment(self.task, observations, np.array(shard.actions[steps]), name=self.task)
         return Prompt(self.task, (segment,), shard.goals.get(int(row["goal"])), int(row["seed"]))
 
     def arrays(self) -> dict[str, np.ndarray]:
