@@ -50,6 +50,17 @@ class DomainEnv(gym.Env[Observation, Action]):
         """What has been reached, in the goal's own terms; None where the task has no goal or nothing was reached."""
         return None
 
+    def subtasks(self, text: str) -> tuple[str, ...]:
+        """The subtasks of an instruction in this world's language, in the order in which they are to be done.
+
+        By default an instruction is its own only subtask.
+        """
+        return (text,)
+
+    def subtasks_done(self) -> list[bool]:
+        """Which subtasks of the running episode's instruction are done, in the order of `subtasks`."""
+        return [self.success]
+
     def enter(self, other: "DomainEnv", goal: Goal = None) -> Observation:
         """Begins an episode in the present state of another world of the scene, yet with this task's own aim.
 

@@ -4,7 +4,6 @@ import pytest
 
 from playground import domains
 from playground.agent import asked_by, load_agent
-from playground.agent.missions import parts
 from playground.api import find_prompt, open_session
 from playground.assets import ASSETS, scores
 from playground.demonstrations import shipped, shipped_counts
@@ -100,7 +99,7 @@ def test_agent_carries_out_missions_one_part_at_a_time() -> None:
     for seed in range(6):
         with open_session("babyai/GoToSeqS5R2", seed=seed) as session:
             event, before = session.step(), None
-            whole = parts(str(event.observation["mission"]))
+            whole = session.env.subtasks(str(event.observation["mission"]))
             while not event.done:
                 event = session.step()
                 shown = readouts(session)
@@ -109,7 +108,7 @@ def test_agent_carries_out_missions_one_part_at_a_time() -> None:
                 assert shown["part"] == (None if len(whole) == 1 else event.decision.part)
                 now = whole.index(event.decision.part)
                 if before is not None and now > before:
-                    switches.append(session.env.parts_done()[before])
+                    switches.append(session.env.subtasks_done()[before])
                 before = now
             solved += bool(event.success)
     assert solved >= 5 and len(switches) >= 3 and sum(switches) >= 0.8 * len(switches)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from playground import assets
 from playground.agent.context import Context
-from playground.agent.missions import Progress
+from playground.agent.missions import Progress, Split, whole
 from playground.agent.reading import (
     check_form,
     embed_prompt,
@@ -51,22 +52,34 @@ class BatchAgent:
         model: the shared network, in evaluation mode.
         form: shape of the worlds' observations and actions.
         batch: number of rows.
+        split: the grammar of the worlds' instructions.
 
     Raises:
         BadValueError: the model has no room for the worlds' observations or actions.
     """
 
-    def __init__(self, model: GeneralistModel, form: Form, batch: int):
+    def __init__(self, model: GeneralistModel, form: Form, batch: int, split: Split = whole):
         check_form(form, model.config)
         self._model = model
         self._form = form
+        self._split = split
         self._words = [""] * batch
-        self._progress = [Progress() for _ in range(batch)]
+        self._progress = [Progress(split) for _ in range(batch)]
         self._context = Context(model, batch, model.config.live_steps(form.grid))
         self._stepper = Stepper(model) if Stepper.fits(model) else None
         self._read_text = lru_cache(maxsize=TEXTS)(self._read_text_anew)
         self._prompt_steps = [0] * batch
         self._draws = [np.random.default_rng(row) for row in range(batch)]
+
+    @classmethod
+    def for_worlds(cls, model: GeneralistModel, envs: Sequence[DomainEnv]) -> Self:
+        """One row for each of several worlds of one form.
+
+        Raises:
+            BadValueError: the model has no room for their observations or actions.
+        """
+        form = Form.of(envs[0].observation_space, envs[0].action_space)
+        return cls(model, form, len(envs), envs[0].subtasks)
 
     def condition(self, prompts: Sequence[Prompt | None], rows: Sequence[int]) -> None:
         """Gives each of N rows its prompt; rows with the same object share the reading of it. Live steps stay."""
@@ -85,7 +98,7 @@ class BatchAgent:
         """Forgets the live steps of rows; their prompts stay. The same worlds then get the same choices again."""
         self._context.reset(rows)
         for row in rows:
-            self._progress[row] = Progress()
+            self._progress[row] = Progress(self._split)
             self._draws[row] = np.random.default_rng(row)
 
     @torch.inference_mode()
@@ -167,8 +180,8 @@ class BatchAgent:
 class Agent:
     """Acts in one world: a `playground.events.Policy`."""
 
-    def __init__(self, model: GeneralistModel, form: Form):
-        self._agent = BatchAgent(model, form, 1)
+    def __init__(self, model: GeneralistModel, form: Form, split: Split = whole):
+        self._agent = BatchAgent(model, form, 1, split)
 
     def condition(self, prompt: Prompt | None) -> None:
         """Takes another prompt, of any task; the live steps stay."""
@@ -207,4 +220,4 @@ def agent_for(model: GeneralistModel, env: DomainEnv) -> Agent:
     Raises:
         BadValueError: the model has no room for them.
     """
-    return Agent(model, Form.of(env.observation_space, env.action_space))
+    return Agent(model, Form.of(env.observation_space, env.action_space), env.subtasks)

@@ -1,22 +1,15 @@
 """Missions of several parts, carried out one at a time: the text that an agent reads is the part that is due."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-AND, THEN, AFTER = " and ", ", then ", " after you "
+Split = Callable[[str], tuple[str, ...]]
+"""An instruction -> its subtasks in order, such as `playground.environment.DomainEnv.subtasks`."""
 
 
-def parts(mission: str) -> tuple[str, ...]:
-    """The parts of a mission in the order in which they are due: "A after you B and C" -> B, C, A.
-
-    A mission that joins nothing is its own only part.
-    """
-    first, after, second = mission.partition(AFTER)
-    if after:
-        return (*parts(second), *parts(first))
-    first, then, second = mission.partition(THEN)
-    if then:
-        return (*parts(first), *parts(second))
-    return tuple(mission.split(AND))
+def whole(text: str) -> tuple[str, ...]:
+    """Takes an instruction for its own only subtask."""
+    return (text,)
 
 
 @dataclass
@@ -24,11 +17,13 @@ class Progress:
     """How far a row's mission has come.
 
     Attributes:
+        split: the grammar of the world's instructions.
         mission: the whole text.
         parts: its parts, in the order in which they are due.
         due: which of them is due.
     """
 
+    split: Split = whole
     mission: str = ""
     parts: tuple[str, ...] = ("",)
     due: int = 0
@@ -36,7 +31,7 @@ class Progress:
     def read(self, mission: str) -> str:
         """The part that is due; another mission than before begins with its first."""
         if mission != self.mission:
-            self.mission, self.parts, self.due = mission, parts(mission), 0
+            self.mission, self.parts, self.due = mission, self.split(mission), 0
         return self.parts[self.due]
 
     def cross_off(self) -> None:

@@ -27,7 +27,6 @@ from playground.model import GeneralistModel
 from playground.parallel import Workers, run_shards
 from playground.prompt import Prompt
 from playground.task import TRAIN_SEEDS, Action, Observation, Task
-from playground.tokens.timestep import Form
 
 WORLDS = 16
 """Worlds of one task that are stepped together, and episodes of a shard."""
@@ -178,7 +177,7 @@ def drive(
     experts = [task.make_expert(env) for env in envs]
     agent = None
     if model is not None:
-        agent = BatchAgent(model, Form.of(envs[0].observation_space, envs[0].action_space), len(envs))
+        agent = BatchAgent.for_worlds(model, envs)
         agent.condition(prompts, range(len(envs)))
     observations: list[list[Observation]] = []
     for i, (env, expert, prompt) in enumerate(zip(envs, experts, prompts, strict=True)):

@@ -16,7 +16,6 @@ from playground.environment import DomainEnv
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.task import Action, Expert, Task
-from playground.tokens.timestep import Form
 
 ROUNDS = 2
 """Episodes of each row."""
@@ -73,8 +72,7 @@ def drive_swaps(
         stretch: least and most steps between two changes of who drives after the swap.
         by_expert: share of the stretches in which the expert drives.
     """
-    form = Form.of(pairs[0].before.observation_space, pairs[0].before.action_space)
-    agent = BatchAgent(model, form, len(pairs))
+    agent = BatchAgent.for_worlds(model, [pair.before for pair in pairs])
     tries = TRIES.get(pairs[0].task.domain, TRIES_ELSEWHERE)
     kept: list[Continuation] = []
     rows = {i: _episodes(pair, seed + i * ROUNDS * tries, tries, kept) for i, pair in enumerate(pairs)}

@@ -24,7 +24,6 @@ from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.scores import reference_scores
 from playground.task import EVALUATION_SEEDS, Action, Goal, Observation, Task
-from playground.tokens.timestep import Form
 
 WORLDS = 20
 """Worlds of one task that are stepped together."""
@@ -92,8 +91,7 @@ class ModelActors:
     """One network for all worlds."""
 
     def __init__(self, model: GeneralistModel, envs: Sequence[DomainEnv]):
-        form = Form.of(envs[0].observation_space, envs[0].action_space)
-        self._agent = BatchAgent(model, form, len(envs))
+        self._agent = BatchAgent.for_worlds(model, envs)
 
     def begin(self, rows: Sequence[int], starts: Sequence[Start]) -> None:
         self._agent.condition([start.prompt for start in starts], rows)

@@ -14,7 +14,6 @@ from playground.events import Decision
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.task import Action, Expert, Goal, Observation, Task
-from playground.tokens.timestep import Form
 
 LIMITS = {"metaworld": 250, "babyai": 30, "classic": 500}
 """Domain -> steps that the agent gets for each prompt. In a room of a few things, who wanders meets them all."""
@@ -97,8 +96,7 @@ class ComparedModel(SwappableModel):
         others: Callable[[Start], Mapping[str, Prompt | None]],
     ):
         super().__init__(model, envs)
-        form = Form.of(envs[0].observation_space, envs[0].action_space)
-        self._shadow = lambda: BatchAgent(model, form, len(envs))
+        self._shadow = lambda: BatchAgent.for_worlds(model, envs)
         self._shadows: dict[str, BatchAgent] = {}
         self._others = others
         self._seeds = [-1] * len(envs)

@@ -18,7 +18,7 @@ from playground import domains
 from playground.agent import BatchAgent, loaded_agent
 from playground.demonstrations import default_root
 from playground.demonstrations.packed import PackedTask
-from playground.domains.babyai import BabyAIEnv
+from playground.environment import DomainEnv
 from playground.errors import PlaygroundError
 from playground.model import DoneReader, GeneralistModel, from_pretrained, read_config, save_pretrained
 from playground.parallel import Workers, cores, run_jobs
@@ -60,14 +60,14 @@ class _Job:
 class _Supervised(BatchAgent):
     """An agent that the verifier tells what is done, and that remembers what the trunk gave when it was asked."""
 
-    def __init__(self, model: GeneralistModel, form: Form, envs: Sequence[BabyAIEnv]):
-        super().__init__(model, form, len(envs))
+    def __init__(self, model: GeneralistModel, envs: Sequence[DomainEnv]):
+        super().__init__(model, Form.of(envs[0].observation_space, envs[0].action_space), len(envs), envs[0].subtasks)
         self._envs = envs
         self.outputs: list[Tensor] = []
         self.labels: list[bool] = []
 
     def _done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
-        done = [self._envs[row].parts_done()[self._progress[row].due] for row in rows]
+        done = [self._envs[row].subtasks_done()[self._progress[row].due] for row in rows]
         self.outputs += h.half().unbind()
         self.labels += done
         return [is_done and not self._envs[row].success for is_done, row in zip(done, rows, strict=True)]
@@ -79,8 +79,7 @@ def _play(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     packed = PackedTask.open(job.root, job.task)
     rng = np.random.default_rng(job.seed)
     envs = [task.make(64) for _ in range(WORLDS)]
-    form = Form.of(envs[0].observation_space, envs[0].action_space)
-    agent = _Supervised(loaded_agent(job.checkpoint), form, [env for env in envs if isinstance(env, BabyAIEnv)])
+    agent = _Supervised(loaded_agent(job.checkpoint), envs)
     choices = rng.choice(np.flatnonzero(packed.promptable), WORLDS)
     agent.condition([packed.prompt(int(choice)) for choice in choices], range(WORLDS))
     seen = [env.reset(seed=job.seed + row)[0] for row, env in enumerate(envs)]

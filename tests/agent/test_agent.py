@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from playground.agent import Agent, BatchAgent, agent_for, asked_by, fit_prompt, load_agent
+from playground.agent.missions import whole
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, preset, save_pretrained
 from playground.prompt import Prompt, Segment
@@ -225,6 +226,7 @@ def test_long_prompts_are_strided(length: int, expected: range):
 def test_saved_agents_load(model: GeneralistModel, tmp_path):
     class World:
         observation_space, action_space = WORLDS["arm"]
+        subtasks = staticmethod(whole)
 
     save_pretrained(model, tmp_path / "checkpoint", dtype=torch.float32)
     loaded, direct = agent_for(load_agent(tmp_path / "checkpoint"), World()), agent_for(model, World())

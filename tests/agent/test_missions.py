@@ -1,4 +1,4 @@
-"""Missions of several parts: in which order they are due, and an agent that carries them out one at a time."""
+"""Missions of several subtasks, and an agent that carries them out one at a time."""
 
 import numpy as np
 import pytest
@@ -6,56 +6,21 @@ import torch
 from torch import Tensor
 
 from playground.agent import BatchAgent
-from playground.agent.missions import Progress, parts
+from playground.agent.missions import Progress
 from playground.domains import task
+from playground.domains.babyai.missions import subtasks
 from playground.model import GeneralistModel, preset
-from playground.task import EVALUATION_SEEDS
 from playground.tokens.timestep import Form
 
 
-@pytest.mark.parametrize(
-    ("mission", "expected"),
-    [
-        ("", ("",)),
-        ("put a ball next to the red box", ("put a ball next to the red box",)),
-        ("open a door and go to a key", ("open a door", "go to a key")),
-        ("open a door, then go to a key", ("open a door", "go to a key")),
-        ("open a door after you go to a key", ("go to a key", "open a door")),
-        ("a and b after you c and d", ("c", "d", "a", "b")),
-        ("a and b, then c", ("a", "b", "c")),
-    ],
-)
-def test_parts_come_in_the_order_in_which_they_are_due(mission: str, expected: tuple[str, ...]) -> None:
-    assert parts(mission) == expected
-
-
 def test_progress_begins_anew_behind_the_last_part_and_with_another_mission() -> None:
-    progress = Progress()
+    progress = Progress(subtasks)
     read = [progress.read("a and b")]
     for _ in range(2):
         progress.cross_off()
         read.append(progress.read("a and b"))
     progress.cross_off()
     assert [*read, progress.read("c, then d")] == ["a", "b", "a", "c"]
-
-
-def test_verifier_tells_which_parts_are_done() -> None:
-    """There are as many as the text has; what is done stays done, and in the end all are."""
-    joined = 0
-    for seed in EVALUATION_SEEDS[:20]:
-        env = task("babyai/MiniBossLevel").make(64)
-        observation, _ = env.reset(seed=seed)
-        expert = task("babyai/MiniBossLevel").make_expert(env)
-        before, ended = [False] * len(parts(observation["mission"])), False
-        assert env.parts_done() == before
-        while not ended:
-            observation, _, terminated, truncated, _ = env.step(expert.act(observation))
-            done = env.parts_done()
-            assert len(done) == len(before) and all(now or not then for now, then in zip(done, before, strict=True))
-            before, ended = done, terminated or truncated
-        assert env.success and all(before)
-        joined += len(before) > 1
-    assert joined > 5
 
 
 class _Told(BatchAgent):
@@ -80,7 +45,7 @@ def test_agent_reads_the_part_that_is_due(watched: bool) -> None:
     env = task("babyai/GoToLocal").make(64)
     form = Form.of(env.observation_space, env.action_space)
     seen = [env.reset(seed=1)[0]] + [env.step(action)[0] for action in (0, 2)]
-    agent, plain = _Told(model, form, 1, done_at={1}), BatchAgent(model, form, 1)
+    agent, plain = _Told(model, form, 1, env.subtasks, done_at={1}), BatchAgent(model, form, 1)
     decisions = [agent.act([o | {"mission": "go to a key, then open a door"}], [0])[0] for o in seen]
     wanted = [
         plain.act([seen[t] | {"mission": part}], [0])[0]

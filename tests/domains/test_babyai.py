@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from playground.domains import task
-from playground.domains.babyai import BabyAIEnv, BotExpert, mission_part
+from playground.domains.babyai import BabyAIEnv, BotExpert
+from playground.domains.babyai.missions import mission_part, subtasks
 from playground.domains.goals import TRAINED
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS
@@ -141,3 +142,38 @@ def test_rejected_layouts_are_not_printed(capsys: pytest.CaptureFixture[str]) ->
     for seed in SEEDS:
         env.reset(seed=seed)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("mission", "expected"),
+    [
+        ("", ("",)),
+        ("put a ball next to the red box", ("put a ball next to the red box",)),
+        ("open a door and go to a key", ("open a door", "go to a key")),
+        ("open a door, then go to a key", ("open a door", "go to a key")),
+        ("open a door after you go to a key", ("go to a key", "open a door")),
+        ("a and b after you c and d", ("c", "d", "a", "b")),
+        ("a and b, then c", ("a", "b", "c")),
+    ],
+)
+def test_subtasks_come_in_the_order_in_which_they_are_to_be_done(mission: str, expected: tuple[str, ...]) -> None:
+    assert subtasks(mission) == expected
+
+
+def test_verifier_tells_which_subtasks_are_done() -> None:
+    """There are as many as the text has; what is done stays done, and in the end all are."""
+    joined = 0
+    for seed in EVALUATION_SEEDS[:20]:
+        env = task("babyai/MiniBossLevel").make(64)
+        observation, _ = env.reset(seed=seed)
+        expert = task("babyai/MiniBossLevel").make_expert(env)
+        before, ended = [False] * len(env.subtasks(observation["mission"])), False
+        assert env.subtasks_done() == before
+        while not ended:
+            observation, _, terminated, truncated, _ = env.step(expert.act(observation))
+            done = env.subtasks_done()
+            assert len(done) == len(before) and all(now or not then for now, then in zip(done, before, strict=True))
+            before, ended = done, terminated or truncated
+        assert env.success and all(before)
+        joined += len(before) > 1
+    assert joined > 5

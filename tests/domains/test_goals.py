@@ -5,7 +5,7 @@ import pytest
 
 from playground import domains
 from playground.domains import families, make
-from playground.domains.babyai import mission_part
+from playground.domains.babyai.missions import mission_part
 from playground.domains.dm_control import ControlEnv
 from playground.domains.dm_control.goals import FAMILIES as CONTROL_FAMILIES
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, PARTS, TRAINED, GoalFamily
