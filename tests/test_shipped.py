@@ -5,11 +5,12 @@ import pytest
 from playground import domains
 from playground.agent import asked_by, load_agent
 from playground.api import find_prompt, open_session
-from playground.assets import ASSETS, scores
+from playground.assets import ASSETS
 from playground.demonstrations import shipped, shipped_counts
 from playground.evaluation.evaluate import evaluate_model
 from playground.model import GeneralistModel, read_config
 from playground.prompt import Prompt
+from playground.scores import reference_scores
 from playground.task import PROMPT_SEEDS
 from playground.viewing.readouts import readouts
 from playground.web.catalogue import FAVOURITES
@@ -37,7 +38,7 @@ def test_enough_was_learnt() -> None:
 
 @pytest.mark.parametrize("id", LEARNT)
 def test_learnt_tasks_have_scores_and_prompts(id: str) -> None:
-    score = scores()[id]
+    score = reference_scores()[id]
     least = 3 if id.startswith("atari/") else 50  # a game takes a core minutes; the file says how many were played
     assert score["episodes"] >= least and score["expert"] > score["random"]
     assert shipped_counts()[id] >= 1

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from playground import assets, domains
+from playground.collecting.ship import choose
 from playground.demonstrations import save_episodes, shipped, shipped_counts
-from playground.demonstrations.shipped_files import choose, shipped_folder
+from playground.demonstrations.shipped_files import shipped_folder
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.evaluation import evaluate as evaluation
 from playground.evaluation import trials

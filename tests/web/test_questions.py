@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from playground import assets, domains
+from playground.collecting.ship import ship_task
 from playground.demonstrations import shipped, shipped_counts
-from playground.demonstrations.shipped_files import ship_task
 from playground.scores import reference_scores
 from playground.web import keeping
 from playground.web.panel import Panel
