@@ -6,7 +6,7 @@ python demos/window.py --task metaworld/faucet-open
 import typer
 
 from playground.window.app import run
-from playground.window.player import Player
+from playground.window.viewer import Viewer
 
 
 def main(
@@ -16,7 +16,7 @@ def main(
     checkpoint: str | None = None,
     seed: int = 0,
 ) -> None:
-    run(Player(task, prompt, agent, checkpoint, seed))
+    run(Viewer(task, prompt, agent, checkpoint, seed))
 
 
 if __name__ == "__main__":

@@ -271,10 +271,10 @@ def _open_window(
     os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
     from playground import domains
     from playground.window.app import run
-    from playground.window.player import Player
+    from playground.window.viewer import Viewer
 
     domains.task(task)
-    run(Player(task, prompt, agent, checkpoint, seed, size, replayed=replayed))
+    run(Viewer(task, prompt, agent, checkpoint, seed, size, replayed=replayed))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from playground.errors import BadFileError
 from playground.prompt import Prompt
 from playground.task import Task
 from playground.viewing.catalogue import NO_PROMPT, readable, scene_prompts
-from playground.web.senses import THINKING
+from playground.viewing.wrappers import MODEL_LOCK
 
 FAVOURITES = (
     "metaworld/drawer-close",
@@ -127,7 +127,7 @@ def strange_ones(task: str, checkpoint: str | None) -> list[str]:
 def _is_strange(name: str, checkpoint: str | None) -> bool:
     from playground.agent.strangeness import strangeness
 
-    with THINKING:
+    with MODEL_LOCK:
         found = strangeness(load_model(checkpoint), Prompt.from_episode(_episode(name)), checkpoint)
     sleep(0.1)  # many are judged one after the other: who acts goes first
     return found is not None and found.strange

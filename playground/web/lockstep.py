@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 from playground.api import world_seed
 from playground.viewing.readouts import distribution, divergence_bits, rates
 from playground.viewing.reel import Painter, jpeg
+from playground.viewing.wrappers import MODEL_LOCK
 from playground.web.driving import Controls
 from playground.web.made import made
 from playground.web.outbox import Outbox
 from playground.web.panel import Panel
 from playground.web.prompts import Recipe
-from playground.web.senses import THINKING
 from playground.web.shelf import Shelf
 from playground.web.videos import Videos
 
@@ -187,7 +187,7 @@ class Lockstep:
             state |= {
                 "task": main.task.id,
                 "fps": main.task.fps,
-                "blind": main.eyes.on,
+                "blind": main.mask.on,
                 "camera": main.env.camera,
                 **main.readouts(),
                 **rates(self._ticks, main.task.fps),
@@ -211,8 +211,8 @@ class Lockstep:
         if self._agent == "model":
             from playground.agent.attention import prompt_attention
 
-            with THINKING:
-                found = prompt_attention(cast("Agent", panel.eyes.policy))
+            with MODEL_LOCK:
+                found = prompt_attention(cast("Agent", panel.mask.policy))
             attention = None if found is None else found.round(4).tolist()
         return {"distribution": distribution(panel.last), "attention": attention}
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from playground.api import load_model
 from playground.prompt import Prompt, Segment
+from playground.viewing.wrappers import MODEL_LOCK
 from playground.web.prompts import Recipe
-from playground.web.senses import THINKING
 from playground.web.shelf import Shelf
 
 
@@ -39,7 +39,7 @@ def _as_read(prompt: Prompt | None, length: int, checkpoint: str | None) -> dict
 
     model = load_model(checkpoint)
     numbers = Prompt("", (Segment("", {}, np.arange(length)),))
-    with THINKING:
+    with MODEL_LOCK:
         strange = strangeness(model, prompt, checkpoint)
         asked = "" if prompt is None else asked_by(model, prompt)
     return {

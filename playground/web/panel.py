@@ -13,8 +13,8 @@ from playground.events import StepEvent
 from playground.recording.recorder import EpisodeRecorder
 from playground.task import Action, Goal, Task
 from playground.viewing.readouts import readouts
+from playground.viewing.wrappers import ObservationMask
 from playground.web.prompts import Recipe
-from playground.web.senses import Blindfold
 from playground.web.shelf import MAX_OWN_STEPS, MIN_OWN_STEPS, Shelf
 
 PUSH_STEPS = 8
@@ -50,8 +50,8 @@ class Panel:
         self.prompt, self._shelf, self._checkpoint = prompt, shelf, checkpoint
         built = Recipe.parse(prompt).build(shelf.find)
         self.session = open_session(task, agent, built, seed, None, checkpoint, size, consumers=[self])
-        self.eyes = Blindfold(self.session.policy)
-        self.session.policy = self.eyes
+        self.mask = ObservationMask(self.session.policy)
+        self.session.policy = self.mask
         self.history: list[tuple[int, str]] = []
         self.touched = False
         self.frame: np.ndarray | None = None
@@ -99,10 +99,10 @@ class Panel:
 
     def switch(self, agent: str, seed: int) -> None:
         """Another agent takes over at the next step."""
-        blind = self.eyes.on
-        self.eyes = Blindfold(make_policy(agent, self.task, self.env, seed, self._checkpoint))
-        self.eyes.on = blind
-        self.session.policy = self.eyes
+        blind = self.mask.on
+        self.mask = ObservationMask(make_policy(agent, self.task, self.env, seed, self._checkpoint))
+        self.mask.on = blind
+        self.session.policy = self.mask
 
     def reset(self, seed: int | None, goal: Goal = None) -> None:
         """Asks the next step to start an episode, from the world's `seed` or the running episode's start again."""
@@ -119,8 +119,8 @@ class Panel:
             if not self._push_steps:
                 self.env.release()
         if event.t == 0:
-            self.history, self.touched, self._push_steps = [(0, self.prompt)], self.eyes.on, 0
-        elif action is not None or self.eyes.on:
+            self.history, self.touched, self._push_steps = [(0, self.prompt)], self.mask.on, 0
+        elif action is not None or self.mask.on:
             self.touched = True
         return event
 

@@ -22,15 +22,15 @@ from playground.errors import BadFileError, BadValueError, PlaygroundError, Unkn
 from playground.web import keeping, memory, reports
 from playground.web.catalogue import FAVOURITES, catalogue, gallery, strange_ones
 from playground.web.laboratory import Laboratory
-from playground.web.reception import Full, Reception
+from playground.web.lobby import Full, Lobby
 from playground.web.visitor import Visitor
 
 _log = logging.getLogger(__name__)
 
 MAX_UNACKNOWLEDGED = 3
 SWEEP_SECONDS = 15.0
-ASLEEP = 4001
-"""The code with which the socket of somebody who sleeps is closed."""
+IDLE_CODE = 4001
+"""The code with which the socket of an idle client is closed."""
 
 
 def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> FastAPI:
@@ -43,27 +43,27 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
 
     from playground.web.page import HEAD, STYLE, THEME, Calm, build_page
 
-    reception = Reception(agent, checkpoint, domains.task(task).id, limit)
+    lobby = Lobby(agent, checkpoint, domains.task(task).id, limit)
 
     laboratory = Laboratory(checkpoint)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        sweeper = asyncio.create_task(_sweep(reception))
+        sweeper = asyncio.create_task(_sweep(lobby))
         yield
         sweeper.cancel()
-        await asyncio.to_thread(reception.close)
+        await asyncio.to_thread(lobby.close)
         await asyncio.to_thread(laboratory.close)
 
     app = FastAPI(lifespan=lifespan)
     app.add_middleware(Calm)
-    _add_routes(app, reception, laboratory)
+    _add_routes(app, lobby, laboratory)
 
     @app.websocket("/pg/stage")
     async def stage(socket: WebSocket) -> None:
         await socket.accept()
         try:
-            admitted = await _queue(socket, reception)
+            admitted = await _queue(socket, lobby)
             if admitted is None:
                 return
             id, visitor = admitted
@@ -75,7 +75,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
         except (WebSocketDisconnect, RuntimeError):  # starlette raises the latter when sending to a page that has gone
             pass
         finally:
-            reception.leave(id)
+            lobby.leave(id)
 
     page = build_page()
     return gr.mount_gradio_app(
@@ -83,7 +83,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
     )
 
 
-def _add_routes(app: FastAPI, reception: Reception, laboratory: Laboratory) -> None:
+def _add_routes(app: FastAPI, lobby: Lobby, laboratory: Laboratory) -> None:
     """What the page fetches; everything under /pg/."""
 
     @app.exception_handler(PlaygroundError)
@@ -91,26 +91,26 @@ def _add_routes(app: FastAPI, reception: Reception, laboratory: Laboratory) -> N
         return JSONResponse({"error": str(error)}, 400)
 
     def known(id: str) -> Visitor:
-        visitor = reception.find(id)
+        visitor = lobby.find(id)
         if visitor is None:
             raise HTTPException(404, "this session has ended; reload the page")
         return visitor
 
     @app.get("/pg/catalogue")
     def get_catalogue() -> dict[str, Any]:
-        return catalogue(reception.checkpoint) | {"agents": AGENTS, "task": reception.task, "agent": reception.agent}
+        return catalogue(lobby.checkpoint) | {"agents": AGENTS, "task": lobby.task, "agent": lobby.agent}
 
     @app.get("/pg/gallery")
     def get_gallery(task: str) -> list[dict[str, Any]]:
-        return gallery(task, reception.checkpoint)
+        return gallery(task, lobby.checkpoint)
 
     @app.get("/pg/strange")
     def get_strange(task: str) -> list[str]:
-        return strange_ones(task, reception.checkpoint)
+        return strange_ones(task, lobby.checkpoint)
 
     @app.get("/pg/house")
     async def get_house() -> dict[str, int]:
-        return reception.counts()
+        return lobby.counts()
 
     @app.get("/pg/experiments")
     def get_experiments() -> list[dict[str, Any]]:
@@ -165,23 +165,23 @@ def _add_routes(app: FastAPI, reception: Reception, laboratory: Laboratory) -> N
     app.mount("/pg/static", StaticFiles(directory=str(files("playground.web") / "static")))
 
 
-async def _sweep(reception: Reception) -> None:
+async def _sweep(lobby: Lobby) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        reception.sweep()
-        if (id := reception.sleeper()) is not None:
-            reception.dismiss_sleeper(id)
-        if reception.tidy():
+        lobby.sweep()
+        if (id := lobby.idle_client()) is not None:
+            lobby.dismiss_idle(id)
+        if lobby.tidy():
             await asyncio.to_thread(memory.give_back)
 
 
-async def _queue(socket: WebSocket, reception: Reception) -> tuple[str, Visitor] | None:
+async def _queue(socket: WebSocket, lobby: Lobby) -> tuple[str, Visitor] | None:
     """Lets a page in at once, or when it is its turn; None if it was turned away."""
     id = socket.query_params.get("visitor", "")
-    if not reception.counts()["waiting"] and (admitted := reception.admit(id)) is not None:
+    if not lobby.counts()["waiting"] and (admitted := lobby.admit(id)) is not None:
         return admitted
     try:
-        turn = reception.join_queue()
+        turn = lobby.join_queue()
     except Full:
         await socket.send_text(json.dumps({"full": "too many people are waiting already; try again later"}))
         await socket.close()
@@ -189,10 +189,10 @@ async def _queue(socket: WebSocket, reception: Reception) -> tuple[str, Visitor]
     gone = asyncio.create_task(_until_gone(socket))
     try:
         while True:
-            place = reception.place(turn)
-            if place == 0 and (admitted := reception.admit(id)) is not None:
+            place = lobby.place(turn)
+            if place == 0 and (admitted := lobby.admit(id)) is not None:
                 return admitted
-            await socket.send_text(json.dumps({"queue": place + 1, "limit": reception.limit}))
+            await socket.send_text(json.dumps({"queue": place + 1, "limit": lobby.limit}))
             turn.clear()
             waiting = asyncio.create_task(turn.wait())
             done, _ = await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -201,7 +201,7 @@ async def _queue(socket: WebSocket, reception: Reception) -> tuple[str, Visitor]
                 return None
     finally:
         gone.cancel()
-        reception.leave_queue(turn)
+        lobby.leave_queue(turn)
 
 
 async def _until_gone(socket: WebSocket) -> None:
@@ -225,7 +225,7 @@ async def _serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
             await news.wait()
             news.clear()
             if not visitor.attached:
-                await socket.close(ASLEEP)
+                await socket.close(IDLE_CODE)
                 return
             while on_their_way < MAX_UNACKNOWLEDGED and (message := visitor.take()) is not None:
                 on_their_way += 1

@@ -88,7 +88,7 @@ class Stage(Lockstep):
                         panel.push()
                 case "blind", bool():
                     for panel in self.panels:
-                        panel.eyes.on = value
+                        panel.mask.on = value
                 case "record", bool():
                     self.videos.start(self._panel(0)) if value else self.videos.stop()
                 case "take", True:
@@ -186,7 +186,7 @@ class Stage(Lockstep):
         finally:
             self.busy = ""
         self.panels.append(panel)
-        panel.eyes.on, panel.env.camera = main.eyes.on, main.env.camera
+        panel.mask.on, panel.env.camera = main.mask.on, main.env.camera
         self._plan = []
         for one in self.panels:
             one.reset(world_seed(self._seed))

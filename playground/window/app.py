@@ -1,4 +1,4 @@
-"""The window itself: pygame's events become the player's requests, and the screen is drawn, sixty times a second."""
+"""The window itself: pygame's events become the viewer's requests, and the screen is drawn, sixty times a second."""
 
 import os
 import sys
@@ -9,8 +9,8 @@ import pygame
 from playground.errors import PlaygroundError
 from playground.window.hands import DEAD_ZONE
 from playground.window.keys import listed, pressed_digit, pressed_key
-from playground.window.player import MAX_FPS, Player
 from playground.window.screen import Screen
+from playground.window.viewer import MAX_FPS, Viewer
 
 SCREENLESS = ("offscreen", "dummy")
 """Drivers of SDL that show nothing, for tests that ask for them."""
@@ -20,17 +20,17 @@ SHARE = 0.8
 
 
 class App:
-    """A window with a player in it.
+    """A window with a viewer in it.
 
     Args:
-        player: what runs; the app closes it.
+        viewer: what runs; the app closes it.
         size: of the window in pixels; by the desktop's if left out.
 
     Raises:
         PlaygroundError: there is no display.
     """
 
-    def __init__(self, player: Player, size: tuple[int, int] | None = None):
+    def __init__(self, viewer: Viewer, size: tuple[int, int] | None = None):
         os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
         if sys.platform.startswith("linux"):  # SDL's own OpenGL context would lock MuJoCo's out
             os.environ["SDL_FRAMEBUFFER_ACCELERATION"] = "0"
@@ -44,7 +44,7 @@ class App:
             raise _no_display(f"SDL found only {driver!r}, which cannot be drawn on beside MuJoCo; XWayland would do")
         pygame.font.init()
         pygame.joystick.init()
-        self.player, self.screen, self.running = player, Screen(player), True
+        self.viewer, self.screen, self.running = viewer, Screen(viewer), True
         self._sticks: dict[int, pygame.joystick.JoystickType] = {}
         self._grip: tuple[int, int] | None = None  # where the mouse took hold
         self.window = pygame.Window("Playground", size or _fitting_size(), resizable=True, allow_high_dpi=True)
@@ -60,9 +60,9 @@ class App:
         """One turn: what the person did, the steps that are due, a drawing."""
         for event in pygame.event.get():
             self.handle(event)
-        if self.player.busy:  # building takes a moment: say so first
+        if self.viewer.busy:  # building takes a moment: say so first
             self._draw()
-        self.player.advance()
+        self.viewer.advance()
         self._draw()
 
     def handle(self, event: pygame.event.Event) -> None:
@@ -78,12 +78,12 @@ class App:
             self._sticks[stick.get_instance_id()] = stick
         elif event.type == pygame.JOYDEVICEREMOVED:
             self._sticks.pop(event.instance_id, None)
-        elif self.player.views:
-            self._attempt(lambda player: self._steer(player, event))
+        elif self.viewer.views:
+            self._attempt(lambda viewer: self._steer(viewer, event))
 
-    def _steer(self, player: Player, event: pygame.event.Event) -> None:
+    def _steer(self, viewer: Viewer, event: pygame.event.Event) -> None:
         """What moves a hand, a body, or the demonstration that is shown."""
-        hand = player.view.drive.hand
+        hand = viewer.view.teleoperation.hand
         if event.type == pygame.KEYUP:
             hand.release(event.key)
         elif event.type == pygame.JOYAXISMOTION:
@@ -94,39 +94,39 @@ class App:
             hand.stick(1, event.value[1])
         elif event.type in (pygame.JOYBUTTONDOWN, pygame.JOYBUTTONUP):
             hand.button(event.button, event.type == pygame.JOYBUTTONDOWN)
-        elif event.type == pygame.MOUSEWHEEL and player.view.drive.active:
+        elif event.type == pygame.MOUSEWHEEL and viewer.view.teleoperation.active:
             hand.nudge(2, event.y)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-            self._grasp(player, self._pixel(event.pos))
-        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3 and player.view.drive.active:
+            self._grasp(viewer, self._pixel(event.pos))
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3 and viewer.view.teleoperation.active:
             hand.button(0, True)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 3:
             hand.button(0, False)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
             self._grip = None
             hand.drag(0.0, 0.0)
-            player.view.session.env.release()
+            viewer.view.session.env.release()
         elif event.type == pygame.MOUSEMOTION and self._grip is not None:
-            self._pull(player, self._pixel(event.pos))
+            self._pull(viewer, self._pixel(event.pos))
 
-    def _grasp(self, player: Player, at: tuple[int, int]) -> None:
+    def _grasp(self, viewer: Viewer, at: tuple[int, int]) -> None:
         """The left button goes down: on the demonstration's track, or in the live view."""
         if self.screen.track.collidepoint(at):
-            player.view.held = self.screen.step_at(at)
+            viewer.view.held = self.screen.step_at(at)
         elif self.screen.inset.collidepoint(at):
-            player.view.held = None
+            viewer.view.held = None
         elif self.screen.live and self.screen.live[0].collidepoint(at):
             self._grip = at
-            if not player.view.drive.active:
-                player.grab(*self._inside(at))
+            if not viewer.view.teleoperation.active:
+                viewer.grab(*self._inside(at))
 
-    def _pull(self, player: Player, at: tuple[int, int]) -> None:
+    def _pull(self, viewer: Viewer, at: tuple[int, int]) -> None:
         assert self._grip is not None
-        if player.view.drive.active:
+        if viewer.view.teleoperation.active:
             width = self.screen.live[0].width
-            player.view.drive.hand.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
+            viewer.view.teleoperation.hand.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
         else:
-            player.view.session.env.drag(*self._inside(at))
+            viewer.view.session.env.drag(*self._inside(at))
 
     def _pixel(self, at: tuple[int, int]) -> tuple[int, int]:
         """The surface's pixel at a place of the window: where pixels are small, a window's unit holds several."""
@@ -143,7 +143,7 @@ class App:
         name = self.screen.entry or ""
         if code in (pygame.K_RETURN, pygame.K_KP_ENTER):
             self.screen.entry = None
-            self._attempt(lambda player: player.rename(name))
+            self._attempt(lambda viewer: viewer.rename(name))
         elif code == pygame.K_ESCAPE:
             self.screen.entry = None
         elif code == pygame.K_BACKSPACE:
@@ -153,16 +153,16 @@ class App:
 
     def close(self) -> None:
         """Closes worlds and window."""
-        self.player.close()
+        self.viewer.close()
         self.window.destroy()
         pygame.display.quit()
 
     def _press(self, code: int, shift: bool) -> None:
         key, digit = pressed_key(code, shift), pressed_digit(code)
-        player = self.player
-        driven = player.views and player.view.drive.active and code in player.view.drive.hand.keys
+        viewer = self.viewer
+        driven = viewer.views and viewer.view.teleoperation.active and code in viewer.view.teleoperation.hand.keys
         if driven:
-            player.view.drive.hand.press(code)
+            viewer.view.teleoperation.hand.press(code)
         elif key is not None and key.label == "Esc":
             self.running = False
         elif key is not None and key.label == "F1":
@@ -171,22 +171,22 @@ class App:
             self.screen.overlays = not self.screen.overlays
         elif key is not None and key.label == "F2":
             self.screen.entry = ""
-        elif not player.views and (key is None or key.label not in ("up", "down")):
+        elif not viewer.views and (key is None or key.label not in ("up", "down")):
             return  # there is no world yet
         elif key is not None and key.act is not None:
             self._attempt(key.act)
         elif digit is not None:
             self._attempt(lambda p: p.mark(digit) if shift else p.swap_to_mark(digit))
 
-    def _attempt(self, act: Callable[[Player], None]) -> None:
-        self.player.attempt(lambda: act(self.player))
+    def _attempt(self, act: Callable[[Viewer], None]) -> None:
+        self.viewer.attempt(lambda: act(self.viewer))
 
     def _draw(self) -> None:
         self.screen.draw(self.window.get_surface())
         self.window.flip()
 
 
-def run(player: Player) -> None:
+def run(viewer: Viewer) -> None:
     """Opens the window and returns when it is closed.
 
     Raises:
@@ -195,9 +195,9 @@ def run(player: Player) -> None:
     if sys.platform.startswith("linux"):
         os.environ.setdefault("MUJOCO_GL", "egl")  # beside another library's window, and in the painter's thread
     try:
-        app = App(player)
+        app = App(viewer)
     except BaseException:
-        player.close()
+        viewer.close()
         raise
     print("Keys:\n" + listed(), flush=True)
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pygame
 
-from playground.window.player import Player
+from playground.window.viewer import Viewer
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,19 @@ class Key:
         label: what is printed on it.
         help: what it does.
         codes: pygame's codes.
-        act: what it does to the player; None where the app itself acts.
+        act: what it does to the viewer; None where the app itself acts.
     """
 
     label: str
     help: str
     codes: tuple[int, ...]
-    act: Callable[[Player], None] | None = None
+    act: Callable[[Viewer], None] | None = None
 
 
 KEYS = (
-    Key("space", "pause, go on", (pygame.K_SPACE,), Player.toggle_pause),
-    Key(".", "one step", (pygame.K_PERIOD,), Player.step_once),
-    Key("r", "same start again", (pygame.K_r,), Player.reset),
+    Key("space", "pause, go on", (pygame.K_SPACE,), Viewer.toggle_pause),
+    Key(".", "one step", (pygame.K_PERIOD,), Viewer.step_once),
+    Key("r", "same start again", (pygame.K_r,), Viewer.reset),
     Key("R", "another start", (), lambda p: p.reset(new=True)),
     Key("up", "previous task", (pygame.K_UP,), lambda p: p.change_task(-1)),
     Key("down", "next task", (pygame.K_DOWN,), lambda p: p.change_task(1)),
@@ -36,15 +36,15 @@ KEYS = (
     Key("right", "next prompt", (pygame.K_RIGHT,), lambda p: p.change_prompt(1)),
     Key("1 … 9", "marked prompt; with shift: mark it", ()),
     Key("0", "no prompt", ()),
-    Key("s", "shuffle the prompt's time, or undo", (pygame.K_s,), Player.shuffle),
-    Key("p", "your latest recording becomes the prompt", (pygame.K_p,), Player.prompt_with_own),
-    Key("x", "compare with the prompt before, or stop", (pygame.K_x,), Player.compare),
-    Key("h", "take over, give back", (pygame.K_h,), Player.take_over),
-    Key("v", "record a video and the episode, or stop", (pygame.K_v,), Player.record),
-    Key("b", "ten seconds back", (pygame.K_b,), Player.rewind),
-    Key("c", "next camera", (pygame.K_c,), Player.change_camera),
-    Key("[", "the prompt begins at the moment shown", (pygame.K_LEFTBRACKET,), Player.trim_start),
-    Key("]", "the prompt ends at the moment shown", (pygame.K_RIGHTBRACKET,), Player.trim_end),
+    Key("s", "shuffle the prompt's time, or undo", (pygame.K_s,), Viewer.shuffle),
+    Key("p", "your latest recording becomes the prompt", (pygame.K_p,), Viewer.prompt_with_own),
+    Key("x", "compare with the prompt before, or stop", (pygame.K_x,), Viewer.compare),
+    Key("h", "take over, give back", (pygame.K_h,), Viewer.take_over),
+    Key("v", "record a video and the episode, or stop", (pygame.K_v,), Viewer.record),
+    Key("b", "ten seconds back", (pygame.K_b,), Viewer.rewind),
+    Key("c", "next camera", (pygame.K_c,), Viewer.change_camera),
+    Key("[", "the prompt begins at the moment shown", (pygame.K_LEFTBRACKET,), Viewer.trim_start),
+    Key("]", "the prompt ends at the moment shown", (pygame.K_RIGHTBRACKET,), Viewer.trim_end),
     Key("F2", "name the prompt's recording", (pygame.K_F2,)),
     Key("+", "faster", (pygame.K_PLUS, pygame.K_KP_PLUS, pygame.K_EQUALS), lambda p: p.change_speed(1)),
     Key("-", "slower", (pygame.K_MINUS, pygame.K_KP_MINUS), lambda p: p.change_speed(-1)),

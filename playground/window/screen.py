@@ -1,12 +1,12 @@
-"""Draws a player on a pygame surface of any size: live views, messages, keys; `column` does the rest."""
+"""Draws a viewer on a pygame surface of any size: live views, messages, keys; `sidebar` does the rest."""
 
 import pygame
 
 from playground.recording.video import ACCENT, FAINT, INK, PAPER, WARM
-from playground.window.column import BARS, NOTE, TRACK, Column, prompt_label
+from playground.window.canvas import BAD, PANEL, Canvas, fitting
 from playground.window.keys import KEYS
-from playground.window.pen import BAD, PANEL, Pen, fitting
-from playground.window.player import Player, View
+from playground.window.sidebar import BARS, NOTE, TRACK, Sidebar, prompt_label
+from playground.window.viewer import View, Viewer
 
 LIVE_SHARE = 0.6
 """Of a cell's height that a live view takes, where its demonstration stands below it."""
@@ -21,11 +21,11 @@ class Screen:
     """Draws everything.
 
     Args:
-        player: what to draw.
+        viewer: what to draw.
     """
 
-    def __init__(self, player: Player):
-        self.player = player
+    def __init__(self, viewer: Viewer):
+        self.viewer = viewer
         self.overlays, self.help = True, False
         self.entry: str | None = None
         """A name that is being typed."""
@@ -33,20 +33,20 @@ class Screen:
         """Where the first view's demonstration was drawn, and the line below it."""
         self.live: list[pygame.Rect] = []
         """Where the live views were drawn, for the mouse."""
-        self._pen = Pen()
-        self._column = Column(player, self._pen)
+        self._canvas = Canvas()
+        self._sidebar = Sidebar(viewer, self._canvas)
 
     def draw(self, surface: pygame.Surface) -> None:
         """Draws what is to be seen now."""
         width, height = surface.get_size()
-        self._pen.take(surface)
+        self._canvas.take(surface)
         self.inset = self.track = NOWHERE
-        views = self.player.views
-        column = min(self._pen.px(330), width // 3) if self.overlays and views else 0
-        bar = self._pen.px(30)
-        self._views(pygame.Rect(0, 0, width - column, height - bar))
-        if column:
-            drawn = self._column.draw(pygame.Rect(width - column, 0, column, height - bar))
+        views = self.viewer.views
+        sidebar = min(self._canvas.px(330), width // 3) if self.overlays and views else 0
+        bar = self._canvas.px(30)
+        self._views(pygame.Rect(0, 0, width - sidebar, height - bar))
+        if sidebar:
+            drawn = self._sidebar.draw(pygame.Rect(width - sidebar, 0, sidebar, height - bar))
             self.inset, self.track = drawn or (self.inset, self.track)
         self._bar(pygame.Rect(0, height - bar, width, bar))
         if self.help:
@@ -54,29 +54,29 @@ class Screen:
 
     def step_at(self, at: tuple[int, int]) -> int:
         """The demonstration's timestep at a place on its track."""
-        found = self.player.view.demonstration
+        found = self.viewer.view.demonstration
         share = min(max((at[0] - self.track.left) / max(self.track.width, 1), 0.0), 0.999)
         return 0 if found is None else int(share * len(found.episode))
 
     # Live views
 
     def _views(self, area: pygame.Rect) -> None:
-        views = self.player.views
+        views = self.viewer.views
         self.live = []
         if not views:
-            note = self.player.busy or "nothing is running"
-            self._pen.text(note, self._pen.surface.get_rect().center, 20, FAINT, "center")
+            note = self.viewer.busy or "nothing is running"
+            self._canvas.text(note, self._canvas.surface.get_rect().center, 20, FAINT, "center")
         for n, view in enumerate(views):
             left = area.left + n * area.width // len(views)
-            cell = pygame.Rect(left, area.top, area.width // len(views), area.height).inflate(-self._pen.px(12), 0)
+            cell = pygame.Rect(left, area.top, area.width // len(views), area.height).inflate(-self._canvas.px(12), 0)
             if view.picture is None:
                 continue
             place = self._compared(n, view, cell) if len(views) > 1 else self._place(view, cell)
-            self._pen.picture(view.picture, place)
+            self._canvas.picture(view.picture, place)
             self.live.append(place)
             if view.event is not None and view.event.done:
                 self._ending(view, place)
-        if views and views[0].drive.active and self.live:
+        if views and views[0].teleoperation.active and self.live:
             self._driving(self.live[0])
 
     def _place(self, view: View, area: pygame.Rect) -> pygame.Rect:
@@ -85,7 +85,7 @@ class Screen:
 
     def _compared(self, number: int, view: View, cell: pygame.Rect) -> pygame.Rect:
         """One of two prompts: its name, the place of its live view, and its demonstration below; returns the place."""
-        px, label = self._pen.px, self._pen.line_height(15) + self._pen.px(4)
+        px, label = self._canvas.px, self._canvas.line_height(15) + self._canvas.px(4)
         under = px(TRACK + BARS + NOTE)
         place = self._place(view, pygame.Rect(cell.left, 0, cell.width, round(cell.height * LIVE_SHARE) - label))
         side = min(cell.width, cell.height - label - place.height - under - 2 * px(8))
@@ -96,53 +96,53 @@ class Screen:
             height = label + place.height
         place.top = cell.top + (cell.height - height) // 2 + label
         name = pygame.Rect(place.left, place.top - label, cell.right - place.left, label)
-        self._pen.fitted(name, f"prompt: {prompt_label(view.prompt)}", 15, (ACCENT, WARM)[number])
+        self._canvas.fitted(name, f"prompt: {prompt_label(view.prompt)}", 15, (ACCENT, WARM)[number])
         if shown:
             inset = pygame.Rect(0, place.bottom + px(8), side, side)
             inset.centerx = place.centerx
-            drawn = self._column.demonstration(view, inset)
+            drawn = self._sidebar.demonstration(view, inset)
             if number == 0:
                 self.inset, self.track = drawn
         return place
 
     def _driving(self, live: pygame.Rect) -> None:
         """A frame around the world that a person drives, and the keys for it."""
-        drive, pen, px = self.player.view.drive, self._pen, self._pen.px
-        pygame.draw.rect(pen.surface, WARM, live, px(3))
-        lines = [f"[{key}] {meaning}" for key, meaning in drive.hand.help()]
-        if drive.waits:
+        teleoperation, canvas, px = self.viewer.view.teleoperation, self._canvas, self._canvas.px
+        pygame.draw.rect(canvas.surface, WARM, live, px(3))
+        lines = [f"[{key}] {meaning}" for key, meaning in teleoperation.hand.help()]
+        if teleoperation.waits:
             lines.insert(0, "waiting for your key")
         for n, line in enumerate(["you drive", *lines]):
             at = (live.left + px(8), live.top + px(8 + 17 * n))
-            pen.text(f" {line} ", at, 12, WARM if n == 0 else INK, back=PAPER)
+            canvas.text(f" {line} ", at, 12, WARM if n == 0 else INK, back=PAPER)
 
     def _ending(self, view: View, place: pygame.Rect) -> None:
         assert view.event is not None
         word = "solved" if view.event.success else "not solved" if view.event.success is False else "over"
         text = f" {word} · return {view.event.total_reward:.2f} "
-        self._pen.text(text, (place.centerx, place.bottom - self._pen.px(28)), 20, INK, "center", PANEL)
+        self._canvas.text(text, (place.centerx, place.bottom - self._canvas.px(28)), 20, INK, "center", PANEL)
 
     # Bar and help
 
     def _bar(self, area: pygame.Rect) -> None:
-        player, pen = self.player, self._pen
-        pygame.draw.rect(pen.surface, PANEL, area)
-        inner = area.inflate(-pen.px(20), -pen.px(8))
+        viewer, canvas = self.viewer, self._canvas
+        pygame.draw.rect(canvas.surface, PANEL, area)
+        inner = area.inflate(-canvas.px(20), -canvas.px(8))
         if self.entry is not None:
-            pen.fitted(inner, f"name of the recording (Enter, or Esc): {self.entry}|", 14, ACCENT)
+            canvas.fitted(inner, f"name of the recording (Enter, or Esc): {self.entry}|", 14, ACCENT)
             return
-        if player.error:
-            pen.fitted(inner, f"stopped: {player.error}", 14, BAD)
+        if viewer.error:
+            canvas.fitted(inner, f"stopped: {viewer.error}", 14, BAD)
             return
-        state = "paused" if player.views and not player.playing else "F1 lists the keys"
-        right = pen.text(state, (inner.right, inner.top + pen.px(2)), 13, FAINT, "topright")
-        if player.recording:
-            right = pen.text("● recording  ", (right.left, right.top), 13, BAD, "topright")
-        pen.fitted(pygame.Rect(inner.topleft, (right.left - inner.left, inner.height)), player.message, 14, INK)
+        state = "paused" if viewer.views and not viewer.playing else "F1 lists the keys"
+        right = canvas.text(state, (inner.right, inner.top + canvas.px(2)), 13, FAINT, "topright")
+        if viewer.recording:
+            right = canvas.text("● recording  ", (right.left, right.top), 13, BAD, "topright")
+        canvas.fitted(pygame.Rect(inner.topleft, (right.left - inner.left, inner.height)), viewer.message, 14, INK)
 
     def _help(self) -> None:
-        pen, px = self._pen, self._pen.px
-        surface = pen.surface
+        canvas, px = self._canvas, self._canvas.px
+        surface = canvas.surface
         row = min(px(22), (surface.get_height() - px(40)) // (len(KEYS) + 1))
         box = pygame.Rect(0, 0, min(px(500), surface.get_width()), row * (len(KEYS) + 1))
         box.center = surface.get_rect().center
@@ -150,5 +150,5 @@ class Screen:
         pygame.draw.rect(surface, ACCENT, box, 1, border_radius=px(8))
         for n, key in enumerate(KEYS):
             top = box.top + row // 2 + n * row
-            pen.text(key.label, (box.left + px(96), top), 14, ACCENT, "topright")
-            pen.fitted(pygame.Rect(box.left + px(116), top, box.width - px(124), row), key.help, 14, INK)
+            canvas.text(key.label, (box.left + px(96), top), 14, ACCENT, "topright")
+            canvas.fitted(pygame.Rect(box.left + px(116), top, box.width - px(124), row), key.help, 14, INK)

@@ -11,9 +11,9 @@ from playground.events import StepEvent
 from playground.policies import ReplayPolicy
 from playground.session import Session
 from playground.viewing.catalogue import NO_PROMPT
-from playground.window.drive import Drive
+from playground.window.agent_view import SHUFFLED, AgentView
 from playground.window.hands import hand_for
-from playground.window.thoughts import SHUFFLED, Thoughts
+from playground.window.teleoperation import Teleoperation
 
 
 class View:
@@ -24,7 +24,7 @@ class View:
         prompt: name of its prompt.
         clock: seconds.
         drawing: whether the next step is to be drawn.
-        thoughts: of whoever acts.
+        agent_view: of whoever acts.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class View:
         prompt: str,
         clock: Callable[[], float],
         drawing: Callable[[], bool],
-        thoughts: Thoughts,
+        agent_view: AgentView,
     ):
-        self.session, self.thoughts = session, thoughts
-        self.drive = Drive(session, hand_for(session.env, clock))
+        self.session, self.agent_view = session, agent_view
+        self.teleoperation = Teleoperation(session, hand_for(session.env, clock))
         self.picture: np.ndarray | None = None
         self.ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
         """For each step of the episode, when it was and whether it was drawn."""

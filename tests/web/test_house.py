@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from playground.agent.strangeness import FILE, calibrate
 from playground.model import from_pretrained, save_pretrained
-from playground.web import laboratory, reception, server
+from playground.web import laboratory, lobby, server
 from tests.conftest import OTHER, TASK
 from tests.web.browsing import card, opened, pixels, until
 from tests.web.conftest import serving
@@ -109,7 +109,7 @@ def test_who_comes_to_a_full_house_waits_in_line_and_gets_in(browser: Browser, h
 def test_who_comes_to_a_full_queue_is_told_so(
     browser: Browser, house: str, page: Page, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reception, "MAX_QUEUE", 0)
+    monkeypatch.setattr(lobby, "MAX_QUEUE", 0)
     waiting = browser.new_page()
     waiting.goto(house)
     line = waiting.locator("[data-out=link]")
@@ -120,7 +120,7 @@ def test_who_comes_to_a_full_queue_is_told_so(
 
 
 def test_who_sleeps_makes_room(browser: Browser, house: str, page: Page, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reception, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(lobby, "IDLE_SECONDS", 1.0)
     waiting = browser.new_page()
     waiting.goto(house)
     waiting.wait_for_function("window.playground && window.playground.state().t >= 1", timeout=30_000)

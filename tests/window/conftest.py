@@ -6,7 +6,7 @@ import pygame
 import pytest
 
 from playground.window.app import App
-from playground.window.player import Player
+from playground.window.viewer import Viewer
 from tests.conftest import TASK
 
 
@@ -15,16 +15,16 @@ class Person:
 
     def __init__(self, task: str = TASK, agent: str = "random", prompt: str | None = None, **options):
         self.now = 0.0
-        self.app = App(Player(task, prompt, agent, size=64, clock=lambda: self.now, **options), (640, 400))
+        self.app = App(Viewer(task, prompt, agent, size=64, clock=lambda: self.now, **options), (640, 400))
         self.wait(0.01)
 
     @property
-    def player(self) -> Player:
-        return self.app.player
+    def viewer(self) -> Viewer:
+        return self.app.viewer
 
     @property
     def event(self):
-        return self.player.view.event
+        return self.viewer.view.event
 
     def wait(self, seconds: float = 0.1) -> None:
         """Lets time pass in turns of at most 50 ms."""

@@ -37,8 +37,8 @@ draw, shown, seconds = App._draw, [], float(sys.argv.pop(1))
 
 def watched(app):
     draw(app)
-    if app.player.views and app.player.view.event is not None:
-        view = app.player.view
+    if app.viewer.views and app.viewer.view.event is not None:
+        view = app.viewer.view
         shown.append((time.time(), id(view.picture), view.event.t, view.event.done))
         if view.event.t >= 1 and shown[-1][0] - next(row[0] for row in shown if row[2]) > seconds:
             print(json.dumps(shown), flush=True)

@@ -25,7 +25,7 @@ def driver(open_window):
 
 def test_the_world_waits_for_the_person_and_the_agent_goes_on_proposing(driver):
     driver.wait(1.0)
-    assert driver.event.t == 3 and driver.player.view.drive.waits
+    assert driver.event.t == 3 and driver.viewer.view.teleoperation.waits
     driver.press(pygame.K_UP)
     driver.wait(0.2)
     assert driver.event.t == 4 and driver.event.action == 2 and driver.event.decision is not None
@@ -36,10 +36,10 @@ def test_the_world_waits_for_the_person_and_the_agent_goes_on_proposing(driver):
 def test_keys_of_the_world_win_over_keys_of_the_window_while_driving(driver):
     driver.press(pygame.K_LEFT)
     driver.wait(0.2)
-    assert driver.event.action == 0 and driver.player.view.prompt == f"{TASK}#0"
+    assert driver.event.action == 0 and driver.viewer.view.prompt == f"{TASK}#0"
     driver.press(pygame.K_h)
     driver.press(pygame.K_LEFT)
-    assert driver.player.view.prompt == "none"
+    assert driver.viewer.view.prompt == "none"
 
 
 def test_giving_back_keeps_the_drive(driver):
@@ -47,7 +47,7 @@ def test_giving_back_keeps_the_drive(driver):
         driver.press(pygame.K_RIGHT)
         driver.wait(0.15)
     driver.press(pygame.K_h)
-    assert recordings() == {NAME: TASK} and not driver.player.view.drive.active
+    assert recordings() == {NAME: TASK} and not driver.viewer.view.teleoperation.active
     found = find_demonstration(NAME)
     assert (found.start, found.stop) == (3, 7) and len(found.episode) == 7
     driver.wait(0.3)
@@ -96,10 +96,10 @@ def test_play_record_prompt(open_window, checkpoint):
 
 
 def test_take_over_and_give_back_keep_the_context_law(open_window, checkpoint):
-    """After a drive, the agent decides as a fresh one that reads the same prompt and observations."""
+    """After a teleoperation, the agent decides as a fresh one that reads the same prompt and observations."""
     person = open_window(TASK, "model", checkpoint=str(checkpoint))
     seen = []
-    person.player.view.session.consumers.append(seen.append)
+    person.viewer.view.session.consumers.append(seen.append)
     start = person.event
     person.wait(0.2)
     person.press(pygame.K_h)
@@ -108,7 +108,7 @@ def test_take_over_and_give_back_keep_the_context_law(open_window, checkpoint):
         person.wait(0.15)
     person.press(pygame.K_h)
     person.wait(0.2)
-    session = person.player.view.session
+    session = person.viewer.view.session
     from playground.api import make_policy
 
     fresh = make_policy("model", session.task, session.env, checkpoint=str(checkpoint))
@@ -130,13 +130,13 @@ def test_a_recording_is_named_trimmed_and_found_again(driver):
     for letter in "turns":
         driver.post(pygame.KEYDOWN, key=ord(letter), mod=0, unicode=letter)
     driver.press(pygame.K_RETURN)
-    assert list(recordings()) == ["turns"] and driver.player.view.prompt == "turns"
-    driver.player.view.held = 5
+    assert list(recordings()) == ["turns"] and driver.viewer.view.prompt == "turns"
+    driver.viewer.view.held = 5
     driver.press(pygame.K_LEFTBRACKET)
-    assert (find_demonstration("turns").start, len(driver.player.view.session.prompt)) == (5, 4)
-    driver.player.open(TASK)
+    assert (find_demonstration("turns").start, len(driver.viewer.view.session.prompt)) == (5, 4)
+    driver.viewer.open(TASK)
     driver.wait(0.1)
-    assert "turns" in driver.player.shelf.names and driver.player.shelf.names[-1] == "none"
+    assert "turns" in driver.viewer.prompt_list.names and driver.viewer.prompt_list.names[-1] == "none"
 
 
 def test_the_mouse_and_the_gamepad_drive_a_continuous_world(open_window):

@@ -19,7 +19,7 @@ def test_opens_with_a_running_task_under_its_first_demonstration(person):
     assert person.event.t == 0 and person.event.prompt == f"{TASK}#0"
     person.wait(1.0)
     assert person.event.t == 10  # ten steps a second is this world's rate
-    assert person.player.view.picture.shape == (64, 64, 3)
+    assert person.viewer.view.picture.shape == (64, 64, 3)
 
 
 def test_space_pauses_and_goes_on(person):
@@ -36,7 +36,7 @@ def test_period_steps_once_and_pauses(person):
     person.press(pygame.K_PERIOD, pygame.K_PERIOD)
     assert person.event.t == 2
     person.wait(1.0)
-    assert person.event.t == 2 and not person.player.playing
+    assert person.event.t == 2 and not person.viewer.playing
 
 
 def test_r_gives_the_same_start_and_shift_r_another(person):
@@ -53,9 +53,9 @@ def test_r_gives_the_same_start_and_shift_r_another(person):
 def test_up_and_down_change_the_task(person):
     ids = [task.id for task in domains.tasks()]
     person.press(pygame.K_DOWN)
-    assert person.player.task == ids[ids.index(TASK) + 1]
+    assert person.viewer.task == ids[ids.index(TASK) + 1]
     person.press(pygame.K_UP)
-    assert person.player.task == TASK and person.event.t == 0
+    assert person.viewer.task == TASK and person.event.t == 0
 
 
 def test_left_and_right_swap_the_prompt_and_keep_the_world(person):
@@ -65,7 +65,7 @@ def test_left_and_right_swap_the_prompt_and_keep_the_world(person):
     assert person.event.prompt == f"{TASK}#1" and person.event.t == 3 and person.event.episode == 0
     person.press(pygame.K_LEFT, pygame.K_LEFT)
     person.wait(0.1)
-    assert person.event.prompt is None and person.player.shelf.names[-1] == person.player.view.prompt
+    assert person.event.prompt is None and person.viewer.prompt_list.names[-1] == person.viewer.view.prompt
 
 
 def test_digits_swap_to_marks_and_shift_marks(person):
@@ -85,18 +85,18 @@ def test_digits_swap_to_marks_and_shift_marks(person):
 
 
 def test_s_shuffles_the_prompt_and_takes_it_back(person):
-    own = person.player.view.session.prompt
+    own = person.viewer.view.session.prompt
     person.press(pygame.K_s)
-    shuffled = person.player.view.session.prompt
+    shuffled = person.viewer.view.session.prompt
     assert len(shuffled) == len(own) and shuffled.name == f"{TASK}#0 shuffled"
     person.press(pygame.K_s)
-    assert person.player.view.session.prompt.name == own.name
+    assert person.viewer.view.session.prompt.name == own.name
 
 
 def test_x_compares_two_prompts_from_the_same_start(person):
     person.wait(0.3)
     person.press(pygame.K_RIGHT, pygame.K_x)
-    one, other = person.player.views
+    one, other = person.viewer.views
     assert (one.prompt, other.prompt) == (f"{TASK}#1", f"{TASK}#0")
     person.wait(0.5)
     assert one.event.t == other.event.t == 5 and one.event.seed == other.event.seed
@@ -106,7 +106,7 @@ def test_x_compares_two_prompts_from_the_same_start(person):
     starts = [view.session.step().observation["grid"] for view in (one, other)]
     np.testing.assert_array_equal(*starts)
     person.press(pygame.K_x)
-    assert len(person.player.views) == 1
+    assert len(person.viewer.views) == 1
 
 
 def test_b_goes_ten_seconds_back(open_window):
@@ -122,41 +122,41 @@ def test_b_goes_ten_seconds_back(open_window):
 
 def test_c_changes_the_camera_and_not_the_world(person):
     person.press(pygame.K_SPACE)
-    before, event = person.player.view.picture, person.event
+    before, event = person.viewer.view.picture, person.event
     person.press(pygame.K_c)
-    assert person.player.view.session.env.camera == "as the agent sees it" and person.event is event
-    assert (person.player.view.picture != before).any()
+    assert person.viewer.view.session.env.camera == "as the agent sees it" and person.event is event
+    assert (person.viewer.view.picture != before).any()
     person.press(pygame.K_c)
-    np.testing.assert_array_equal(person.player.view.picture, before)
+    np.testing.assert_array_equal(person.viewer.view.picture, before)
 
 
 def test_v_records_a_video_and_keeps_the_episode(person, tmp_path):
     person.wait(0.2)
     person.press(pygame.K_v)
-    assert person.player.recording
+    assert person.viewer.recording
     person.wait(1.0)
     person.press(pygame.K_v)
-    assert not person.player.recording and person.event.t == 12
+    assert not person.viewer.recording and person.event.t == 12
     video = tmp_path / "recordings" / f"{TASK.replace('/', '-')}-1.mp4"
     assert iio.imread(video).shape == (10, 64, 64, 3) and iio.immeta(video, plugin="FFMPEG")["fps"] == 10
     person.press(pygame.K_p)
-    assert person.player.view.prompt == "my-GoToLocal-hidden-1"
-    assert len(person.player.view.session.prompt) == 12
+    assert person.viewer.view.prompt == "my-GoToLocal-hidden-1"
+    assert len(person.viewer.view.session.prompt) == 12
 
 
 def test_brackets_trim_the_prompt_to_the_moment_shown(person):
-    length = len(person.player.view.session.prompt)
+    length = len(person.viewer.view.session.prompt)
     track = person.app.screen.track
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=(track.left + track.width // 2, track.centery))
-    half = person.player.view.shown_step
-    assert half == person.player.view.held and abs(half - length / 2) <= 1
+    half = person.viewer.view.shown_step
+    assert half == person.viewer.view.held and abs(half - length / 2) <= 1
     person.press(pygame.K_RIGHTBRACKET)
-    assert person.player.view.session.prompt.name == f"{TASK}#0[0:{half + 1}]"
-    person.player.view.held = 1
+    assert person.viewer.view.session.prompt.name == f"{TASK}#0[0:{half + 1}]"
+    person.viewer.view.held = 1
     person.press(pygame.K_LEFTBRACKET)
-    assert len(person.player.view.session.prompt) == half
+    assert len(person.viewer.view.session.prompt) == half
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=person.app.screen.inset.center)
-    assert person.player.view.held is None
+    assert person.viewer.view.held is None
 
 
 def test_f2_names_recordings_only(person):
@@ -164,9 +164,9 @@ def test_f2_names_recordings_only(person):
     for letter in "mine!":
         person.post(pygame.KEYDOWN, key=ord(letter), mod=0, unicode=letter)
     person.press(pygame.K_RETURN)
-    assert "only recordings" in person.player.error and person.app.screen.entry is None
+    assert "only recordings" in person.viewer.error and person.app.screen.entry is None
     person.press(pygame.K_F2, pygame.K_h, pygame.K_BACKSPACE, pygame.K_ESCAPE)
-    assert person.app.running and not person.player.view.drive.active
+    assert person.app.running and not person.viewer.view.teleoperation.active
 
 
 def test_plus_and_minus_change_the_speed(person):
@@ -178,7 +178,7 @@ def test_plus_and_minus_change_the_speed(person):
     assert person.event.t == 12
     for _ in range(9):
         person.press(pygame.K_MINUS)
-    assert person.player.speed == 1 / 8
+    assert person.viewer.speed == 1 / 8
 
 
 def test_o_hides_and_f1_lists(person):

@@ -9,29 +9,29 @@ import pygame
 import pytest
 
 from playground.demonstrations import find_demonstration
-from playground.window.column import _wrapped
+from playground.window.sidebar import _wrapped
 from tests.conftest import TASK
 
 
 @pytest.mark.parametrize(("part", "method"), [("policy", "act"), ("env", "step"), ("env", "render")])
 def test_an_error_of_agent_or_world_is_shown_and_survived(open_window, part, method):
     person = open_window()
-    broken = getattr(person.player.view.session, part)
+    broken = getattr(person.viewer.view.session, part)
     whole = getattr(broken, method)
     setattr(broken, method, lambda *_: 1 / 0)
     person.wait(0.3)
-    assert person.app.running and not person.player.playing and "ZeroDivisionError" in person.player.error
+    assert person.app.running and not person.viewer.playing and "ZeroDivisionError" in person.viewer.error
     setattr(broken, method, whole)
     person.press(pygame.K_SPACE)
     person.wait(0.3)
-    assert person.event.t > 0 and person.player.error == ""
+    assert person.event.t > 0 and person.viewer.error == ""
 
 
 def test_a_task_that_cannot_be_built_leaves_the_old_one_running(open_window):
     person = open_window()
-    person.player.open("babyai/Nowhere")
+    person.viewer.open("babyai/Nowhere")
     person.wait(0.1)
-    assert person.player.task == TASK and "unknown task" in person.player.error
+    assert person.viewer.task == TASK and "unknown task" in person.viewer.error
     person.press(pygame.K_SPACE)
     person.wait(0.2)
     assert person.event.t > 0
@@ -64,16 +64,16 @@ def test_on_fine_screens_the_mouse_finds_what_is_drawn(open_window):
     track = person.app.screen.track
     assert abs(track.width - 2 * coarse.width) <= 4 and abs(track.top - 2 * coarse.top) <= 8
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=(track.centerx // 2, track.centery // 2))
-    assert abs(person.player.view.held - len(person.player.view.demonstration.episode) // 2) <= 1
+    assert abs(person.viewer.view.held - len(person.viewer.view.demonstration.episode) // 2) <= 1
 
 
 def test_a_late_window_drops_pictures_and_then_time(open_window):
     person = open_window()
-    session = person.player.view.session
+    session = person.viewer.view.session
     person.now += 0.2
     person.app.turn()
     assert person.event.t == 2 and person.event.frame is not None
-    assert [drawn for _, drawn in person.player.view.ticks] == [True, False, True]
+    assert [drawn for _, drawn in person.viewer.view.ticks] == [True, False, True]
     person.now += 60
     person.app.turn()
     assert person.event.t == 2 + 3 and session.last is person.event  # a quarter of a second is made up for
@@ -90,24 +90,24 @@ def test_without_a_display_other_ways_are_named():
 def test_the_strip_shows_where_in_the_prompt_the_agent_looks(open_window, checkpoint):
     person = open_window(TASK, "model", checkpoint=str(checkpoint))
     person.wait(0.5)
-    read, weights = person.player.view.thoughts.attention(person.player.view)
-    length = len(person.player.view.demonstration.episode)
+    read, weights = person.viewer.view.agent_view.attention(person.viewer.view)
+    length = len(person.viewer.view.demonstration.episode)
     assert len(read) == len(weights) == person.event.decision.prompt_steps and read.max() == length - 1
     assert (weights >= 0).all() and 0 < weights.sum() < 1
     person.press(pygame.K_s)
     person.wait(0.3)
-    shuffled, _ = person.player.view.thoughts.attention(person.player.view)
+    shuffled, _ = person.viewer.view.agent_view.attention(person.viewer.view)
     assert sorted(shuffled) == sorted(read) and list(shuffled) != list(read)
     person.press(pygame.K_0)
     person.wait(0.3)
-    assert person.player.view.thoughts.attention(person.player.view) is None
+    assert person.viewer.view.agent_view.attention(person.viewer.view) is None
 
 
 def test_a_recording_is_played_again_and_can_be_taken_over(open_window):
     found = find_demonstration(f"{TASK}#1")
     person = open_window(TASK, prompt=found.name, replayed=found)
     person.wait(0.1 * len(found.episode) + 1.0)
-    assert (person.event.t == len(found.episode) and "ends here" in person.player.message) or person.event.done
+    assert (person.event.t == len(found.episode) and "ends here" in person.viewer.message) or person.event.done
     person.press(pygame.K_r)
     assert person.event.t == 0 and person.event.seed == found.episode.seed
     np.testing.assert_array_equal(person.event.observation["grid"], found.episode.observations["grid"][0])
@@ -119,20 +119,20 @@ def test_a_recording_is_played_again_and_can_be_taken_over(open_window):
 def test_the_mouse_pulls_a_body_and_such_an_episode_cannot_be_taken_back(open_window):
     person = open_window("dm_control/point_mass-easy")
     person.press(pygame.K_SPACE)
-    env, live = person.player.view.session.env, person.app.screen.live[0]
+    env, live = person.viewer.view.session.env, person.app.screen.live[0]
     x, y = env.physics.named.data.geom_xpos["pointmass", :2] / (2 * 0.8 * np.tan(np.pi / 8))
     at = (live.left + round((0.5 + x) * live.width), live.top + round((0.5 - y) * live.height))
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=at)
-    assert person.player.view.touched
+    assert person.viewer.view.touched
     person.post(pygame.MOUSEMOTION, pos=live.center, rel=(1, 1), buttons=(1, 0, 0))
     person.press(pygame.K_PERIOD)
     assert env.physics.data.xfrc_applied.any()
     person.post(pygame.MOUSEBUTTONUP, button=1, pos=live.center)
     assert not env.physics.data.xfrc_applied.any()
     person.press(pygame.K_b)
-    assert person.event.t == 1 and "cannot be taken back" in person.player.message
+    assert person.event.t == 1 and "cannot be taken back" in person.viewer.message
     person.press(pygame.K_r)
-    assert not person.player.view.touched
+    assert not person.viewer.view.touched
 
 
 def test_long_missions_take_several_lines() -> None:

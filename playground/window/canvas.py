@@ -1,4 +1,4 @@
-"""A pen for pygame surfaces of any size: text, pictures and the colours of the window.
+"""A canvas over pygame surfaces of any size: text, pictures and the colours of the window.
 
 Its unit of measure grows with the surface's height, so that high resolutions are as legible as low ones.
 """
@@ -23,7 +23,7 @@ _KEPT_TEXTS = 256
 _KEPT_PICTURES = 4
 
 
-class Pen:
+class Canvas:
     """Writes and draws; keeps what it wrote and scaled last.
 
     Attributes:

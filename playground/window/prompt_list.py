@@ -10,7 +10,7 @@ from playground.viewing.catalogue import NO_PROMPT, prompt_names
 DIGITS = range(1, 10)
 
 
-class Shelf:
+class PromptList:
     """Prompts by name, `none` the last of them.
 
     Args:

@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.2
 """Between two looks at the attention; one costs about as much as a decision."""
 
 
-class Thoughts:
+class AgentView:
     """Of one view's agent, if it is the model; other agents have none.
 
     Args:

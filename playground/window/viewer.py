@@ -16,8 +16,8 @@ from playground.task import EVALUATION_SEEDS, Goal
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter, Reel
 from playground.viewing.replaying import replay_session
-from playground.window.shelf import Shelf, free_video, recording_name, trimmed
-from playground.window.thoughts import SHUFFLED, Thoughts
+from playground.window.agent_view import SHUFFLED, AgentView
+from playground.window.prompt_list import PromptList, free_video, recording_name, trimmed
 from playground.window.view import View
 
 REEL_SIZE = 240
@@ -31,7 +31,7 @@ CATCH_UP_SECONDS = 0.25
 """Time that is made up for after a delay; what is beyond is lost, and the readouts say so."""
 
 
-class Player:
+class Viewer:
     """Sessions under the keys of one person.
 
     Args:
@@ -68,7 +68,7 @@ class Player:
         self._video: VideoRecorder | None = None
         self._before = ""  # the prompt before the present one
         self.task = task
-        self.shelf: Shelf
+        self.prompt_list: PromptList
 
     @property
     def view(self) -> View:
@@ -120,7 +120,7 @@ class Player:
             self._open(*wanted)
         if not self.views or not self.playing:
             return
-        if self.view.drive.waits:
+        if self.view.teleoperation.waits:
             self._wait()
             return
         now = self.clock() + 1e-6  # sums of steps' lengths are not exact
@@ -141,7 +141,7 @@ class Player:
     def _replay_ends(self) -> bool:
         """Whether what is played again has no more actions."""
         policy = self.view.session.policy
-        return isinstance(policy, ReplayPolicy) and not self.view.drive.active and policy.over
+        return isinstance(policy, ReplayPolicy) and not self.view.teleoperation.active and policy.over
 
     @property
     def fps(self) -> float:
@@ -153,7 +153,7 @@ class Player:
         over = all(view.event is not None and view.event.done for view in self.views)
         for view in self.views:
             if over or view.event is None or not view.event.done:
-                event = view.session.step(view.drive.action())
+                event = view.session.step(view.teleoperation.action())
                 if event.done and event.frame is None:
                     view.picture = view.session.env.render()
         self.error = ""
@@ -178,7 +178,7 @@ class Player:
 
     def step_once(self) -> None:
         self.playing = False
-        if not self.view.drive.waits:
+        if not self.view.teleoperation.waits:
             self._show()
 
     def rewind(self) -> None:
@@ -231,21 +231,21 @@ class Player:
 
     def change_prompt(self, by: int) -> None:
         """The next prompt that belongs to this scene."""
-        self.swap(self.shelf.beside(self.view.prompt.removesuffix(SHUFFLED), by))
+        self.swap(self.prompt_list.beside(self.view.prompt.removesuffix(SHUFFLED), by))
 
     def swap_to_mark(self, number: int) -> None:
         """Digit 0 takes the prompt away, the others take the marked one."""
         if number == 0:
             self.swap(NO_PROMPT)
-        elif number in self.shelf.marks:
-            self.swap(self.shelf.marks[number])
+        elif number in self.prompt_list.marks:
+            self.swap(self.prompt_list.marks[number])
         else:
             self.message = f"no prompt is marked {number}; shift+{number} marks the present one"
 
     def mark(self, number: int) -> None:
         """Makes the present prompt the one of a digit."""
         if number and self.view.prompt != NO_PROMPT:
-            self.shelf.marks[number] = self.view.prompt
+            self.prompt_list.marks[number] = self.view.prompt
             self.message = f"{number} is {self.view.prompt}"
 
     def shuffle(self) -> None:
@@ -260,7 +260,7 @@ class Player:
             self.views.pop().session.close()
             self.view.session.goal = None
             return
-        other = self._before or self.shelf.beside(self.view.prompt, 1)
+        other = self._before or self.prompt_list.beside(self.view.prompt, 1)
         assert self.view.event is not None
         goal = self.view.event.goal
         self.views.append(self._view(self.task, other, goal))
@@ -275,20 +275,20 @@ class Player:
 
     def take_over(self) -> None:
         """The person drives, or gives back; what was driven is kept."""
-        drive = self.view.drive
-        if drive.active:
-            drive.give_back()
+        teleoperation = self.view.teleoperation
+        if teleoperation.active:
+            teleoperation.release()
             self.message = "the agent acts again"
             self._shelve()
         else:
-            drive.take_over()
+            teleoperation.take_over()
             self.playing = True
             self.message = "you drive; h gives back"
         self._wait()
 
     def prompt_with_own(self) -> None:
         """The latest recording becomes the prompt of the running agent."""
-        saved = self.view.drive.saved
+        saved = self.view.teleoperation.saved
         if saved:
             self.swap(recording_name(saved[-1]))
         else:
@@ -298,7 +298,7 @@ class Player:
         """Starts a video, or ends it; then the running episode is kept too."""
         if self._video is not None:
             self._end_video()
-            self.view.drive.save_episode()
+            self.view.teleoperation.save_episode()
             self._shelve()
             return
         path = free_video(self.task)
@@ -308,8 +308,8 @@ class Player:
 
     def rename(self, name: str) -> None:
         """Gives the present prompt's recording another name."""
-        found, saved = self.view.demonstration, self.view.drive.saved
-        path = self.shelf.rename(found, name)
+        found, saved = self.view.demonstration, self.view.teleoperation.saved
+        path = self.prompt_list.rename(found, name)
         saved[:] = [path if found is not None and other == found.recording else other for other in saved]
         self.swap(recording_name(path))
 
@@ -335,7 +335,7 @@ class Player:
 
     def _shelve(self) -> None:
         """Lists recordings that have just been made."""
-        new = self.shelf.add(self.view.drive.saved)
+        new = self.prompt_list.add(self.view.teleoperation.saved)
         if new is not None:
             self.message = f"kept as {new}; p makes it the prompt"
 
@@ -350,8 +350,8 @@ class Player:
         """Before this world goes: what is being driven and recorded is kept."""
         if self._video is not None:
             self._end_video()
-        if self.view.drive.active:
-            self.view.drive.give_back()
+        if self.view.teleoperation.active:
+            self.view.teleoperation.release()
 
     def swap(self, name: str) -> None:
         """Another prompt: same world, same live steps; it counts from the next step on."""
@@ -363,13 +363,13 @@ class Player:
 
     def _open(self, task: str, prompt: str | None) -> None:
         """Another world: built before the old one goes, so that a failure leaves the old one running."""
-        shelf = Shelf(task)
-        view = self._view(task, prompt or shelf.names[0])
+        prompts = PromptList(task)
+        view = self._view(task, prompt or prompts.names[0])
         if self.views:
             self._let_go()
         for old in self.views:
             old.session.close()
-        self.views, self.task, self.shelf = [view], task, shelf
+        self.views, self.task, self.prompt_list = [view], task, prompts
         self.message = self.error = self._before = ""
         self._show()
 
@@ -379,7 +379,7 @@ class Player:
         else:
             session = open_session(task, self._agent, None, self._seed, goal, self._checkpoint, self._size)
         try:
-            return View(session, prompt, self.clock, lambda: self.drawing, Thoughts(self._checkpoint, self.clock))
+            return View(session, prompt, self.clock, lambda: self.drawing, AgentView(self._checkpoint, self.clock))
         except BaseException:
             session.close()
             raise

@@ -13,7 +13,7 @@ MIN_STEPS = 3
 """Shortest drive that is kept."""
 
 
-class Drive:
+class Teleoperation:
     """Lets a person act in place of the policy, which goes on proposing; every drive becomes a recording.
 
     Args:
@@ -62,7 +62,7 @@ class Drive:
         self.active, last = True, self.session.last
         self._start = None if last is None or last.done else last.t
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Lets the policy act again, and keeps what was driven."""
         self.active = False
         self._keep()

@@ -11,15 +11,15 @@ from playground.recording.video import ACCENT, FAINT, INK, WARM
 from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.readouts import rates, readouts
 from playground.viewing.reel import Reel
-from playground.window.pen import LINE, PANEL, Pen, fitting
-from playground.window.player import Player
+from playground.window.canvas import LINE, PANEL, Canvas, fitting
 from playground.window.view import View
+from playground.window.viewer import Viewer
 
 CHARACTERS = (32, 12)
 """Of a readout's line, alone and where two prompts differ."""
 
 ROW, BAR_ROW = 19, 16
-"""Heights of a readout and of an action's bar, in units of the pen."""
+"""Heights of a readout and of an action's bar, in units of the canvas."""
 
 TRACK, BARS, NOTE = 10, 20, 15
 """Heights below a demonstration: its line of time, attention, and what the attention sums to."""
@@ -28,29 +28,29 @@ Bar = tuple[str, float, float]
 """Name, what was done, and what the agent proposed."""
 
 
-class Column:
-    """Draws the readouts of a player, and demonstrations wherever they are wanted.
+class Sidebar:
+    """Draws the readouts of a viewer, and demonstrations wherever they are wanted.
 
     Args:
-        player: what to draw.
-        pen: to draw with.
+        viewer: what to draw.
+        canvas: to draw with.
     """
 
-    def __init__(self, player: Player, pen: Pen):
-        self.player, self.pen = player, pen
+    def __init__(self, viewer: Viewer, canvas: Canvas):
+        self.viewer, self.canvas = viewer, canvas
         self._stills: dict[bytes, pygame.Surface] = {}  # decoded pictures, the latest last
 
     def draw(self, area: pygame.Rect) -> tuple[pygame.Rect, pygame.Rect] | None:
-        """Draws the column; returns where the first view's demonstration and its line of time are, if they are here."""
-        pen, view, px = self.pen, self.player.view, self.pen.px
-        pygame.draw.rect(pen.surface, PANEL, area)
+        """Draws the sidebar; returns where the first view's demonstration and its line of time are, if here."""
+        canvas, view, px = self.canvas, self.viewer.view, self.canvas.px
+        pygame.draw.rect(canvas.surface, PANEL, area)
         inner = area.inflate(-2 * px(12), -2 * px(12))
-        top = pen.fitted(inner, self.player.task, 18, INK)
+        top = canvas.fitted(inner, self.viewer.task, 18, INK)
         rows, bars = self._rows(), self._bars(view)
         needed = px(ROW) * len(rows) + px(BAR_ROW) * (len(bars) + 1) + px(16)
         drawn = None
-        if len(self.player.views) == 1:
-            top = pen.fitted(inner.move(0, top - inner.top), f"prompt: {prompt_label(view.prompt)}", 14, ACCENT)
+        if len(self.viewer.views) == 1:
+            top = canvas.fitted(inner.move(0, top - inner.top), f"prompt: {prompt_label(view.prompt)}", 14, ACCENT)
             top += px(6)
             under = px(TRACK + BARS + NOTE)
             side = max(px(110), min(inner.width, inner.bottom - top - under - needed))
@@ -62,17 +62,17 @@ class Column:
 
     def demonstration(self, view: View, place: pygame.Rect) -> tuple[pygame.Rect, pygame.Rect]:
         """A view's demonstration, with a line of time and attention below; returns where it and the line are."""
-        pen, px = self.pen, self.pen.px
+        canvas, px = self.canvas, self.canvas.px
         track = pygame.Rect(place.left, place.bottom + px(3), place.width, px(TRACK))
-        pygame.draw.rect(pen.surface, LINE, place, border_radius=px(4))
-        reel, found = self.player.reel(view), view.demonstration
+        pygame.draw.rect(canvas.surface, LINE, place, border_radius=px(4))
+        reel, found = self.viewer.reel(view), view.demonstration
         if reel is None or found is None or not reel.pictures:
             note = "no prompt" if reel is None else reel.note or "drawing …"
-            pen.text(note, place.center, 13, FAINT, "center")
+            canvas.text(note, place.center, 13, FAINT, "center")
             return place, track
         step = view.shown_step
         image = self._still(reel, min(step // reel.stride, len(reel.pictures) - 1))
-        pen.picture(image, fitting(image.get_size(), place))
+        canvas.picture(image, fitting(image.get_size(), place))
         steps = len(found.episode)
         for start, stop, colour in (
             (0, steps, LINE),
@@ -80,28 +80,28 @@ class Column:
             (found.start, step + 1, ACCENT),
         ):
             left, right = (track.left + track.width * n // steps for n in (start, stop))
-            pygame.draw.rect(pen.surface, colour, (left, track.centery - px(2), max(right - left, 1), px(4)))
+            pygame.draw.rect(canvas.surface, colour, (left, track.centery - px(2), max(right - left, 1), px(4)))
         self._attention(view, track, steps)
         return place, track
 
     def _attention(self, view: View, track: pygame.Rect, steps: int) -> None:
         """Bars under the track: where in the demonstration the agent looks."""
-        pen, px = self.pen, self.pen.px
-        looked = view.thoughts.attention(view)
+        canvas, px = self.canvas, self.canvas.px
+        looked = view.agent_view.attention(view)
         if looked is None:
             return
         most, width, bottom = float(looked[1].max()), max(1, track.width // steps), track.bottom + px(BARS)
         for step, weight in zip(*looked, strict=True):
             height = max(1, round(px(BARS) * min(1.0, float(weight) / most)))
             left = track.left + track.width * int(step) // steps
-            pygame.draw.rect(pen.surface, WARM, (left, bottom - height, width, height))
+            pygame.draw.rect(canvas.surface, WARM, (left, bottom - height, width, height))
         note = f"{looked[1].sum():.0%} of its attention is on the prompt"
-        pen.fitted(pygame.Rect(track.left, bottom, track.width, 1), note, 11, FAINT)
+        canvas.fitted(pygame.Rect(track.left, bottom, track.width, 1), note, 11, FAINT)
 
     def _still(self, reel: Reel, number: int) -> pygame.Surface:
         jpeg = reel.pictures[number]
         if jpeg not in self._stills:
-            if len(self._stills) >= len(self.player.views):
+            if len(self._stills) >= len(self.viewer.views):
                 del self._stills[next(iter(self._stills))]
             self._stills[jpeg] = pygame.image.load(BytesIO(jpeg), "reel.jpg")
         return self._stills[jpeg]
@@ -110,28 +110,28 @@ class Column:
 
     def _rows(self) -> list[tuple[str, list[str]]]:
         """Readouts: what, and how much in each view."""
-        columns = [_lines(self._shown(view), self.player.speed) for view in self.player.views]
-        for view, column in zip(self.player.views, columns, strict=True):
-            if strange := view.thoughts.strangeness(view):
+        columns = [_lines(self._shown(view), self.viewer.speed) for view in self.viewer.views]
+        for view, column in zip(self.viewer.views, columns, strict=True):
+            if strange := view.agent_view.strangeness(view):
                 column["strangeness"] = strange
         names = dict.fromkeys(name for column in columns for name in column)
         rows = [(name, [column.get(name, "–") for column in columns]) for name in names]
         return [row for name, values in rows for row in _wrapped(name, values)]
 
     def _shown(self, view: View) -> dict[str, Any]:
-        return readouts(view.session) | rates(view.ticks, self.player.fps) if view.event is not None else {}
+        return readouts(view.session) | rates(view.ticks, self.viewer.fps) if view.event is not None else {}
 
     def _readouts(self, area: pygame.Rect, rows: list[tuple[str, list[str]]]) -> int:
         """Rows of numbers; two columns of them where two prompts differ. Returns where they end."""
         top = area.top
         for name, values in rows:
-            self.pen.text(name, (area.left, top), 13, FAINT)
+            self.canvas.text(name, (area.left, top), 13, FAINT)
             shown = values[:1] if len(set(values)) == 1 else values
             for n, value in enumerate(shown):
                 right = area.right if len(shown) == 1 else area.left + area.width * (n + 2) // (len(shown) + 1)
                 colour = INK if len(shown) == 1 else (ACCENT, WARM)[n]
-                self.pen.text(value, (right, top), 13, colour, "topright")
-            top += self.pen.px(ROW)
+                self.canvas.text(value, (right, top), 13, colour, "topright")
+            top += self.canvas.px(ROW)
         return top
 
     # Action
@@ -151,22 +151,22 @@ class Column:
         """What was done, one bar per number or choice; in grey what the agent would have done, or how sure it was."""
         if not bars:
             return
-        view, pen, px = self.player.view, self.pen, self.pen.px
+        view, canvas, px = self.viewer.view, self.canvas, self.canvas.px
         choice = view.event is not None and view.event.action is not None and not view.event.action.ndim
         title = "action · grey: its probability" if choice else "action"
-        if view.drive.active:
+        if view.teleoperation.active:
             title = "you · grey: the agent would"
-        top = pen.fitted(area, title, 13, WARM if view.drive.active else FAINT)
+        top = canvas.fitted(area, title, 13, WARM if view.teleoperation.active else FAINT)
         low, step = 0.0 if choice else -1.0, px(BAR_ROW)
         for n, (name, value, proposed) in enumerate(bars[: max(0, (area.bottom - top) // step)]):
             row = pygame.Rect(area.left, top + n * step, area.width, step)
-            pen.fitted(pygame.Rect(row.topleft, (row.width // 3, step)), name, 11, FAINT)
+            canvas.fitted(pygame.Rect(row.topleft, (row.width // 3, step)), name, 11, FAINT)
             track = pygame.Rect(row.left + row.width // 3 + px(6), row.top, row.width * 2 // 3 - px(6), 1)
             zero = track.left + round(track.width * (0 - low) / (1 - low))
             for number, start, height, colour in ((value, 3, 6, ACCENT), (proposed, 10, 3, FAINT)):
                 there = track.left + round(track.width * (min(max(float(number), low), 1) - low) / (1 - low))
                 bar = (min(zero, there), row.top + px(start), max(abs(there - zero), 1), px(height))
-                pygame.draw.rect(pen.surface, colour, bar)
+                pygame.draw.rect(canvas.surface, colour, bar)
 
 
 def prompt_label(name: str) -> str:

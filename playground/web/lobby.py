@@ -1,4 +1,4 @@
-"""The reception: one visitor per page up to a limit, a queue behind it, and an end for those who have gone or sleep."""
+"""The lobby: one visitor per page up to a limit, a queue behind it, and an end for those who have gone or sleep."""
 
 import asyncio
 import secrets
@@ -11,10 +11,10 @@ from playground.web.visitor import Visitor
 
 MAX_QUEUE = 50
 GONE_SECONDS = 60.0
-"""How long a session waits for its page to come back."""
+"""How long a session waits for its page to reconnect."""
 
 IDLE_SECONDS = 600.0
-"""How long a page may do nothing while others wait."""
+"""How long a client may do nothing while others wait in the queue."""
 
 PICTURE_SIZE = 320
 
@@ -23,7 +23,7 @@ class Full(Exception):
     """The queue itself is full."""
 
 
-class Reception:
+class Lobby:
     """All visitors of one server; used from the event loop only.
 
     Args:
@@ -40,7 +40,7 @@ class Reception:
         self._left: dict[str, float] = {}
         self._queue: list[asyncio.Event] = []
         self._leaving: list[Visitor] = []
-        self._spare: Visitor | None = self._new()  # so that the first page opens at once
+        self._warm: Visitor | None = self._new()  # a warm session: the first page opens at once
 
     def _new(self) -> Visitor:
         wish: dict[str, Any] = {"task": self.task, "prompts": [first_prompt(self.task)]}
@@ -51,7 +51,7 @@ class Reception:
         return self._visitors.get(id)
 
     def admit(self, id: str) -> tuple[str, Visitor] | None:
-        """The visitor of that id, if it waits for its page; else a new one with a new id; None if the house is full."""
+        """The visitor of that id, if it waits for its page, else a new one with a new id; None if there is no room."""
         self.sweep()
         known = self._visitors.get(id)
         if known is not None and not known.attached:
@@ -62,7 +62,7 @@ class Reception:
                 return None
             self._dismiss(min(self._left, key=lambda id: self._left[id]))
         id = secrets.token_urlsafe(12)
-        self._visitors[id], self._spare = self._spare or self._new(), None
+        self._visitors[id], self._warm = self._warm or self._new(), None
         return id, self._visitors[id]
 
     def join_queue(self) -> asyncio.Event:
@@ -82,6 +82,7 @@ class Reception:
         return self._queue.index(turn)
 
     def leave_queue(self, turn: asyncio.Event) -> None:
+        """Gives a place in the queue back."""
         self._queue.remove(turn)
         self._call_queue()
 
@@ -92,11 +93,11 @@ class Reception:
             self._left[id] = monotonic()
             self._call_queue()
 
-    def sleeper(self) -> str | None:
-        """Who has done nothing for long, if somebody waits."""
+    def idle_client(self) -> str | None:
+        """The id of the client that has been idle for longest, if somebody waits for its place."""
         now = monotonic()
-        asleep = [id for id, v in self._visitors.items() if v.attached and now - v.asked_at > IDLE_SECONDS]
-        return min(asleep, key=lambda id: self._visitors[id].asked_at) if asleep and self._queue else None
+        idle = [id for id, v in self._visitors.items() if v.attached and now - v.asked_at > IDLE_SECONDS]
+        return min(idle, key=lambda id: self._visitors[id].asked_at) if idle and self._queue else None
 
     def sweep(self) -> None:
         """Closes the sessions that nobody came back to."""
@@ -105,7 +106,7 @@ class Reception:
                 self._dismiss(id)
 
     def tidy(self) -> bool:
-        """Whether somebody's worlds have been closed since the last call, so that there is memory to give back."""
+        """Whether a session's worlds have been closed since the last call, so that memory can be returned."""
         ended = [visitor for visitor in self._leaving if visitor.ended]
         for visitor in ended:
             self._leaving.remove(visitor)
@@ -126,15 +127,15 @@ class Reception:
         self._leaving.append(visitor)
         self._call_queue()
 
-    def dismiss_sleeper(self, id: str) -> None:
-        """Closes the session of somebody who is there but sleeps."""
+    def dismiss_idle(self, id: str) -> None:
+        """Closes the session of a client that is connected but idle."""
         if id in self._visitors:
             self._visitors[id].detach()
             self._dismiss(id)
 
     def close(self) -> None:
         """Closes every session."""
-        visitors = [*self._visitors.values(), *self._leaving, *([self._spare] if self._spare else [])]
+        visitors = [*self._visitors.values(), *self._leaving, *([self._warm] if self._warm else [])]
         for visitor in visitors:
             visitor.close()
         for visitor in visitors:
