@@ -32,6 +32,29 @@ class Expert(Protocol):
 
 
 @dataclass(frozen=True)
+class Horizons:
+    """How many steps things take in a task's world.
+
+    Attributes:
+        shipped: timesteps of a shipped demonstration, at most; None ships whole episodes.
+        agent: steps after which the agent acts no more where an expert corrects it. A body that goes wrong has gone
+            wrong by then; in a maze one is lost for much longer.
+        recovery: further steps in which the expert may still solve the task.
+        takeover: the latest step at which one expert takes over from another.
+        prompt: steps that the agent gets to follow one prompt of a scene. In a room of a few things, who wanders meets
+            them all.
+        goal: steps that the agent gets to reach a goal of a family.
+    """
+
+    shipped: int | None = None
+    agent: int = 300
+    recovery: int = 150
+    takeover: int = 200
+    prompt: int = 300
+    goal: int = 500
+
+
+@dataclass(frozen=True)
 class Task:
     """One environment that the agent can be asked to act in.
 
@@ -44,7 +67,10 @@ class Task:
         make_expert: builds the expert that acts in that environment.
         has_success: whether the domain defines success; else the return is what counts.
         hidden_goal: whether the episode's goal is absent from the observation, so that only a prompt can tell it.
+        observed_goal: whether the observation says what to do, so that a prompt has nothing to settle.
         hold_steps: steps that a demonstration goes on for when the task is solved.
+        takeover_tries: worlds drawn for an episode with an expert takeover before it is given up.
+        horizons: how many steps things take.
     """
 
     id: str
@@ -55,12 +81,17 @@ class Task:
     make_expert: Callable[[Any], Expert] = field(repr=False, compare=False)
     has_success: bool = False
     hidden_goal: bool = False
+    observed_goal: bool = False
     hold_steps: int = 10
+    takeover_tries: int = 5
+    horizons: Horizons = Horizons()
 
     @property
     def domain(self) -> str:
+        """The part of the id before the slash."""
         return self.id.partition("/")[0]
 
     @property
     def name(self) -> str:
+        """The part of the id behind the slash."""
         return self.id.partition("/")[2]

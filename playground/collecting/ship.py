@@ -12,9 +12,6 @@ from playground.errors import PlaygroundError
 from playground.parallel import cores, run_jobs, world
 from playground.task import PROMPT_SEEDS, Expert, Task
 
-MAX_STEPS = {"dm_control": 300, "atari": 150}
-"""Cut of the shipped demonstrations of domains whose episodes are long, for the size of the package."""
-
 SHORT = 3
 """Demonstrations of fewer timesteps show too little, and are shipped only where there are no others."""
 
@@ -47,7 +44,7 @@ def ship(pattern: str, count: int = 6, workers: int | None = None) -> None:
 def ship_task(job: tuple[str, int]) -> list[int]:
     """Writes one task's shipped demonstrations, (id, count); the job of one worker process. Returns their lengths."""
     task, env, expert = world(job[0])
-    episodes = choose(task, env, expert, job[1], MAX_STEPS.get(task.domain))
+    episodes = choose(task, env, expert, job[1], task.horizons.shipped)
     folder = shipped_folder(task.id)
     if folder.exists():
         read_metadata(folder)  # raises for anything that is not a dataset of ours

@@ -16,7 +16,7 @@ from gymnasium import spaces
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NumericFamily, numbers
 from playground.environment import DomainEnv, wanted_goal
 from playground.errors import BadValueError
-from playground.task import Action, Goal, Observation, Task
+from playground.task import Action, Goal, Horizons, Observation, Task
 
 FARTHEST = 1.9
 """Distance from the middle at which the cart's hidden target can be, metres, on either side; the track ends at 2.4."""
@@ -330,6 +330,7 @@ def _task(name: str, model: Model, make: type[ClassicEnv] = ClassicEnv) -> Task:
         make_expert=partial(Controller, control=model.control),
         has_success=hidden or model.solved is not None,
         hidden_goal=hidden,
+        horizons=Horizons(prompt=500),
     )
 
 

@@ -22,10 +22,6 @@ ENOUGH = 0.6
 """Share of the expert's reward per step that counts as doing a task where it defines no success."""
 
 
-TOLD = frozenset({"babyai"})
-"""Scenes whose observations tell the aim: there is no doubt that a prompt could settle."""
-
-
 def scenes(tasks: Iterable[Task]) -> dict[str, tuple[Task, ...]]:
     """Scene -> its tasks, of those scenes in which there is more than one aim, and only a prompt can tell which."""
     found: dict[str, list[Task]] = {}
@@ -34,7 +30,7 @@ def scenes(tasks: Iterable[Task]) -> dict[str, tuple[Task, ...]]:
     return {
         scene: tuple(members)
         for scene, members in found.items()
-        if (len(members) > 1 or members[0].hidden_goal) and scene not in TOLD
+        if (len(members) > 1 or members[0].hidden_goal) and not members[0].observed_goal
     }
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from playground.domains.atari import experts
 from playground.environment import DomainEnv, wanted_goal
 from playground.errors import BadValueError
-from playground.task import Action, Expert, Observation, Task
+from playground.task import Action, Expert, Horizons, Observation, Task
 
 FRAME_SKIP = 4
 STICKINESS = 0.25
@@ -143,6 +143,7 @@ TASKS = tuple(
         max_steps=MAX_STEPS,
         make=partial(_make, rom=name.lower()),
         make_expert=expert,
+        horizons=Horizons(shipped=150),
     )
     for name, expert in _EXPERTS.items()
 )

@@ -10,7 +10,7 @@ from playground.domains.babyai.bot import BotExpert
 from playground.domains.babyai.env import BabyAIEnv
 from playground.domains.babyai.missions import COLOURS, KINDS, fulfils, mission_part
 from playground.domains.goals import NamedFamily
-from playground.task import Task
+from playground.task import Horizons, Task
 
 FPS = 10.0
 
@@ -69,6 +69,9 @@ def _task(level: str, hidden: bool) -> Task:
         make_expert=BotExpert,
         has_success=True,
         hidden_goal=hidden,
+        observed_goal=not hidden,
+        takeover_tries=40,
+        horizons=Horizons(agent=600, recovery=400, takeover=10, prompt=30),
     )
 
 

@@ -23,7 +23,7 @@ from playground.domains.mujoco_views import CAMERAS, Pullable, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.environment import DomainEnv, wanted_goal
 from playground.errors import BadValueError
-from playground.task import Action, Expert, Goal, Observation, Task
+from playground.task import Action, Expert, Goal, Horizons, Observation, Task
 
 EXPERTS = ASSETS / "experts"
 """Folder of the trained experts, `NAME.safetensors`."""
@@ -418,6 +418,7 @@ def _task(name: str) -> Task:
         make=partial(_make, name=name),
         make_expert=spec.make_expert,
         hidden_goal=spec.aim is not None,
+        horizons=Horizons(shipped=300),
     )
 
 

@@ -15,7 +15,7 @@ from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.environment import DomainEnv
 from playground.errors import BadValueError
-from playground.task import Action, Observation, Task
+from playground.task import Action, Horizons, Observation, Task
 
 MAX_STEPS = 400
 """16 seconds: after a slip there is time for another try."""
@@ -333,5 +333,6 @@ TASKS = (
         make=StackingEnv,
         make_expert=StackingExpert,
         has_success=True,
+        horizons=Horizons(shipped=300),
     ),
 )

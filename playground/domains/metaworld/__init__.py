@@ -18,7 +18,7 @@ from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
 from playground.environment import DomainEnv, wanted_goal
 from playground.errors import BadValueError
-from playground.task import Action, Goal, Observation, Task
+from playground.task import Action, Goal, Horizons, Observation, Task
 
 FPS = 80.0
 MAX_STEPS = 500
@@ -357,6 +357,7 @@ def _task(name: str, scene: str) -> Task:
         has_success=True,
         hidden_goal=name in _HIDDEN_GOAL.split(),
         hold_steps=_REACH_HOLD if name.startswith("reach") else 10,  # others undo their work later on
+        horizons=Horizons(takeover=160, prompt=250, goal=200),  # experts take about 50 steps
     )
 
 
