@@ -1,8 +1,8 @@
 """Ready-made sessions from names, which the command line, the web page and scripts share. Where agents are chosen."""
 
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playground import domains
 from playground.environment import DomainEnv
@@ -13,20 +13,25 @@ from playground.prompt import Prompt
 from playground.session import Session
 from playground.task import EVALUATION_SEEDS, Goal, Task
 
+if TYPE_CHECKING:
+    from playground.model import GeneralistModel
+
 AGENTS = ("model", "expert", "random", "nearest")
 """Who can act: the trained agent, the task's expert, chance, and the nearest step of the prompt."""
 
 
-@lru_cache(maxsize=2)
-def load_model(checkpoint: str | None) -> Any:
-    """The trained agent's weights, loaded once.
+def load_model(checkpoint: str | Path | None = None) -> "GeneralistModel":
+    """Returns the trained agent's network; everybody who asks for the same checkpoint shares it.
+
+    Args:
+        checkpoint: checkpoint folder; None takes the shipped one.
 
     Raises:
         BadFileError: the checkpoint is missing or damaged.
     """
-    from playground.agent import load_agent
+    from playground.model import load_model as load
 
-    return load_agent(checkpoint)
+    return load(checkpoint)
 
 
 def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoint: str | None = None) -> Policy:

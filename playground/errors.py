@@ -37,5 +37,9 @@ class BadValueError(PlaygroundError):
     """A value out of its range or of the wrong shape."""
 
 
+class BadDomainError(PlaygroundError):
+    """A domain of another package that cannot be imported, holds no tasks, or names a task that exists."""
+
+
 class MissingLibraryError(PlaygroundError):
     """A system or Python library that a domain needs is not installed."""

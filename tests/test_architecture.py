@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "playground"
 
 ROWS = {
-    **dict.fromkeys(("errors", "assets", "__init__"), 0),
+    **dict.fromkeys(("errors", "assets"), 0),
     "task": 1,
     "scores": 1,
     "episode": 2,
@@ -20,7 +20,7 @@ ROWS = {
     **dict.fromkeys(("model", "demonstrations", "policies", "parallel"), 7),
     **dict.fromkeys(("agent", "recording"), 8),
     "api": 9,
-    **dict.fromkeys(("collecting", "rl", "viewing"), 10),
+    **dict.fromkeys(("__init__", "collecting", "rl", "viewing"), 10),
     "evaluation": 11,
     "training": 12,
     **dict.fromkeys(("web", "window", "experiments", "bench", "doctor"), 13),

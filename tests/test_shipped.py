@@ -3,12 +3,12 @@
 import pytest
 
 from playground import domains
-from playground.agent import asked_by, load_agent
+from playground.agent import asked_by
 from playground.api import find_prompt, open_session
 from playground.assets import ASSETS
 from playground.demonstrations import shipped, shipped_counts
 from playground.evaluation.evaluate import evaluate_model
-from playground.model import GeneralistModel, read_config
+from playground.model import GeneralistModel, load_model, read_config
 from playground.prompt import Prompt
 from playground.scores import reference_scores
 from playground.task import PROMPT_SEEDS
@@ -20,7 +20,7 @@ LEARNT = read_config(ASSETS / "checkpoint")[1]["tasks"]
 
 @pytest.fixture(scope="module")
 def model() -> GeneralistModel:
-    return load_agent()
+    return load_model()
 
 
 def test_weights_of_the_package() -> None:

@@ -1,6 +1,6 @@
 """The agent: the network with a context of prompt and live steps, as a policy."""
 
-from playground.agent.agent import Agent, BatchAgent, agent_for, load_agent, loaded_agent
+from playground.agent.agent import Agent, BatchAgent, agent_for
 from playground.agent.context import Context
 from playground.agent.reading import asked_by, fit_prompt
 from playground.agent.strangeness import Strangeness, strangeness
@@ -13,7 +13,5 @@ __all__ = [
     "agent_for",
     "asked_by",
     "fit_prompt",
-    "load_agent",
-    "loaded_agent",
     "strangeness",
 ]

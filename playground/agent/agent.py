@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from time import perf_counter
 from typing import Self
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from playground import assets
 from playground.agent.context import Context
 from playground.agent.missions import Progress, Split, whole
 from playground.agent.reading import (
@@ -24,7 +22,7 @@ from playground.agent.reading import (
 )
 from playground.environment import DomainEnv
 from playground.events import Decision
-from playground.model import GeneralistModel, ReadText, Stepper, from_pretrained
+from playground.model import GeneralistModel, ReadText, Stepper
 from playground.prompt import Prompt
 from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
@@ -197,21 +195,6 @@ class Agent:
 
     def commit(self, action: Action) -> None:
         """Changes nothing: the agent does not see its own past actions, only what they led to."""
-
-
-def load_agent(checkpoint: str | Path | None = None) -> GeneralistModel:
-    """Loads a checkpoint folder for acting; None takes the shipped one.
-
-    Raises:
-        BadFileError: the folder is missing or damaged.
-    """
-    return from_pretrained(assets.ASSETS / "checkpoint" if checkpoint is None else checkpoint)
-
-
-@lru_cache(maxsize=1)
-def loaded_agent(checkpoint: str | None) -> GeneralistModel:
-    """`load_agent`, kept until another checkpoint is asked for: what worker processes go from job to job with."""
-    return load_agent(checkpoint)
 
 
 def agent_for(model: GeneralistModel, env: DomainEnv) -> Agent:

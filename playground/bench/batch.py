@@ -6,11 +6,11 @@ from functools import partial
 from statistics import harmonic_mean
 
 from playground import domains
-from playground.agent import load_agent
 from playground.bench.measure import Case, sample
 from playground.bench.products import bare_products
 from playground.demonstrations import shipped_counts
 from playground.evaluation.trials import WORLDS, ModelActors, Settings, make_starts
+from playground.model import load_model
 from playground.parallel import cores, run_jobs
 
 TASKS = "dm_control/*"
@@ -38,7 +38,7 @@ def _work(job: _Job) -> _Rates:
     import torch
 
     torch.set_num_threads(1)
-    model, task = load_agent(job.checkpoint), domains.task(job.task)
+    model, task = load_model(job.checkpoint), domains.task(job.task)
     envs = [task.make(64) for _ in range(WORLDS)]
     rows = list(range(WORLDS))
     try:

@@ -13,11 +13,11 @@ Benchmark = Callable[[str | None], Iterator[Case]]
 def _act(checkpoint: str | None) -> Iterator[Case]:
     import torch
 
-    from playground.agent import load_agent
     from playground.bench.act import measure_act
+    from playground.model import load_model
 
     torch.set_num_threads(1)
-    yield from measure_act(load_agent(checkpoint))
+    yield from measure_act(load_model(checkpoint))
 
 
 def _start(checkpoint: str | None) -> Iterator[Case]:

@@ -170,14 +170,13 @@ def calibrate(
     ] = None,
 ) -> None:
     """Learn which prompts an agent is used to, so that strange ones can be told from them; adds to the checkpoint."""
-    from playground.agent import load_agent
     from playground.agent.strangeness import FILE
     from playground.agent.strangeness import calibrate as run
     from playground.assets import ASSETS
-    from playground.model import read_config
+    from playground.model import load_model, read_config
 
     folder = Path(checkpoint or ASSETS / "checkpoint")
-    familiar = run(load_agent(folder), folder, read_config(folder)[1].get("tasks", []), data)
+    familiar = run(load_model(folder), folder, read_config(folder)[1].get("tasks", []), data)
     print(f"wrote {folder / FILE}: {len(familiar.tasks)} tasks, {len(familiar.scores)} prompts to compare with")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from playground import domains
-from playground.agent import BatchAgent, loaded_agent
+from playground.agent import BatchAgent
 from playground.collecting.rollouts import random_action
 from playground.collecting.swapping import ROUNDS, Pair, drive_swaps
 from playground.collecting.takeover import mates
@@ -23,7 +23,7 @@ from playground.demonstrations.packed import write_shard
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, PlaygroundError
-from playground.model import GeneralistModel
+from playground.model import GeneralistModel, load_model
 from playground.parallel import Workers, run_shards
 from playground.prompt import Prompt
 from playground.task import TRAIN_SEEDS, Action, Observation, Task
@@ -136,7 +136,7 @@ def _work(job: _Job) -> None:
         company = [PackedTask.open(job.root, id) for id in _company(job.task, packed_tasks(job.root))]
         pairs = [Pair.make(packed, company[rng.integers(len(company))]) for _ in range(WORLDS // ROUNDS)]
         try:
-            found = drive_swaps(pairs, loaded_agent(job.checkpoint), job.seed, STRETCH, EXPERT_DRIVES)
+            found = drive_swaps(pairs, load_model(job.checkpoint), job.seed, STRETCH, EXPERT_DRIVES)
         finally:
             for pair in pairs:
                 pair.close()
@@ -147,7 +147,7 @@ def _work(job: _Job) -> None:
         choices = np.flatnonzero(packed.promptable)
         prompts = [packed.prompt(int(e)) for e in rng.choice(choices, WORLDS)]
         envs = [task.make(64) for _ in range(WORLDS)]
-        model = None if job.checkpoint == CHANCE else loaded_agent(job.checkpoint)
+        model = None if job.checkpoint == CHANCE else load_model(job.checkpoint)
         try:
             episodes = drive(task, envs, model, prompts, job.seed)
         finally:

@@ -1,28 +1,60 @@
-"""The registry: every module here with a constant `TASKS` is a domain. Importing one imports no simulator.
+"""The registry of tasks: every module of this folder with a constant `TASKS` is a domain.
 
-`FAMILIES` beside it are those of its tasks whose goals are split into trained and held-out ones.
+Other packages add domains without touching this one: each names its module in the entry-point group
+`playground.domains`. `FAMILIES` beside `TASKS` are the goal families: of those tasks whose goals are split into trained
+and held-out ones. Importing a domain imports no simulator.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from types import ModuleType
 
 from playground.domains.goals import GoalFamily
 from playground.environment import DomainEnv
-from playground.errors import UnknownNameError
+from playground.errors import BadDomainError, UnknownNameError
 from playground.task import Task
 
+ENTRY_POINTS = "playground.domains"
+"""Entry-point group in which other packages name modules with `TASKS`."""
 
-def _modules() -> list[ModuleType]:
-    return [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
+
+@lru_cache(maxsize=1)
+def _modules() -> tuple[ModuleType, ...]:
+    """Modules of this folder, then those of other packages."""
+    own = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__))
+    return (*own, *_plugins())
+
+
+def _plugins() -> Iterator[ModuleType]:
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        package = point.dist.name if point.dist else point.module
+        cure = f"repair that package or remove it: pip uninstall {package}"
+        try:
+            module = point.load()
+        except Exception as error:  # whatever a foreign module raises
+            reason = f"{type(error).__name__}: {error}"
+            raise BadDomainError(f"domain {point.value} of {package} cannot be imported ({reason}); {cure}") from error
+        if not getattr(module, "TASKS", ()):
+            raise BadDomainError(f"domain {point.value} of {package} has no tasks in a constant TASKS; {cure}")
+        yield module
 
 
 @lru_cache(maxsize=1)
 def _registry() -> dict[str, Task]:
-    return {task.id: task for module in _modules() for task in getattr(module, "TASKS", ())}
+    found: dict[str, Task] = {}
+    homes: dict[str, str] = {}
+    for module in _modules():
+        for task in getattr(module, "TASKS", ()):
+            if task.id in found:
+                raise BadDomainError(
+                    f"task {task.id} is in {homes[task.id]} and again in {module.__name__}; give one another id"
+                )
+            found[task.id], homes[task.id] = task, module.__name__
+    return found
 
 
 @lru_cache(maxsize=1)

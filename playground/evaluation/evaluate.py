@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import loaded_agent
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped_counts
 from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.evaluation.scoring import summarise
 from playground.evaluation.trials import Settings, evaluate_task
-from playground.model import GeneralistModel
+from playground.model import GeneralistModel, load_model
 from playground.parallel import Workers, cores, run_jobs
 from playground.task import Task
 
@@ -45,7 +44,7 @@ class _Job:
 
 def _work(job: _Job) -> dict[str, Any]:
     """The job of one worker process."""
-    model = loaded_agent(job.checkpoint) if job.settings.agent == "model" else None
+    model = load_model(job.checkpoint) if job.settings.agent == "model" else None
     return evaluate_task(domains.task(job.task), job.settings, model)
 
 

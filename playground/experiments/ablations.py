@@ -104,8 +104,8 @@ def ablations(options: Options) -> dict[str, Any]:
 
 def _work(job: Job) -> list[dict[str, Any]]:
     """Trains and evaluates one arm: a record for each episode."""
-    from playground.agent import load_agent
     from playground.evaluation.trials import Settings, evaluate_task
+    from playground.model import load_model
     from playground.training.train import train
 
     folder = job.out / "arms" / job.arm.replace(" ", "-")
@@ -113,7 +113,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
     if not (folder / "config.json").exists():
         base = replace(recipe("cpu"), tasks=job.tasks, minutes=job.minutes, rows=ROWS, task_weights=())
         train(ARMS[job.arm](base), folder, data, accelerator="cpu")
-    model = load_agent(folder)
+    model = load_model(folder)
     steps = read_config(folder)[1]["steps"]
     records = []
     for id in job.tasks:

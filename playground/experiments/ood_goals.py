@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import loaded_agent, strangeness
+from playground.agent import strangeness
 from playground.api import make_policy
 from playground.collecting.rollouts import rollout
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
 from playground.evaluation.trials import SEEDS_PER_RUN, ModelActors, PolicyActors, Start
 from playground.experiments.running import FIGURE, Job, Options, auroc, flat, run_cases, table, take_part, write_report
-from playground.model import read_config
+from playground.model import load_model, read_config
 from playground.prompt import Prompt
 from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS
 
@@ -66,7 +66,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
             for i, goal in enumerate(goals):
                 episode = rollout(task, envs[0], expert, PROMPT_SEEDS[first + i], goal)
                 prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {job.condition}"), envs[0].achieved
-        model = loaded_agent(job.checkpoint) if job.agent == "model" else None
+        model = load_model(job.checkpoint) if job.agent == "model" else None
         actors: ModelActors | PolicyActors = (
             PolicyActors([make_policy(job.agent, task, env, row) for row, env in enumerate(envs)])
             if model is None

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from playground import domains
-from playground.agent import loaded_agent
 from playground.api import make_policy
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped, shipped_counts
@@ -35,6 +34,7 @@ from playground.experiments.rollouts import (
     still,
 )
 from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
+from playground.model import load_model
 from playground.prompt import Prompt
 from playground.scores import normalise, reference_scores
 from playground.task import EVALUATION_SEEDS, Goal, Task
@@ -228,7 +228,7 @@ def _others(task: Task, start: Start) -> dict[str, Prompt | None]:
 
 def _actors(job: Job, world: Task, other: Task, envs: Sequence[DomainEnv], witnesses: Sequence[Witness]) -> Actors:
     if job.agent == "model":
-        model = loaded_agent(job.checkpoint)
+        model = load_model(job.checkpoint)
         if job.condition == "right":
             return ComparedModel(model, envs, partial(_others, world))
         return SwappableModel(model, envs)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import loaded_agent
 from playground.demonstrations import shipped_counts
 from playground.evaluation.trials import Settings, evaluate_task
 from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
-from playground.model import read_config
+from playground.model import load_model, read_config
 from playground.scores import normalise, reference_scores
 
 WHO = {
@@ -45,7 +44,7 @@ def zero_shot(options: Options) -> dict[str, Any]:
 def _work(job: Job) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
     agent, prompt = WHO[job.condition]
-    model = loaded_agent(job.checkpoint) if agent == "model" else None
+    model = load_model(job.checkpoint) if agent == "model" else None
     found = evaluate_task(domains.task(job.subject), Settings(agent, prompt, job.episodes, job.seed), model)
     known = reference_scores().get(job.subject)
     return [{"score": score, "normalised": normalise(score, known)} for score in found["scores"]]

@@ -1,6 +1,6 @@
 """The agent's network, its configuration, cache, taps and checkpoint folder."""
 
-from playground.model.checkpoint import from_pretrained, read_config, save_pretrained
+from playground.model.checkpoint import from_pretrained, load_model, read_config, save_pretrained
 from playground.model.config import PRESETS, ModelConfig, preset
 from playground.model.generalist import ASKED, DoneReader, GeneralistModel
 from playground.model.stepping import ReadText, Stepper, warm_up
@@ -19,6 +19,7 @@ __all__ = [
     "Stepper",
     "Steps",
     "from_pretrained",
+    "load_model",
     "preset",
     "read_config",
     "save_pretrained",

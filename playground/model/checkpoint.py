@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from playground import assets
 from playground.errors import BadFileError, BadValueError
 from playground.model.config import ModelConfig
 from playground.model.generalist import GeneralistModel
@@ -100,3 +102,22 @@ def from_pretrained(folder: str | Path, dtype: torch.dtype = torch.float32) -> G
         elif isinstance(module, nn.Conv2d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
     return model.eval().requires_grad_(False)
+
+
+def load_model(checkpoint: str | Path | None = None) -> GeneralistModel:
+    """Returns the model of a checkpoint folder, ready to act; everybody who asks for the same folder shares it.
+
+    Args:
+        checkpoint: checkpoint folder; None takes the shipped one. It is read again when its weights have changed.
+
+    Raises:
+        BadFileError: a file is missing, truncated, or does not fit the configuration.
+    """
+    folder = assets.ASSETS / "checkpoint" if checkpoint is None else Path(checkpoint)
+    weights = folder / WEIGHTS
+    return _load(folder.resolve(), weights.stat().st_mtime_ns if weights.is_file() else 0)
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path, changed_ns: int) -> GeneralistModel:
+    return from_pretrained(folder)

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from playground import domains
-from playground.agent import BatchAgent, loaded_agent
+from playground.agent import BatchAgent
 from playground.demonstrations import default_root
 from playground.demonstrations.packed import PackedTask
 from playground.environment import DomainEnv
 from playground.errors import PlaygroundError
-from playground.model import DoneReader, GeneralistModel, from_pretrained, read_config, save_pretrained
+from playground.model import DoneReader, GeneralistModel, from_pretrained, load_model, read_config, save_pretrained
 from playground.parallel import Workers, cores, run_jobs
 from playground.task import TRAIN_SEEDS
 from playground.tokens.timestep import Form
@@ -79,7 +79,7 @@ def _play(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     packed = PackedTask.open(job.root, job.task)
     rng = np.random.default_rng(job.seed)
     envs = [task.make(64) for _ in range(WORLDS)]
-    agent = _Supervised(loaded_agent(job.checkpoint), envs)
+    agent = _Supervised(load_model(job.checkpoint), envs)
     choices = rng.choice(np.flatnonzero(packed.promptable), WORLDS)
     agent.condition([packed.prompt(int(choice)) for choice in choices], range(WORLDS))
     seen = [env.reset(seed=job.seed + row)[0] for row, env in enumerate(envs)]

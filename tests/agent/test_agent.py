@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from playground.agent import Agent, BatchAgent, agent_for, asked_by, fit_prompt, load_agent
+from playground.agent import Agent, BatchAgent, agent_for, asked_by, fit_prompt
 from playground.agent.missions import whole
 from playground.errors import BadFileError, BadValueError
-from playground.model import GeneralistModel, preset, save_pretrained
+from playground.model import GeneralistModel, load_model, preset, save_pretrained
 from playground.prompt import Prompt, Segment
 from playground.task import Observation
 from playground.tokens.timestep import Form
@@ -229,11 +229,11 @@ def test_saved_agents_load(model: GeneralistModel, tmp_path):
         subtasks = staticmethod(whole)
 
     save_pretrained(model, tmp_path / "checkpoint", dtype=torch.float32)
-    loaded, direct = agent_for(load_agent(tmp_path / "checkpoint"), World()), agent_for(model, World())
+    loaded, direct = agent_for(load_model(tmp_path / "checkpoint"), World()), agent_for(model, World())
     for each in (loaded, direct):
         each.condition(prompt("maze"))
     observation = one("arm", 0)
     found, wanted = (each.act(observation).probabilities for each in (loaded, direct))
     np.testing.assert_allclose(found, wanted, atol=1e-6)  # sums are taken in another order
     with pytest.raises(BadFileError, match=r"missing.*give"):
-        load_agent(tmp_path / "elsewhere")
+        load_model(tmp_path / "elsewhere")

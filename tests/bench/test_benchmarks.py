@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from playground.agent import load_agent
 from playground.bench import act, batch, measure, render, run, start, train
 from playground.bench.measure import Case
 from playground.bench.products import bare_products
 from playground.errors import PlaygroundError
-from playground.model import GeneralistModel, Stepper, kernels, preset
+from playground.model import GeneralistModel, Stepper, kernels, load_model, preset
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +32,7 @@ def complete(cases: list[Case]) -> None:
 
 def test_acting(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(act, "TASKS", ("classic/CartPole",))
-    cases = list(act.measure_act(load_agent(), seconds=0.05))
+    cases = list(act.measure_act(load_model(), seconds=0.05))
     complete(cases)
     decision, swap, loop = cases
     assert swap.value > decision.value  # reads the prompt again

@@ -59,7 +59,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def toys(shown: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The toy tasks are all that there is."""
-    caches = (reference_scores, shipped_counts, shipped, evaluation.loaded_agent)
+    caches = (reference_scores, shipped_counts, shipped)
     for cache in caches:
         cache.cache_clear()
     monkeypatch.setattr(assets, "ASSETS", shown)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from playground import domains
-from playground.agent import load_agent
 from playground.collecting.collect import collect
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations.packed import shard_folders
@@ -17,7 +16,7 @@ from playground.evaluation.trials import Start
 from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, running, zero_shot
 from playground.experiments.rollouts import ComparedModel, Experts, Trial, play
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
-from playground.model import read_config
+from playground.model import load_model, read_config
 from playground.training.recipe import recipe
 
 SEED = 1_500_000
@@ -102,7 +101,7 @@ def test_a_prompt_does_not_diverge_from_itself():
     task = domains.task("classic/CartPole-hidden")
     prompt = named_prompt(f"{task.id}#0")
     env = task.make(64)
-    actors = ComparedModel(load_agent(), [env], lambda start: {"same": prompt, "none": None})
+    actors = ComparedModel(load_model(), [env], lambda start: {"same": prompt, "none": None})
     play(task, [Trial(Start(SEED, prompt.goal, prompt))], [env], [], actors)
     same, none = (actors.divergences[SEED][name] for name in ("same", "none"))
     assert max(np.abs(same)) < 1e-6 < 1e-3 < np.mean(none) and len(same) == len(none)
