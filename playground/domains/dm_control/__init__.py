@@ -15,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 
 from playground.assets import ASSETS
-from playground.domains.dm_control import experts, states
+from playground.domains.dm_control import experts, stacking, states
 from playground.domains.dm_control.bodies import BODIES, COMMANDED, Readings, read, sensor_columns, speed
 from playground.domains.dm_control.goals import FAMILIES
 from playground.domains.goals import TRAINED, NumericFamily
@@ -422,6 +422,7 @@ def _task(name: str) -> Task:
     )
 
 
-TASKS = tuple(
-    _task(name) for name in SPECS if name not in BODIES | COMMANDED or (EXPERTS / f"{name}.safetensors").exists()
+TASKS = (
+    *(_task(name) for name in SPECS if name not in BODIES | COMMANDED or (EXPERTS / f"{name}.safetensors").exists()),
+    *stacking.TASKS,
 )
