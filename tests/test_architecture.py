@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "playground"
 
 ROWS = {
-    **dict.fromkeys(("errors", "assets"), 0),
+    **dict.fromkeys(("errors", "assets", "files"), 0),
     "task": 1,
     "scores": 1,
     "episode": 2,

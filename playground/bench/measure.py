@@ -4,14 +4,14 @@ One call is one sample; medians and the middle 80 % are reported. Where somethin
 time that this thread really ran stands in for the time on the clock, and the table says so.
 """
 
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter, thread_time
 
 import numpy as np
+
+from playground.files import write_json
 
 BLOCK_SECONDS = 0.1
 """How long one function runs before it is the next one's turn."""
@@ -152,6 +152,4 @@ def _short(number: float) -> str:
 
 def write_cases(file: Path, cases: Iterable[Case]) -> None:
     """Writes {"cases": [...]}; the file is replaced when it is complete."""
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    unfinished.write_text(json.dumps({"cases": [asdict(case) for case in cases]}, indent=1) + "\n")
-    os.replace(unfinished, file)
+    write_json(file, {"cases": [asdict(case) for case in cases]})

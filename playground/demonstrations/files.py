@@ -8,9 +8,6 @@ Nothing in a file is executed: Minari itself would build any environment that a 
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 from playground.demonstrations.packed import as_goal
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError
+from playground.files import atomic_write
 
 if TYPE_CHECKING:
     from gymnasium import Space
@@ -67,19 +65,14 @@ def save_episodes(
             f"{path.name!r} is no dataset name; give letters, digits, '-', '_' and a version, as in my-v0"
         )
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=path.parent))
-    try:
+    with atomic_write(path) as unfinished:
+        unfinished.mkdir()
         storage = MinariStorage.new(
-            beside / "data", observation_space, action_space, data_format="parquet", jpeg_encoding=False
+            unfinished / "data", observation_space, action_space, data_format="parquet", jpeg_encoding=False
         )
         storage.update_metadata({"dataset_id": dataset_id, "minari_version": __version__, "task": tasks[0]})
         storage.update_episodes([_to_buffer(episode, observation_space, action_space) for episode in episodes])
         storage.update_episode_metadata([{"success": episode.success} for episode in episodes])
-        beside.chmod(0o755)
-        os.replace(beside, path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return path
 
 

@@ -13,9 +13,6 @@ A shard is written beside its place and renamed, so that a folder that exists is
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -26,6 +23,7 @@ import numpy as np
 
 from playground.episode import Episode
 from playground.errors import BadFileError
+from playground.files import atomic_write
 from playground.prompt import Prompt, Segment
 from playground.task import Goal
 
@@ -98,23 +96,16 @@ def write_shard(
         "goals": {str(goal_id(episode.goal)): episode.goal for episode in episodes} if grouped else {},
     }
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
-    try:
-        np.save(beside / "episodes.npy", table)
-        np.save(beside / "actions.npy", np.concatenate([episode.actions for episode in episodes]))
+    with atomic_write(folder) as unfinished:
+        unfinished.mkdir()
+        np.save(unfinished / "episodes.npy", table)
+        np.save(unfinished / "actions.npy", np.concatenate([episode.actions for episode in episodes]))
         for key in keys.keys() - set(texts):
             values = np.concatenate([episode.observations[key][:-1] for episode in episodes])
-            np.save(beside / f"observations.{key}.npy", values)
+            np.save(unfinished / f"observations.{key}.npy", values)
         strings = {key: [str(episode.observations[key][0]) for episode in episodes] for key in texts}
-        (beside / "texts.json").write_text(json.dumps(strings))
-        (beside / "meta.json").write_text(json.dumps(meta))
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.chmod(0o755)
-        os.replace(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        (unfinished / "texts.json").write_text(json.dumps(strings))
+        (unfinished / "meta.json").write_text(json.dumps(meta))
 
 
 def shard_folders(root: Path, task: str) -> list[Path]:

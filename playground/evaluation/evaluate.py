@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from playground.demonstrations import shipped_counts
 from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.evaluation.scoring import summarise
 from playground.evaluation.trials import Settings, evaluate_task
+from playground.files import write_json
 from playground.model import GeneralistModel, load_model
 from playground.parallel import Workers, cores, run_jobs
 from playground.task import Task
@@ -94,9 +94,9 @@ def evaluate(
             continue
         results[job.task] = result
         if json_file is not None:
-            _save(json_file, _report(described, results))
+            write_json(json_file, _report(described, results))
     if json_file is not None and results:
-        _save(json_file, _report(described, results))
+        write_json(json_file, _report(described, results))
     if failures:
         lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
         raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others were measured")
@@ -186,10 +186,3 @@ def _finished(file: Path | None, described: dict[str, Any]) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise BadFileError(f"{file} is no evaluation ({error}); give another file") from error
     return dict(results) if found == described else {}
-
-
-def _save(file: Path, report: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    unfinished.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(unfinished, file)

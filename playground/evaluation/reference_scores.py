@@ -1,7 +1,6 @@
 """What random and expert behaviour score on every task, over seeds that nothing is trained on."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from playground import assets, domains
 from playground.collecting.rollouts import RandomExpert, rollout, score
 from playground.environment import DomainEnv
 from playground.errors import PlaygroundError
+from playground.files import write_json
 from playground.parallel import cores, run_jobs, world
 from playground.task import EVALUATION_SEEDS, Expert, Task
 
@@ -46,7 +46,7 @@ def measure_scores(
             failures[id] = result
             continue
         known[id] = result
-        _save(file, known)
+        write_json(file, dict(sorted(known.items())))
         print(f"{id}: random {result['random']:.2f}, expert {result['expert']:.2f}", flush=True)
     if failures:
         lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
@@ -67,10 +67,3 @@ def random_and_expert(task: Task, env: DomainEnv, expert: Expert, episodes: int)
         for name, who in {"random": random, "expert": expert}.items()
     }
     return {name: round(float(mean), 4) for name, mean in means.items()} | {"episodes": episodes}
-
-
-def _save(file: Path, known: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".unfinished")
-    beside.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
-    os.replace(beside, file)

@@ -1,7 +1,6 @@
 """What all experiments share: jobs on all cores, progress, a result that grows and is never done twice, intervals."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from playground.domains import matching
 from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.evaluation.evaluate import fingerprint
 from playground.evaluation.scoring import RESAMPLES, bootstrap_interval
+from playground.files import write_json
 from playground.parallel import Workers, cores, run_jobs
 
 CONTROLS = ("nearest", "replay", "expert", "random")
@@ -135,7 +135,9 @@ def run(
                 failures[job.key] = result
                 continue
             records[job.key] = result
-            _save(options.out, {"experiment": name, "settings": settings, "complete": False, "records": records})
+            write_json(
+                options.out / RESULT, {"experiment": name, "settings": settings, "complete": False, "records": records}
+            )
     wanted = {job.key: records[job.key] for job in jobs if job.key in records}
     if not wanted:
         raise PlaygroundError(f"{name}: all {len(jobs)} jobs failed; the first: {next(iter(failures.values()))}")
@@ -147,7 +149,7 @@ def run(
         "failures": {key: str(error) for key, error in failures.items()},
         "records": records,
     }
-    _save(options.out, report)
+    write_json(options.out / RESULT, report)
     return report
 
 
@@ -166,13 +168,6 @@ def _finished(file: Path, name: str, settings: Mapping[str, Any]) -> dict[str, l
     if {**earlier, "weights": settings["weights"]} != settings:
         return {}
     return {key: episodes for key, episodes in records.items() if key.rpartition(" ")[2] in CONTROLS}
-
-
-def _save(out: Path, report: Mapping[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    unfinished = out / f"{RESULT}.unfinished"
-    unfinished.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(unfinished, out / RESULT)
 
 
 def mean_of_groups(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:

@@ -1,8 +1,6 @@
 """Checkpoint folders: config.json + model.safetensors, nothing else needed and nothing that can run code."""
 
 import json
-import os
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from torch import nn
 
 from playground import assets
 from playground.errors import BadFileError, BadValueError
+from playground.files import atomic_write
 from playground.model.config import ModelConfig
 from playground.model.generalist import GeneralistModel
 
@@ -43,13 +42,10 @@ def save_pretrained(
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise BadValueError(f"tensor {name} is NaN or infinite as {dtype}; {folder} is left as it was")
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**model.config.to_json(), "training": training or {}}, indent=2) + "\n"
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        save_file(tensors, Path(temporary, WEIGHTS), metadata={"format": "pt"})
-        Path(temporary, CONFIG).write_text(text)
-        for name in (WEIGHTS, CONFIG):
-            os.replace(Path(temporary, name), folder / name)
+    with atomic_write(folder / CONFIG) as config, atomic_write(folder / WEIGHTS) as weights:
+        save_file(tensors, weights, metadata={"format": "pt"})
+        text = json.dumps({**model.config.to_json(), "training": training or {}}, indent=2) + "\n"
+        config.write_text(text, encoding="utf-8")
 
 
 def read_config(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:

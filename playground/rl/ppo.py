@@ -10,7 +10,6 @@ end by their time limit are bootstrapped. `B` episodes, `T` steps, `F` features,
 
 import argparse
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -27,6 +26,7 @@ from playground.domains.dm_control.batch import EPISODE_STEPS, Batch
 from playground.domains.dm_control.bodies import BODIES, COMMANDED
 from playground.domains.dm_control.experts import PolicyExpert
 from playground.errors import BadFileError, BadValueError
+from playground.files import atomic_write
 from playground.rl.actor_critic import ActorCritic, log_density
 
 TRAINING_STEPS = 500
@@ -250,10 +250,8 @@ class PPO:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
-    os.replace(partial, path)
+    with atomic_write(path) as unfinished:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished, metadata)
 
 
 def evaluate(config: PPOConfig, net: ActorCritic, episodes: int, seed: int = 777) -> float:

@@ -6,7 +6,6 @@ from its last saved state.
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -21,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
 from playground.errors import BadFileError, BadValueError
+from playground.files import atomic_write
 from playground.model import GeneralistModel, from_pretrained, read_config, save_pretrained
 from playground.training.batches import Batch, Sampler, TaskData
 from playground.training.cloning import MasterWeights, cloning_loss, halves_are_slow
@@ -312,9 +312,8 @@ class _Loop:
             return
         numbers = asdict(replace(self.at, step=self.step, elapsed=self.elapsed))
         meta = {key: str(value) for key, value in numbers.items()} | {"recipe": json.dumps(asdict(self.recipe))}
-        temporary = self.out / f"{STATE}.unfinished"
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.masters.state().items()}, temporary, meta)
-        os.replace(temporary, self.out / STATE)
+        with atomic_write(self.out / STATE) as unfinished:
+            save_file({k: v.detach().cpu().contiguous() for k, v in self.masters.state().items()}, unfinished, meta)
         with torch.device("cpu"):
             averaged = GeneralistModel(self.model.config)
         self.masters.write_average(averaged)
@@ -332,9 +331,8 @@ def _before(out: Path, model: GeneralistModel) -> GeneralistModel:
     """What the run began with, on the model's device and of its type; it stays beside the run, which may be resumed."""
     kept = out / BEFORE
     if not kept.is_dir():
-        unfinished = out / f"{BEFORE}.unfinished"
-        save_pretrained(from_pretrained(out), unfinished, read_config(out)[1])
-        os.replace(unfinished, kept)
+        with atomic_write(kept) as unfinished:
+            save_pretrained(from_pretrained(out), unfinished, read_config(out)[1])
     return from_pretrained(kept).to(model.device, model.dtype).eval()
 
 
