@@ -23,7 +23,7 @@ class Decision:
         prompt_steps: timesteps of prompt in the context.
         live_steps: timesteps of the running episode in the context, this one included.
         latency_ms: milliseconds that the decision took.
-        part: what the policy carries out now, where it was told in words: the part that is due of the whole.
+        subtask: the part of an instruction that the policy carries out now; empty where it follows none.
     """
 
     action: Action
@@ -32,7 +32,7 @@ class Decision:
     prompt_steps: int = 0
     live_steps: int = 0
     latency_ms: float = 0.0
-    part: str = ""
+    subtask: str = ""
 
 
 @dataclass(frozen=True)

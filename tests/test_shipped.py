@@ -3,7 +3,7 @@
 import pytest
 
 from playground import domains
-from playground.agent import asked_by
+from playground.agent import predict_goal
 from playground.api import find_prompt, open_session
 from playground.assets import ASSETS
 from playground.demonstrations import shipped, shipped_counts
@@ -60,7 +60,7 @@ def test_agent_tells_what_a_prompt_asks_for(model: GeneralistModel, id: str) -> 
     prompts = [Prompt.from_episode(episode) for episode in shipped(id)]
     name = id.partition("/")[2].replace("-", " ")
     wanted = [str(prompt.goal if domains.task(id).hidden_goal else name) for prompt in prompts]
-    told = [asked_by(model, prompt) for prompt in prompts]
+    told = [predict_goal(model, prompt) for prompt in prompts]
     right = [a.replace(" a ", " the ") == b.replace(" a ", " the ") for a, b in zip(told, wanted, strict=True)]
     assert sum(right) > len(right) / 2
 
@@ -105,9 +105,9 @@ def test_agent_carries_out_missions_one_part_at_a_time() -> None:
                 event = session.step()
                 shown = readouts(session)
                 assert shown["goal"] == event.observation["mission"]
-                assert event.decision is not None and event.decision.part in whole
-                assert shown["part"] == (None if len(whole) == 1 else event.decision.part)
-                now = whole.index(event.decision.part)
+                assert event.decision is not None and event.decision.subtask in whole
+                assert shown["subtask"] == (None if len(whole) == 1 else event.decision.subtask)
+                now = whole.index(event.decision.subtask)
                 if before is not None and now > before:
                     switches.append(session.env.subtasks_done()[before])
                 before = now

@@ -2,16 +2,16 @@
 
 from playground.agent.agent import Agent, BatchAgent, agent_for
 from playground.agent.context import Context
-from playground.agent.reading import asked_by, fit_prompt
-from playground.agent.strangeness import Strangeness, strangeness
+from playground.agent.ood import OODScore, ood_score
+from playground.agent.preprocessing import fit_prompt, predict_goal
 
 __all__ = [
     "Agent",
     "BatchAgent",
     "Context",
-    "Strangeness",
+    "OODScore",
     "agent_for",
-    "asked_by",
     "fit_prompt",
-    "strangeness",
+    "ood_score",
+    "predict_goal",
 ]

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from playground.agent.context import Context
 from playground.agent.missions import Progress, Split, whole
-from playground.agent.reading import (
-    check_form,
+from playground.agent.preprocessing import (
+    check_room,
     embed_prompt,
+    encode_numbers,
+    encode_observations,
+    encode_text_batch,
     fit_prompt,
-    read_numbers,
-    read_observations,
-    read_texts,
     told_by,
 )
 from playground.environment import DomainEnv
@@ -26,7 +26,7 @@ from playground.model import GeneralistModel, ReadText, Stepper
 from playground.prompt import Prompt
 from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
-from playground.tokens.timestep import Form
+from playground.tokens.timestep import TimestepSpec
 
 TEMPERATURE = 0.7
 """Choices are sampled, as in the Gato paper, from a distribution sharpened by this: the most likely choice alone can
@@ -56,8 +56,8 @@ class BatchAgent:
         BadValueError: the model has no room for the worlds' observations or actions.
     """
 
-    def __init__(self, model: GeneralistModel, form: Form, batch: int, split: Split = whole):
-        check_form(form, model.config)
+    def __init__(self, model: GeneralistModel, form: TimestepSpec, batch: int, split: Split = whole):
+        check_room(form, model.config)
         self._model = model
         self._form = form
         self._split = split
@@ -76,7 +76,7 @@ class BatchAgent:
         Raises:
             BadValueError: the model has no room for their observations or actions.
         """
-        form = Form.of(envs[0].observation_space, envs[0].action_space)
+        form = TimestepSpec.from_spaces(envs[0].observation_space, envs[0].action_space)
         return cls(model, form, len(envs), envs[0].subtasks)
 
     def condition(self, prompts: Sequence[Prompt | None], rows: Sequence[int]) -> None:
@@ -156,7 +156,7 @@ class BatchAgent:
             ]
         if self._fast is not None:
             return self._context.extend(self._embed_few(self._fast, observations)[:, None], rows)
-        steps = read_observations(self._form, observations, self._model.config).to(self._model.device)
+        steps = encode_observations(self._form, observations, self._model.config).to(self._model.device)
         return self._context.extend(self._model.embed(steps)[:, 0], rows)
 
     def _done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
@@ -166,19 +166,19 @@ class BatchAgent:
 
     def _read_text_anew(self, text: str) -> ReadText:
         assert self._stepper is not None
-        return self._stepper.read_text(read_texts([text], self._model.config)[0])
+        return self._stepper.read_text(encode_text_batch([text], self._model.config)[0])
 
     def _embed_few(self, stepper: Stepper, observations: Sequence[Observation]) -> Tensor:
         """Observations, [N, D]."""
         key = self._form.text
         read = None if key is None else [self._read_text(str(observation[key])) for observation in observations]
-        return stepper.embed(texts=read, **read_numbers(self._form, observations, self._model.config))
+        return stepper.embed(texts=read, **encode_numbers(self._form, observations, self._model.config))
 
 
 class Agent:
     """Acts in one world: a `playground.events.Policy`."""
 
-    def __init__(self, model: GeneralistModel, form: Form, split: Split = whole):
+    def __init__(self, model: GeneralistModel, form: TimestepSpec, split: Split = whole):
         self._agent = BatchAgent(model, form, 1, split)
 
     def condition(self, prompt: Prompt | None) -> None:
@@ -203,4 +203,4 @@ def agent_for(model: GeneralistModel, env: DomainEnv) -> Agent:
     Raises:
         BadValueError: the model has no room for them.
     """
-    return Agent(model, Form.of(env.observation_space, env.action_space), env.subtasks)
+    return Agent(model, TimestepSpec.from_spaces(env.observation_space, env.action_space), env.subtasks)

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from playground.agent.agent import Agent
 from playground.agent.context import Context
-from playground.model.transformer import Reach, rotate
+from playground.model.transformer import AttentionInputs, rotate
 
 
 @dataclass(frozen=True)
-class _Noting(Reach):
+class _Noting(AttentionInputs):
     """A reach that notes the attention weights of each layer, [H, S, C]."""
 
     weights: list[Tensor] = field(default_factory=list)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from playground.agent import Context
 from playground.bench.measure import Case, sample
-from playground.model import GeneralistModel, ModelConfig, Stepper, Steps, preset
+from playground.model import GeneralistModel, ModelConfig, Stepper, TokenBatch, preset
 
 PAST = 128
 """Timesteps that every policy looks back on, in the command's table."""
@@ -72,9 +72,9 @@ class JatShaped(nn.Module):
         return self.head(self.norm(x[:, 2]))
 
 
-def timesteps(count: int) -> Steps:
+def timesteps(count: int) -> TokenBatch:
     """Live timesteps [1, count] of random numbers; actions are hidden."""
-    return Steps(
+    return TokenBatch(
         values=torch.randint(1024, 2048, (1, count, VALUES)),
         actions=torch.full((1, count, ACTIONS), -1),
         discrete=torch.zeros(1, count, dtype=torch.bool),

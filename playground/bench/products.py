@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from playground.model import GeneralistModel, kernels
 from playground.model.row_by_row import matrix
-from playground.model.transformer import Attention, Reach
+from playground.model.transformer import Attention, AttentionInputs
 
 FEW = 64
 """Vectors up to which this is quicker than one of PyTorch's products on one thread."""
@@ -37,7 +37,7 @@ def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable
         else:
             products.append(lambda: F.linear(x, weight))
 
-    def note_attention(module: nn.Module, inputs: tuple[Tensor, Reach, int], output: Tensor) -> None:
+    def note_attention(module: nn.Module, inputs: tuple[Tensor, AttentionInputs, int], output: Tensor) -> None:
         x, reach, layer = inputs
         assert isinstance(module, Attention) and reach.cache is not None and reach.mask is not None
         rows, stop = slice(None) if reach.rows is None else reach.rows, reach.mask.shape[-1]

@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from playground.bench.measure import Case, sample
-from playground.model import ASKED, GeneralistModel, Steps, preset
+from playground.model import GOAL_TOKENS, GeneralistModel, TokenBatch, preset
 from playground.parallel import cores
 from playground.training.batches import Batch
 from playground.training.cloning import MasterWeights, cloning_loss, halves_are_slow
@@ -78,14 +78,16 @@ def _full_rows(rows: int, prompt_steps: int, live_steps: int) -> Batch:
     """Rows without padding of random timesteps of scalars; loss on the live ones."""
     S = prompt_steps + live_steps
     live = (torch.arange(S) >= prompt_steps).expand(rows, S)
-    steps = Steps(
+    steps = TokenBatch(
         values=torch.randint(1024, 2048, (rows, S, VALUES)),
         actions=torch.randint(256, (rows, S, ACTIONS)),
         discrete=torch.zeros(rows, S, dtype=torch.bool),
         show_observation=torch.ones(rows, S, dtype=torch.bool),
         show_action=~live,
     )
-    return Batch(steps, live.float(), torch.randint(1024, (rows, ASKED)), torch.arange(rows) * S + prompt_steps - 1)
+    return Batch(
+        steps, live.float(), torch.randint(1024, (rows, GOAL_TOKENS)), torch.arange(rows) * S + prompt_steps - 1
+    )
 
 
 def _finish(device: torch.device) -> None:

@@ -163,15 +163,15 @@ def learn_done(
 
 
 @commands.command()
-def calibrate(
+def fit_ood_detector(
     checkpoint: CheckpointOption = None,
     data: Annotated[
         Path | None, typer.Option(help="Demonstrations it was trained on; the shipped ones if left out.")
     ] = None,
 ) -> None:
     """Learn which prompts an agent is used to, so that strange ones can be told from them; adds to the checkpoint."""
-    from playground.agent.strangeness import FILE
-    from playground.agent.strangeness import calibrate as run
+    from playground.agent.ood import FILE
+    from playground.agent.ood import fit_ood_detector as run
     from playground.assets import ASSETS
     from playground.model import load_model, read_config
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import strangeness
+from playground.agent import ood_score
 from playground.api import make_policy
 from playground.collecting.rollouts import rollout
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
@@ -95,7 +95,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
                 if not (running := still):
                     break
             for row, i in enumerate(numbers):
-                strange = None if model is None else strangeness(model, prompts[i], job.checkpoint)
+                strange = None if model is None else ood_score(model, prompts[i], job.checkpoint)
                 score = None if strange is None else strange.score
                 records.append(_record(family, goals[i], shown[i], envs[row].achieved, score))
         return records

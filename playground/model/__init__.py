@@ -2,22 +2,22 @@
 
 from playground.model.checkpoint import from_pretrained, load_model, read_config, save_pretrained
 from playground.model.config import PRESETS, ModelConfig, preset
-from playground.model.generalist import ASKED, DoneReader, GeneralistModel
+from playground.model.generalist import GOAL_TOKENS, GeneralistModel, SubtaskDoneHead
 from playground.model.stepping import ReadText, Stepper, warm_up
-from playground.model.steps import Steps
 from playground.model.taps import tap, tap_names
+from playground.model.token_batch import TokenBatch
 from playground.model.transformer import Cache
 
 __all__ = [
-    "ASKED",
+    "GOAL_TOKENS",
     "PRESETS",
     "Cache",
-    "DoneReader",
     "GeneralistModel",
     "ModelConfig",
     "ReadText",
     "Stepper",
-    "Steps",
+    "SubtaskDoneHead",
+    "TokenBatch",
     "from_pretrained",
     "load_model",
     "preset",

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model.config import ModelConfig
-from playground.model.steps import Steps
-from playground.model.sums import distinct, distinct_rows, look_up, pad_rows, starts, sum_rows
+from playground.model.segment_sum import gather, pad_to_multiple, segment_sum, starts, unique, unique_rows
+from playground.model.token_batch import TokenBatch
 from playground.tokens.images import PATCH
 from playground.tokens.timestep import MAX_DISCRETE_ACTIONS, VOCABULARY
 
@@ -34,7 +34,7 @@ class Table(nn.Embedding):
     """An embedding table whose gradient is summed in float32."""
 
     def forward(self, index: Tensor) -> Tensor:
-        return look_up(self.weight, index.flatten()).view(*index.shape, self.embedding_dim)
+        return gather(self.weight, index.flatten()).view(*index.shape, self.embedding_dim)
 
 
 class PatchEncoder(nn.Module):
@@ -63,11 +63,11 @@ class PatchEncoder(nn.Module):
         """
         patches, places = self.cut(image), self.places(image)
         N, P = len(image), len(places)
-        where, which = distinct_rows(patches.flatten(1).view(torch.int64))
+        where, which = unique_rows(patches.flatten(1).view(torch.int64))
         inside = torch.arange(P, device=image.device)
-        pairs, index = distinct((which.view(N, P) * P + inside).flatten(), len(where) * P)
-        x = look_up(self.read(patches[where]), pairs // P)
-        return x + look_up(places, pairs % P), index.view(N, P)
+        pairs, index = unique((which.view(N, P) * P + inside).flatten(), len(where) * P)
+        x = gather(self.read(patches[where]), pairs // P)
+        return x + gather(places, pairs % P), index.view(N, P)
 
     @staticmethod
     def cut(image: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class PatchEncoder(nn.Module):
 
     def read(self, patches: Tensor) -> Tensor:
         """uint8 [N, 16, 16, 3] -> [N, D]."""
-        x = pad_rows(patches).permute(0, 3, 1, 2)
+        x = pad_to_multiple(patches).permute(0, 3, 1, 2)
         x = self.stem((x.to(self.stem.weight.dtype) / 127.5 - 1.0) / PATCH**0.5)
         x = x + self.conv2(F.gelu(self.norm2(self.conv1(F.gelu(self.norm1(x))))))
         return self.out(x.flatten(1))[: len(patches)]
@@ -165,7 +165,7 @@ def attend_words(qkv: Tensor, heads: int, absent: Tensor) -> Tensor:
     return (scores.softmax(-1) @ v).transpose(1, 2).reshape(U, L, -1)
 
 
-class WordFinder(nn.Module):
+class WordCrossAttention(nn.Module):
     """Cells look for themselves among the words: what part the yellow key plays, if it plays any; nothing at first."""
 
     def __init__(self, config: ModelConfig):
@@ -199,7 +199,7 @@ class GridEncoder(nn.Module):
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.film = nn.Linear(config.width, 2 * width)
-        self.finder = WordFinder(config) if config.word_heads else None
+        self.finder = WordCrossAttention(config) if config.word_heads else None
         self.out = nn.Linear(width * config.grid**2, config.width)
 
     def forward(self, grid: Tensor, text: Tensor, words: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -263,8 +263,8 @@ class Tables(nn.Module):
         """
         A, count = actions.shape[1], len(self.action.weight)
         keys = self.action_ids(actions, discrete) + count * torch.arange(A, device=actions.device)
-        pairs, index = distinct(keys[there], A * count)
-        position = look_up(self.action_position.weight, pairs // count)
+        pairs, index = unique(keys[there], A * count)
+        position = gather(self.action_position.weight, pairs // count)
         return F.gelu(self.action(pairs % count) + position), index
 
 
@@ -285,7 +285,7 @@ class StepEncoder(nn.Module):
         self.role = nn.Embedding(4, config.width)
         self.norm = nn.LayerNorm(config.width)
 
-    def forward(self, steps: Steps) -> Tensor:
+    def forward(self, steps: TokenBatch) -> Tensor:
         """[B, S] timesteps -> [B, S, 1, D]."""
         B, S = steps.shape
         x = self.read_values(steps.values.flatten(0, 1)).view(B, S, -1)
@@ -314,24 +314,24 @@ class StepEncoder(nn.Module):
         """Token ids [M, K], -1 pads -> [M, D]."""
         there = values >= 0
         K, count = values.shape[1], len(self.tables.token.weight)
-        pairs, index = distinct((values + count * torch.arange(K, device=values.device))[there], K * count)
+        pairs, index = unique((values + count * torch.arange(K, device=values.device))[there], K * count)
         place = pairs // count
         # The product binds each value to its place: a sum of plain embeddings would mix them up.
-        x = self.tables.token(pairs % count) * look_up(self.place.weight, place)
-        x = F.gelu(x + look_up(self.tables.local.weight, place))
-        return self.values(sum_rows(x, index, starts(there.sum(1))))
+        x = self.tables.token(pairs % count) * gather(self.place.weight, place)
+        x = F.gelu(x + gather(self.tables.local.weight, place))
+        return self.values(segment_sum(x, index, starts(there.sum(1))))
 
     def read_actions(self, actions: Tensor, discrete: Tensor, shown: Tensor) -> Tensor:
         """Action tokens [M, A], bool [M] and which are shown, bool [M, A] -> [M, D]."""
         x, index = self.tables.distinct_actions(actions, discrete, shown)
-        return self.actions(sum_rows(x, index, starts(shown.sum(1))))
+        return self.actions(segment_sum(x, index, starts(shown.sum(1))))
 
     def read_images(self, images: Tensor) -> Tensor:
         """uint8 [N, H, W, 3] -> [N, D]."""
         x, index = self.image(images)
-        x = F.gelu(self.image_up(F.gelu(pad_rows(x))))
+        x = F.gelu(self.image_up(F.gelu(pad_to_multiple(x))))
         N, P = index.shape
-        mean = sum_rows(x, index.flatten(), P * torch.arange(N, device=index.device)) / P
+        mean = segment_sum(x, index.flatten(), P * torch.arange(N, device=index.device)) / P
         return self.image_out(mean)
 
     def read_texts(self, texts: Tensor) -> Texts:
@@ -350,7 +350,7 @@ class FlatEncoder(nn.Module):
         self.hidden = nn.Parameter(torch.zeros(config.width))
         self.separator = nn.Parameter(torch.randn(config.width) * 0.02)
 
-    def forward(self, steps: Steps) -> Tensor:
+    def forward(self, steps: TokenBatch) -> Tensor:
         """[B, S] timesteps -> [B, S, T, D]; T = text + patches + scalars + cells + 1 + actions."""
         B, S = steps.shape
         tables = self.tables
@@ -361,7 +361,7 @@ class FlatEncoder(nn.Module):
             parts.append(text[steps.text_index])
         if steps.image is not None:
             patches, index = self.image(steps.image.flatten(0, 1))
-            parts.append(look_up(patches, index.flatten()).view(B, S, index.shape[1], -1))
+            parts.append(gather(patches, index.flatten()).view(B, S, index.shape[1], -1))
         ids = steps.values if steps.grid is None else torch.cat((steps.values, steps.grid.flatten(2)), dim=2)
         parts.append(tables.token(ids.clamp(min=0)) + tables.local.weight[: ids.shape[-1]])
         observation = torch.cat(parts, dim=2)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model.config import ModelConfig
-from playground.model.embeddings import FlatEncoder, StepEncoder, TextLayer, WordFinder, smooth_rows
-from playground.model.steps import Steps
-from playground.model.sums import look_up, pad_rows, starts, sum_rows
+from playground.model.embeddings import FlatEncoder, StepEncoder, TextLayer, WordCrossAttention, smooth_rows
+from playground.model.segment_sum import gather, pad_to_multiple, segment_sum, starts
+from playground.model.token_batch import TokenBatch
 from playground.model.transformer import Cache, Trunk
 from playground.tokens.scalars import BINS
 from playground.tokens.timestep import CONTINUOUS_START, MAX_DISCRETE_ACTIONS
@@ -26,11 +26,11 @@ ENOUGH = 0.6
 UNSURE = 5.0
 """Logit against being done of a model that has not learnt to tell."""
 
-ASKED = 24
+GOAL_TOKENS = 24
 """Tokens that tell what a prompt asks for, the padding that ends them included, at most."""
 
 
-class PromptReader(nn.Module):
+class GoalHead(nn.Module):
     """Tells in words or numbers what a prompt asks for, from the trunk's output at its last timestep.
 
     It serves training, and gives the agent a mission in worlds without one (`BatchAgent`). Actions alone teach slowly,
@@ -40,16 +40,16 @@ class PromptReader(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.place = nn.Embedding(ASKED, config.width)
+        self.place = nn.Embedding(GOAL_TOKENS, config.width)
         self.vector = nn.Linear(config.width, config.width)
         self.out = nn.Linear(config.width, config.width)
 
     def forward(self, h: Tensor, table: Tensor) -> Tensor:
-        """[N, D] and the embeddings of tokens [V, D] -> logits [N, ASKED, V]."""
+        """[N, D] and the embeddings of tokens [V, D] -> logits [N, GOAL_TOKENS, V]."""
         return self.out(F.gelu(self.vector(h)[:, None] + self.place.weight)) @ table.T
 
 
-class DoneReader(nn.Module):
+class SubtaskDoneHead(nn.Module):
     """Tells from the trunk's output at a live timestep whether what the text asks for is done; untrained: never.
 
     The agent carries out missions of several parts one at a time (`BatchAgent`); this is what tells it to go on.
@@ -97,7 +97,7 @@ class GeneralistModel(nn.Module):
             self.encoder = FlatEncoder(config)
         self.trunk = Trunk(config)
         self.head = nn.Linear(config.width, config.action_bins + MAX_DISCRETE_ACTIONS)
-        self.prompt_reader = PromptReader(config)
+        self.prompt_reader = GoalHead(config)
         self.apply(self._initialise)
         self._smooth_bins()
         for name, parameter in self.named_parameters():
@@ -107,9 +107,9 @@ class GeneralistModel(nn.Module):
             if isinstance(module, TextLayer):
                 nn.init.zeros_(module.out.weight)
                 nn.init.zeros_(module.down.weight)
-            if isinstance(module, WordFinder):
+            if isinstance(module, WordCrossAttention):
                 nn.init.zeros_(module.out.weight)
-        self.done_reader = DoneReader(config).requires_grad_(False)  # learnt apart, `playground learn-done`
+        self.done_reader = SubtaskDoneHead(config).requires_grad_(False)  # learnt apart, `playground learn-done`
 
     @torch.no_grad()
     def _smooth_bins(self) -> None:
@@ -147,11 +147,11 @@ class GeneralistModel(nn.Module):
         """An empty cache for `batch` rows of up to `capacity` positions."""
         return Cache(self.config, batch, capacity, self.head.weight)
 
-    def embed(self, steps: Steps) -> Tensor:
+    def embed(self, steps: TokenBatch) -> Tensor:
         """Timesteps [B, S] -> trunk inputs [B, S, T, D]."""
         return self.encoder(steps)
 
-    def forward(self, steps: Steps) -> Tensor:
+    def forward(self, steps: TokenBatch) -> Tensor:
         """Timesteps [B, S] -> trunk outputs [B, S, T, D]."""
         x = self.embed(steps)
         B, S, T, D = x.shape
@@ -178,9 +178,9 @@ class GeneralistModel(nn.Module):
         first = starts(there.sum(1))[row]
         begin = starts(place)
         before = (first - begin).repeat_interleave(place) + torch.arange(int(place.sum()), device=place.device)
-        x = sum_rows(x, index[before], begin) + look_up(self.decoder.vector(h[:, 0]), row)
-        x = x + look_up(tables.action_position.weight, place)
-        return self.head(self.decoder.refine(pad_rows(x)))[: len(row)]
+        x = segment_sum(x, index[before], begin) + gather(self.decoder.vector(h[:, 0]), row)
+        x = x + gather(tables.action_position.weight, place)
+        return self.head(self.decoder.refine(pad_to_multiple(x)))[: len(row)]
 
     @torch.inference_mode()
     def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -69,7 +69,7 @@ class Cache:
 
 
 @dataclass(frozen=True)
-class Reach:
+class AttentionInputs:
     """Where the positions of one forward pass lie and what they may attend to; the same for all layers.
 
     Attributes:
@@ -89,7 +89,7 @@ class Reach:
     blocked: Tensor | None = None
 
     @classmethod
-    def alone(cls, x: Tensor, first: Tensor | None, heads: int) -> "Reach":
+    def alone(cls, x: Tensor, first: Tensor | None, heads: int) -> "AttentionInputs":
         """Without memory: each row of x [B, S, D] is one sequence, or several that begin at `first` (int64 [B, S])."""
         B, S, D = x.shape
         index = torch.arange(S, device=x.device)[None]
@@ -101,7 +101,7 @@ class Reach:
         return cls(rotation(index - first, D // heads, x.dtype), blocked=every_head)
 
     @classmethod
-    def behind(cls, cache: Cache, rows: Tensor | None, x: Tensor, head_size: int) -> "Reach":
+    def behind(cls, cache: Cache, rows: Tensor | None, x: Tensor, head_size: int) -> "AttentionInputs":
         """The positions of x [B, S, D] follow those that `rows` of the cache hold (None: all rows)."""
         length = cache.length if rows is None else cache.length[rows]
         positions = length[:, None] + torch.arange(x.shape[1], device=x.device)
@@ -135,7 +135,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, x: Tensor, reach: Reach, layer: int) -> Tensor:
+    def forward(self, x: Tensor, reach: AttentionInputs, layer: int) -> Tensor:
         B, S, D = x.shape
         q, k, v = self.qkv(x).view(B, S, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each [B, H, S, D/H]
         return self.out(reach.attend(q, k, v, layer).transpose(1, 2).reshape(B, S, D))
@@ -152,7 +152,7 @@ class Block(nn.Module):
         self.up = nn.Linear(config.width, config.hidden)
         self.down = nn.Linear(config.hidden, config.width)
 
-    def forward(self, x: Tensor, reach: Reach, layer: int) -> Tensor:
+    def forward(self, x: Tensor, reach: AttentionInputs, layer: int) -> Tensor:
         x = x + self.attention(self.norm1(x), reach, layer)
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
@@ -179,9 +179,9 @@ class Trunk(nn.Module):
         positions are real and which are padding.
         """
         if cache is None:
-            reach = Reach.alone(x, first, self.heads)
+            reach = AttentionInputs.alone(x, first, self.heads)
         else:
-            reach = Reach.behind(cache, rows, x, x.shape[-1] // self.heads)
+            reach = AttentionInputs.behind(cache, rows, x, x.shape[-1] // self.heads)
         for layer, block in enumerate(self.blocks):
             x = block(x, reach, layer)
         return self.norm(x)

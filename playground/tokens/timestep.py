@@ -22,7 +22,7 @@ MAX_DISCRETE_ACTIONS = 32
 
 
 @dataclass(frozen=True)
-class ActionForm:
+class ActionSpec:
     """How an action becomes tokens: `continuous` with `size` dimensions, or `discrete` with `size` choices."""
 
     kind: str
@@ -35,7 +35,7 @@ class ActionForm:
 
 
 @dataclass(frozen=True)
-class Form:
+class TimestepSpec:
     """The shape of a task's timesteps.
 
     Attributes:
@@ -48,7 +48,7 @@ class Form:
     text: str | None
     image: str | None
     tensors: tuple[tuple[str, tuple[int, ...]], ...]
-    action: ActionForm
+    action: ActionSpec
 
     @property
     def grid(self) -> bool:
@@ -56,7 +56,7 @@ class Form:
         return any(len(shape) == 3 for _, shape in self.tensors)
 
     @classmethod
-    def of(cls, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> "Form":
+    def from_spaces(cls, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> "TimestepSpec":
         """Reads the form off a canonical environment's spaces.
 
         Raises:
@@ -74,15 +74,15 @@ class Form:
             else:
                 tensors.append((key, tuple(space.shape or ())))
         if isinstance(action_space, gym.spaces.Discrete):
-            action = ActionForm("discrete", int(action_space.n))
+            action = ActionSpec("discrete", int(action_space.n))
         elif isinstance(action_space, gym.spaces.Box):
-            action = ActionForm("continuous", int(np.prod(action_space.shape)))
+            action = ActionSpec("continuous", int(np.prod(action_space.shape)))
         else:
             raise BadValueError(f"action space {action_space} has no tokens; give Discrete or Box")
         return cls(text, image, tuple(tensors), action)
 
     @classmethod
-    def of_arrays(cls, observations: dict[str, np.ndarray], actions: np.ndarray, choices: int = 0) -> "Form":
+    def from_arrays(cls, observations: dict[str, np.ndarray], actions: np.ndarray, choices: int = 0) -> "TimestepSpec":
         """Reads the form off recorded arrays [N, ...]; `choices` is the number of discrete actions, if known."""
         text = image = None
         tensors = []
@@ -94,9 +94,9 @@ class Form:
             else:
                 tensors.append((key, values.shape[1:]))
         if actions.dtype.kind == "f":
-            action = ActionForm("continuous", actions.shape[1])
+            action = ActionSpec("continuous", actions.shape[1])
         else:
-            action = ActionForm("discrete", choices or MAX_DISCRETE_ACTIONS)
+            action = ActionSpec("discrete", choices or MAX_DISCRETE_ACTIONS)
         return cls(text, image, tuple(tensors), action)
 
 
@@ -104,7 +104,7 @@ def _is_image(dtype: Any, shape: tuple[int, ...] | None) -> bool:
     return dtype == np.uint8 and shape is not None and len(shape) == 3 and min(shape[:2]) >= PATCH
 
 
-def encode_tensors(form: Form, observations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+def encode_tensors(form: TimestepSpec, observations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
     """Tensors of N observations -> token ids.
 
     Returns:
@@ -135,7 +135,7 @@ def encode_texts(texts: list[str]) -> np.ndarray:
     return ids
 
 
-def encode_actions(form: ActionForm, actions: np.ndarray, bins: int) -> np.ndarray:
+def encode_actions(form: ActionSpec, actions: np.ndarray, bins: int) -> np.ndarray:
     """Actions [N, A] in [-1, 1] or choices [N] -> tokens int64 [N, A] or [N, 1]; no mu-law, as in the paper."""
     actions = np.asarray(actions)
     if form.kind == "continuous":
@@ -143,7 +143,7 @@ def encode_actions(form: ActionForm, actions: np.ndarray, bins: int) -> np.ndarr
     return encode_discrete(actions, form.size).reshape(-1, 1)
 
 
-def decode_actions(form: ActionForm, tokens: np.ndarray, bins: int) -> np.ndarray:
+def decode_actions(form: ActionSpec, tokens: np.ndarray, bins: int) -> np.ndarray:
     """Tokens int64 [N, A] -> actions float32 [N, A], or choices int64 [N] from tokens [N, 1]."""
     if form.kind == "continuous":
         return decode_unit(tokens, bins)

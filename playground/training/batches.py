@@ -15,11 +15,11 @@ from torch import Tensor
 from playground import domains
 from playground.demonstrations.packed import PackedTask
 from playground.domains.goals import TRAINED
-from playground.model import ASKED, ModelConfig, Steps
+from playground.model import GOAL_TOKENS, ModelConfig, TokenBatch
 from playground.task import Goal
 from playground.tokens.scalars import encode_continuous
 from playground.tokens.text import PADDING, encode_text
-from playground.tokens.timestep import CONTINUOUS_START, Form, encode_actions, encode_tensors
+from playground.tokens.timestep import CONTINUOUS_START, TimestepSpec, encode_actions, encode_tensors
 
 FIRST_STEPS = 20
 FIRST_WEIGHT = 2.0
@@ -78,7 +78,7 @@ class TaskData:
             where the world's text is empty (`playground.agent.BatchAgent`), else the same as `text`.
         start, length: int [E].
         history: int [E], first steps whose actions had another aim: they are seen, and no loss is taken.
-        asked: int64 [E, ASKED], what each episode shows as tokens, -1 pads: its goal, or the task's name.
+        asked: int64 [E, GOAL_TOKENS], what each episode shows as tokens, -1 pads: its goal, or the task's name.
         prompts: int [E] -> the demonstrations of the same goal, each goal's list shared.
         demonstrations: int, the episodes that the expert drove alone.
         corrections: int, all others: there the experts say what would have been right.
@@ -88,7 +88,7 @@ class TaskData:
     """
 
     id: str
-    form: Form
+    form: TimestepSpec
     values: np.ndarray
     grid: np.ndarray | None
     image: np.ndarray | None
@@ -129,7 +129,7 @@ class TaskData:
         arrays = packed.arrays()
         recorded = arrays.pop("actions")
         strings = packed.texts
-        form = Form.of_arrays({**arrays, **strings}, recorded)
+        form = TimestepSpec.from_arrays({**arrays, **strings}, recorded)
         if form.tensors:
             values, grid = encode_tensors(form, arrays)
         else:
@@ -172,13 +172,13 @@ class TaskData:
 
 
 def _asked(task: str, goal: Goal) -> np.ndarray:
-    """What a prompt of that task and goal asks for, as tokens int64 [ASKED], -1 pads."""
+    """What a prompt of that task and goal asks for, as tokens int64 [GOAL_TOKENS], -1 pads."""
     if goal is None or isinstance(goal, str):
         tokens = encode_text(goal or task.partition("/")[2].replace("-", " "))
     else:
         tokens = encode_continuous(np.atleast_1d(np.asarray(goal, np.float64))) + CONTINUOUS_START
-    tokens = np.append(tokens, PADDING)[:ASKED]
-    return np.pad(tokens, (0, ASKED - len(tokens)), constant_values=-1)
+    tokens = np.append(tokens, PADDING)[:GOAL_TOKENS]
+    return np.pad(tokens, (0, GOAL_TOKENS - len(tokens)), constant_values=-1)
 
 
 @dataclass(frozen=True)
@@ -214,12 +214,12 @@ class Batch:
     Attributes:
         steps: [B, S] timesteps.
         weight: float32 [B, S], 0 where no loss is taken.
-        asked: int64 [P, ASKED], what each of the P prompts asks for, as tokens; -1 pads.
+        asked: int64 [P, GOAL_TOKENS], what each of the P prompts asks for, as tokens; -1 pads.
         asked_at: int64 [P], at which of the B * S timesteps each of them ends.
         stays: whether the tasks are those at which the model is to stay as it was.
     """
 
-    steps: Steps
+    steps: TokenBatch
     weight: Tensor
     asked: Tensor
     asked_at: Tensor
@@ -420,7 +420,7 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
         for line, ids in zip(text, tokens, strict=False):
             line[: len(ids)] = ids
     return Batch(
-        Steps(
+        TokenBatch(
             values=torch.from_numpy(values),
             actions=torch.from_numpy(actions),
             discrete=torch.from_numpy(discrete),
@@ -433,7 +433,7 @@ def pack(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
             first=torch.from_numpy(first),
         ),
         torch.from_numpy(weight),
-        torch.from_numpy(np.stack(asked) if asked else np.zeros((0, ASKED), np.int64)),
+        torch.from_numpy(np.stack(asked) if asked else np.zeros((0, GOAL_TOKENS), np.int64)),
         torch.tensor(asked_at, dtype=torch.int64),
         pictured.stays,
     )

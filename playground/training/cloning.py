@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model import GeneralistModel
-from playground.model.sums import ROWS
+from playground.model.segment_sum import ROWS
 from playground.training.batches import Batch
 
 SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
@@ -31,7 +31,7 @@ def cloning_loss(model: GeneralistModel, batch: Batch, before: GeneralistModel |
     steps = batch.steps
     h = model(steps).flatten(0, 1)  # [B * S, T, D]
     said = model.prompt_reader(h[batch.asked_at, -1], model.encoder.tables.token.weight).float()
-    misread = F.cross_entropy(said.mT, batch.asked, ignore_index=-1, reduction="none")  # [P, ASKED]
+    misread = F.cross_entropy(said.mT, batch.asked, ignore_index=-1, reduction="none")  # [P, GOAL_TOKENS]
     if before is not None:
         with torch.no_grad():
             earlier = before(steps).flatten(0, 1)

@@ -1,8 +1,8 @@
 """Teaches a checkpoint to tell when a part of a mission is done; all else that it has learnt stays as it is.
 
 The agent plays BabyAI's levels whose missions have several parts. Upstream's verifier says when the part that the agent
-reads is done, and goes on to the next one in its place; `playground.model.DoneReader` learns from what the trunk gave.
-`playground learn-done --checkpoint runs/mine` does it.
+reads is done, and goes on to the next one in its place; `playground.model.SubtaskDoneHead` learns from the trunk's
+output. `playground learn-done --checkpoint runs/mine` does it.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from playground.demonstrations import default_root
 from playground.demonstrations.packed import PackedTask
 from playground.environment import DomainEnv
 from playground.errors import PlaygroundError
-from playground.model import DoneReader, GeneralistModel, from_pretrained, load_model, read_config, save_pretrained
+from playground.model import GeneralistModel, SubtaskDoneHead, from_pretrained, load_model, read_config, save_pretrained
 from playground.parallel import Workers, cores, run_jobs
 from playground.task import TRAIN_SEEDS
-from playground.tokens.timestep import Form
+from playground.tokens.timestep import TimestepSpec
 
 LEVELS = {
     "babyai/BossLevel": 0.3,
@@ -61,7 +61,12 @@ class _Supervised(BatchAgent):
     """An agent that the verifier tells what is done, and that remembers what the trunk gave when it was asked."""
 
     def __init__(self, model: GeneralistModel, envs: Sequence[DomainEnv]):
-        super().__init__(model, Form.of(envs[0].observation_space, envs[0].action_space), len(envs), envs[0].subtasks)
+        super().__init__(
+            model,
+            TimestepSpec.from_spaces(envs[0].observation_space, envs[0].action_space),
+            len(envs),
+            envs[0].subtasks,
+        )
         self._envs = envs
         self.outputs: list[Tensor] = []
         self.labels: list[bool] = []
@@ -101,7 +106,7 @@ def _play(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     return torch.stack(agent.outputs).numpy(), np.array(agent.labels)
 
 
-def fit(reader: DoneReader, outputs: Tensor, labels: Tensor, seed: int = 0) -> None:
+def fit(reader: SubtaskDoneHead, outputs: Tensor, labels: Tensor, seed: int = 0) -> None:
     """Trains a reader on the trunk's outputs [N, D] and what was done, bool [N]."""
     from tqdm import trange
 
@@ -122,7 +127,7 @@ def fit(reader: DoneReader, outputs: Tensor, labels: Tensor, seed: int = 0) -> N
 def learn_done(
     checkpoint: Path, episodes: int = 1600, root: Path | None = None, workers: Workers | None = None
 ) -> tuple[float, float]:
-    """Trains a checkpoint's `DoneReader` and writes the checkpoint in its place.
+    """Trains a checkpoint's `SubtaskDoneHead` and writes the checkpoint in its place.
 
     Args:
         checkpoint: folder; its missions come from the levels of `LEVELS`, which must have been collected.

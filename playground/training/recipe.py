@@ -109,7 +109,7 @@ class Recipe:
         clip: largest gradient norm.
         prompted: share of sequences that start with a prompt (Gato: 0.25).
         from_end: share of prompts that are cut from the episode's end (Gato: 0.5).
-        asked: weight of the loss that teaches to tell what a prompt asks for, see `playground.model.PromptReader`.
+        asked: weight of the loss that teaches to tell what a prompt asks for, see `playground.model.GoalHead`.
         corrected: share of sequences that are drawn from corrections (DAgger's, continuations) where a task has many.
         told: modality -> share of the sequences of tasks with hidden goals that are a prompt alone, of which only what
             it asks for is to be told: many fit into a row. Words that were told are a mission in worlds of cells, which

@@ -34,7 +34,7 @@ def readouts(session: Session) -> dict[str, Any]:
         "score": normalise(result, reference_scores().get(task.id)),
         "success": event.success,
         "goal": readable(event.goal) or _told(event),
-        "part": None if decision is None or decision.part == _told(event) else decision.part or None,
+        "subtask": None if decision is None or decision.subtask == _told(event) else decision.subtask or None,
         "achieved": readable(achieved),
         "distance": distance(event.goal, achieved),
         "seed": event.seed - EVALUATION_SEEDS.start,

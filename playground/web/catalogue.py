@@ -125,12 +125,12 @@ def strange_ones(task: str, checkpoint: str | None) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _is_strange(name: str, checkpoint: str | None) -> bool:
-    from playground.agent.strangeness import strangeness
+    from playground.agent.ood import ood_score
 
     with MODEL_LOCK:
-        found = strangeness(load_model(checkpoint), Prompt.from_episode(_episode(name)), checkpoint)
+        found = ood_score(load_model(checkpoint), Prompt.from_episode(_episode(name)), checkpoint)
     sleep(0.1)  # many are judged one after the other: who acts goes first
-    return found is not None and found.strange
+    return found is not None and found.out_of_distribution
 
 
 def card(name: str, episode: Episode, here: Task, trained: Iterable[str]) -> dict[str, Any]:

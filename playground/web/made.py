@@ -34,14 +34,14 @@ def made(text: str, shelf: Shelf, agent: str, checkpoint: str | None) -> dict[st
 
 def _as_read(prompt: Prompt | None, length: int, checkpoint: str | None) -> dict[str, Any]:
     """Which of the timesteps the agent has room for, and what it makes of the prompt."""
-    from playground.agent import asked_by, fit_prompt
-    from playground.agent.strangeness import strangeness
+    from playground.agent import fit_prompt, predict_goal
+    from playground.agent.ood import ood_score
 
     model = load_model(checkpoint)
     numbers = Prompt("", (Segment("", {}, np.arange(length)),))
     with MODEL_LOCK:
-        strange = strangeness(model, prompt, checkpoint)
-        asked = "" if prompt is None else asked_by(model, prompt)
+        strange = ood_score(model, prompt, checkpoint)
+        asked = "" if prompt is None else predict_goal(model, prompt)
     return {
         "read": fit_prompt(numbers, model.config.max_prompt).segments[0].actions.tolist(),
         "strangeness": None if strange is None else vars(strange),

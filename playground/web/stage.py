@@ -10,7 +10,7 @@ from typing import Any
 from playground.api import load_model, world_seed
 from playground.episode import Episode
 from playground.errors import BadValueError, UnknownNameError
-from playground.tokens.timestep import Form
+from playground.tokens.timestep import TimestepSpec
 from playground.viewing.catalogue import NO_PROMPT
 from playground.web.driving import Controls
 from playground.web.lockstep import Lockstep
@@ -171,7 +171,9 @@ class Stage(Lockstep):
         if self._agent != "model":
             return 0
         env, config = self.panels[0].env, load_model(self._checkpoint).config
-        return config.max_prompt + config.live_steps(Form.of(env.observation_space, env.action_space).grid)
+        return config.max_prompt + config.live_steps(
+            TimestepSpec.from_spaces(env.observation_space, env.action_space).grid
+        )
 
     def _compare(self, prompt: str) -> None:
         """One more panel; all of them start again, so that they stay in step."""

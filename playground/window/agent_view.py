@@ -66,9 +66,13 @@ class AgentView:
 
     def _judge(self, view: View) -> str:
         from playground.agent import Agent
-        from playground.agent.strangeness import strangeness
+        from playground.agent.ood import ood_score
 
         if not isinstance(view.session.policy, Agent):
             return ""
-        found = strangeness(load_model(self._checkpoint), view.session.prompt, self._checkpoint)
-        return "" if found is None else f"{found.score:.1f}" + (" · out of distribution" if found.strange else "")
+        found = ood_score(load_model(self._checkpoint), view.session.prompt, self._checkpoint)
+        return (
+            ""
+            if found is None
+            else f"{found.score:.1f}" + (" · out of distribution" if found.out_of_distribution else "")
+        )

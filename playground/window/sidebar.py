@@ -194,8 +194,8 @@ def _lines(shown: dict[str, Any], speed: float) -> dict[str, str]:
         lines["solved"] = "yes" if shown["success"] else "not yet"
     if shown["goal"]:
         lines["goal"] = shown["goal"]
-    if shown["part"]:
-        lines["now"] = shown["part"]
+    if shown["subtask"]:
+        lines["now"] = shown["subtask"]
     return lines | {
         "seed": str(shown["seed"]),
         "real time": f"{number(shown['ratio'], '.2f')} of {speed:g}",

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from playground.agent import Agent, BatchAgent, agent_for, asked_by, fit_prompt
+from playground.agent import Agent, BatchAgent, agent_for, fit_prompt, predict_goal
 from playground.agent.missions import whole
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, load_model, preset, save_pretrained
 from playground.prompt import Prompt, Segment
 from playground.task import Observation
-from playground.tokens.timestep import Form
+from playground.tokens.timestep import TimestepSpec
 
 TOLERANCE = 1e-4
 """Largest difference of probabilities between batched and single acting (float32)."""
@@ -89,7 +89,7 @@ def model(request: pytest.FixtureRequest) -> GeneralistModel:
 
 
 def agent(model: GeneralistModel, world: str) -> Agent:
-    return Agent(model, Form.of(*WORLDS[world]))
+    return Agent(model, TimestepSpec.from_spaces(*WORLDS[world]))
 
 
 @pytest.mark.parametrize("shown", WORLDS)
@@ -116,7 +116,7 @@ def test_world_beyond_the_model_is_refused(model: GeneralistModel):
 @pytest.mark.parametrize("world", ROOMY)
 def test_rows_equal_single_agents(model: GeneralistModel, world: str):
     """Different prompts, resets at different times, rows that end earlier."""
-    rows = BatchAgent(model, Form.of(*WORLDS[world]), 3)
+    rows = BatchAgent(model, TimestepSpec.from_spaces(*WORLDS[world]), 3)
     singles = [agent(model, world) for _ in range(3)]
     shared = prompt("arm")
     prompts = [shared, prompt(world, steps=3), shared]
@@ -143,7 +143,7 @@ def test_rows_equal_single_agents(model: GeneralistModel, world: str):
 
 def test_where_a_world_gives_no_text_the_agent_acts_on_what_it_reads_out_of_the_prompt(model: GeneralistModel):
     shown, mute = prompt("maze"), {**one("maze", 0), "mission": ""}
-    told = asked_by(model, shown)
+    told = predict_goal(model, shown)
     assert told
 
     def probabilities(observation: Observation, given: Prompt | None = shown) -> np.ndarray:
@@ -155,7 +155,7 @@ def test_where_a_world_gives_no_text_the_agent_acts_on_what_it_reads_out_of_the_
     np.testing.assert_allclose(own, probabilities({**mute, "mission": told}), atol=1e-6)
     assert np.abs(own - probabilities({**mute, "mission": "open the red door"})).max() > 1e-5  # untrained
     assert mute["mission"] == ""
-    unprompted = BatchAgent(model, Form.of(*WORLDS["maze"]), 2)
+    unprompted = BatchAgent(model, TimestepSpec.from_spaces(*WORLDS["maze"]), 2)
     unprompted.condition([shown, None], [0, 1])
     both = unprompted.act([mute, mute], [0, 1])
     if model.config.layout == "step":  # flat reads the padding of the shorter text, too

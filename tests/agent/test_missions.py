@@ -10,7 +10,7 @@ from playground.agent.missions import Progress
 from playground.domains import task
 from playground.domains.babyai.missions import subtasks
 from playground.model import GeneralistModel, preset
-from playground.tokens.timestep import Form
+from playground.tokens.timestep import TimestepSpec
 
 
 def test_progress_begins_anew_behind_the_last_part_and_with_another_mission() -> None:
@@ -43,7 +43,7 @@ def test_agent_reads_the_part_that_is_due(watched: bool) -> None:
     if watched:  # the modules themselves compute, not the loops
         model.head.register_forward_hook(lambda *_: None)
     env = task("babyai/GoToLocal").make(64)
-    form = Form.of(env.observation_space, env.action_space)
+    form = TimestepSpec.from_spaces(env.observation_space, env.action_space)
     seen = [env.reset(seed=1)[0]] + [env.step(action)[0] for action in (0, 2)]
     agent, plain = _Told(model, form, 1, env.subtasks, done_at={1}), BatchAgent(model, form, 1)
     decisions = [agent.act([o | {"mission": "go to a key, then open a door"}], [0])[0] for o in seen]

@@ -8,7 +8,7 @@ from playground.bench.measure import sample
 from playground.bench.peers import JatShaped, measure_peers
 from playground.bench.products import bare_products
 from playground.model import GeneralistModel, Stepper, preset
-from playground.tokens.timestep import Form
+from playground.tokens.timestep import TimestepSpec
 from tests.toy import ToyEnv
 
 
@@ -47,7 +47,7 @@ def test_one_row_is_quicker_than_a_batch_of_one(model: GeneralistModel):
 def test_a_decision_stays_near_its_products(model: GeneralistModel):
     """Found: 1.3 to 1.9 times in shipped worlds."""
     env = ToyEnv()
-    agent = Agent(model, Form.of(env.observation_space, env.action_space))
+    agent = Agent(model, TimestepSpec.from_spaces(env.observation_space, env.action_space))
     observation, _ = env.reset(seed=0)
     bare = bare_products(model, lambda: agent.act(observation))
     found = sample({"act": lambda: agent.act(observation), "products": bare}, seconds=0.5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from playground.errors import BadFileError, BadValueError, UnknownNameError
-from playground.model import PRESETS, GeneralistModel, ModelConfig, Steps, preset, tap, tap_names
+from playground.model import PRESETS, GeneralistModel, ModelConfig, TokenBatch, preset, tap, tap_names
 
 PARAMETERS = {
     "tiny": 181_625,
@@ -24,14 +24,14 @@ def model(request: pytest.FixtureRequest) -> GeneralistModel:
     return GeneralistModel(replace(preset("tiny"), layout=request.param)).eval()
 
 
-def steps(B: int = 2, S: int = 5, A: int = 3, seed: int = 0) -> Steps:
+def steps(B: int = 2, S: int = 5, A: int = 3, seed: int = 0) -> TokenBatch:
     """Timesteps of every modality; the second half of the sequence is live."""
     noise = torch.Generator().manual_seed(seed)
 
     def draw(high: int, *shape: int) -> torch.Tensor:
         return torch.randint(high, shape, generator=noise)
 
-    return Steps(
+    return TokenBatch(
         values=draw(2048, B, S, 4),
         actions=draw(7, B, S, A),
         discrete=(torch.arange(B) % 2 == 1)[:, None].expand(B, S),
@@ -44,7 +44,7 @@ def steps(B: int = 2, S: int = 5, A: int = 3, seed: int = 0) -> Steps:
     )
 
 
-def plain(given: Steps) -> Steps:
+def plain(given: TokenBatch) -> TokenBatch:
     """Only numbers and actions."""
     return replace(given, grid=None, image=None, text=None, text_index=None)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from playground.model import GeneralistModel, Stepper, Steps, kernels, preset, tap, warm_up
+from playground.model import GeneralistModel, Stepper, TokenBatch, kernels, preset, tap, warm_up
 from playground.model.row_by_row import matrix
 
 TOLERANCE = 1e-5
@@ -29,7 +29,7 @@ def test_observations_are_embedded_alike(model: GeneralistModel, N: int):
     torch.nn.init.normal_(model.encoder.grid.finder.out.weight)  # nothing is found at first
     stepper = Stepper(model)
     for parts in ({}, {"grid": grid}, {"image": image}, {"text": text}, {"text": text, "grid": grid, "image": image}):
-        steps = Steps(
+        steps = TokenBatch(
             values=values[:, None],
             actions=torch.full((N, 1, 3), -1),
             discrete=torch.zeros(N, 1, dtype=torch.bool),

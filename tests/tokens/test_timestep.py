@@ -12,8 +12,8 @@ from playground.tokens.timestep import (
     CONTINUOUS_START,
     SEPARATOR,
     VOCABULARY,
-    ActionForm,
-    Form,
+    ActionSpec,
+    TimestepSpec,
     decode_actions,
     encode_actions,
     encode_tensors,
@@ -48,25 +48,25 @@ def test_vocabulary_is_laid_out_without_overlap():
 
 
 def test_form_of_spaces_and_of_recordings_agree():
-    form = Form.of(SPACE, gym.spaces.Discrete(5))
+    form = TimestepSpec.from_spaces(SPACE, gym.spaces.Discrete(5))
     assert (form.text, form.image) == ("mission", "image")
     assert form.tensors == (("arm", (1,)), ("direction", ()), ("grid", (3, 2, 3)), ("velocity", (2,)))
-    assert form.action == ActionForm("discrete", 5) and form.action.tokens == 1
-    assert Form.of_arrays(observations(4), np.zeros(4, np.int64), 5) == form
-    arm = Form.of(SPACE, gym.spaces.Box(-1, 1, (6,), np.float32))
-    assert arm.action == ActionForm("continuous", 6) and arm.action.tokens == 6
-    assert Form.of_arrays(observations(4), np.zeros((4, 6), np.float32)) == arm
+    assert form.action == ActionSpec("discrete", 5) and form.action.tokens == 1
+    assert TimestepSpec.from_arrays(observations(4), np.zeros(4, np.int64), 5) == form
+    arm = TimestepSpec.from_spaces(SPACE, gym.spaces.Box(-1, 1, (6,), np.float32))
+    assert arm.action == ActionSpec("continuous", 6) and arm.action.tokens == 6
+    assert TimestepSpec.from_arrays(observations(4), np.zeros((4, 6), np.float32)) == arm
 
 
 def test_spaces_without_tokens_are_refused():
     with pytest.raises(BadValueError, match="MultiBinary"):
-        Form.of(SPACE, gym.spaces.MultiBinary(3))
+        TimestepSpec.from_spaces(SPACE, gym.spaces.MultiBinary(3))
     with pytest.raises(BadValueError, match="has no keys"):
-        Form.of(SPACE["arm"], gym.spaces.Discrete(5))
+        TimestepSpec.from_spaces(SPACE["arm"], gym.spaces.Discrete(5))
 
 
 def test_tensors_come_by_key_and_row_major():
-    form = Form.of(SPACE, gym.spaces.Discrete(5))
+    form = TimestepSpec.from_spaces(SPACE, gym.spaces.Discrete(5))
     values, grid = encode_tensors(form, observations(2))
     middle = CONTINUOUS_START + 512
     assert values.tolist() == [[CONTINUOUS_START, 3, middle, SEPARATOR - 1]] * 2
@@ -75,7 +75,7 @@ def test_tensors_come_by_key_and_row_major():
 
 def test_a_world_of_pictures_alone_has_no_values():
     seen = {"image": observations(3)["image"]}
-    values, grid = encode_tensors(Form.of_arrays(seen, np.zeros(3, np.int64)), seen)
+    values, grid = encode_tensors(TimestepSpec.from_arrays(seen, np.zeros(3, np.int64)), seen)
     assert values.shape == (3, 0) and grid is None
 
 
@@ -86,14 +86,14 @@ def test_texts_are_padded_to_the_longest():
 
 @given(arrays(np.float32, (3, 4), elements=st.floats(-1, 1, width=32)), st.sampled_from([256, 1024]))
 def test_continuous_actions_survive_within_half_a_bin(actions: np.ndarray, bins: int):
-    form = ActionForm("continuous", 4)
+    form = ActionSpec("continuous", 4)
     decoded = decode_actions(form, encode_actions(form, actions, bins), bins)
     assert decoded.dtype == np.float32 and np.abs(decoded).max() < 1
     assert np.abs(decoded - actions).max() <= 1 / bins + 1e-6
 
 
 def test_choices_are_their_own_tokens():
-    form = ActionForm("discrete", 5)
+    form = ActionSpec("discrete", 5)
     assert encode_actions(form, np.array([4, 0]), 256).tolist() == [[4], [0]]
     assert decode_actions(form, np.array([[4], [0]]), 256).tolist() == [4, 0]
     with pytest.raises(BadValueError, match="5"):

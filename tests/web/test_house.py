@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from playground.agent.strangeness import FILE, calibrate
+from playground.agent.ood import FILE, fit_ood_detector
 from playground.model import from_pretrained, save_pretrained
 from playground.web import laboratory, lobby, server
 from tests.conftest import OTHER, TASK
@@ -24,7 +24,9 @@ def house(demonstrations: None, checkpoint: Path, tmp_path_factory: pytest.TempP
     """Address of a server with one place, whose visitors watch an untrained agent that says it had learnt TASK."""
     folder, model = tmp_path_factory.mktemp("schooled"), from_pretrained(checkpoint)
     save_pretrained(model, folder, {"tasks": [TASK]})
-    replace(calibrate(model, folder, [TASK]), scores=np.array([-1e9])).save(folder / FILE)  # every prompt is strange
+    replace(fit_ood_detector(model, folder, [TASK]), scores=np.array([-1e9])).save(
+        folder / FILE
+    )  # every prompt is strange
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "SWEEP_SECONDS", 0.2)
         with serving(server.build_app("model", str(folder), TASK, limit=1)) as address:

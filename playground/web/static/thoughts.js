@@ -25,7 +25,7 @@ export class Thoughts {
     out.ratio.dataset.slow = state.playing && state.ratio !== null && typeof state.speed === 'number' && state.ratio < 0.9 * state.speed;
     out.entropy.textContent = state.entropy === null ? 'no distribution' : state.entropy.toFixed(1) + ' bit';
     out.goal.textContent = out.goal.title = state.goal === null ? 'none of its own' : state.goal;
-    out.part.textContent = out.part.title = state.part === null ? '' : 'the agent now: ' + state.part;
+    out.subtask.textContent = out.subtask.title = state.subtask === null ? '' : 'the agent now: ' + state.subtask;
     out.achieved.textContent = state.achieved === null ? '' : 'so far ' + state.achieved + (state.distance === null ? '' : ` · ${state.distance.toFixed(2)} away`);
     const { room } = this, [a, b] = out.context.children;
     a.style.width = (100 * (state.prompt_steps || 0)) / room + '%';

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Steps:
+class TokenBatch:
     """A batch of timesteps of one modality mix; whatever a task does not have is None or padded with -1.
 
     Attributes:
@@ -34,9 +34,9 @@ class Steps:
     text_index: Tensor | None = None
     first: Tensor | None = None
 
-    def to(self, device: torch.device | str) -> "Steps":
+    def to(self, device: torch.device | str) -> "TokenBatch":
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        return Steps(**{name: tensor.to(device, non_blocking=True) for name, tensor in given.items()})
+        return TokenBatch(**{name: tensor.to(device, non_blocking=True) for name, tensor in given.items()})
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from playground.model import sums
+from playground.model import segment_sum
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def test_sums_and_their_gradients(noise: torch.Generator):
     table = torch.randn(7, 8, generator=noise, dtype=torch.float64).float().requires_grad_()
     counts = torch.tensor([2, 0, 3, 1, 0])
     index = torch.tensor([1, 1, 6, 0, 1, 4])
-    found = sums.sum_rows(table, index, sums.starts(counts))
+    found = segment_sum.segment_sum(table, index, segment_sum.starts(counts))
     weights = torch.zeros(5, 7).index_put_(
         (torch.arange(5).repeat_interleave(counts), index), torch.ones(6), accumulate=True
     )
@@ -28,7 +28,7 @@ def test_sums_and_their_gradients(noise: torch.Generator):
 
 def test_small_summands_are_not_lost_in_bfloat16():
     table = torch.ones(1, 8, dtype=torch.bfloat16, requires_grad=True)
-    looked_up = sums.look_up(table, torch.zeros(5000, dtype=torch.int64))
+    looked_up = segment_sum.gather(table, torch.zeros(5000, dtype=torch.int64))
     (gradient,) = torch.autograd.grad(looked_up, table, torch.full((5000, 8), 1.0, dtype=torch.bfloat16))
     torch.testing.assert_close(gradient.float(), torch.full((1, 8), 5000.0), rtol=0.005, atol=0)
 
@@ -36,7 +36,7 @@ def test_small_summands_are_not_lost_in_bfloat16():
 def test_nothing_to_sum(noise: torch.Generator):
     table = torch.randn(3, 8, generator=noise, requires_grad=True)
     none = torch.zeros(0, dtype=torch.int64)
-    found = sums.sum_rows(table, none, torch.zeros(4, dtype=torch.int64))
+    found = segment_sum.segment_sum(table, none, torch.zeros(4, dtype=torch.int64))
     assert torch.equal(found, torch.zeros(4, 8))
     (gradient,) = torch.autograd.grad(found.sum(), table)
     assert torch.equal(gradient, torch.zeros(3, 8))
@@ -45,7 +45,7 @@ def test_nothing_to_sum(noise: torch.Generator):
 @pytest.mark.parametrize("count", [0, 10, 200])
 def test_distinct_keys_give_all_keys_again(noise: torch.Generator, count: int):
     keys = torch.randint(50, (count,), generator=noise) * 3
-    found, which = sums.distinct(keys, 150)
+    found, which = segment_sum.unique(keys, 150)
     assert torch.equal(found, keys.unique()) and torch.equal(found[which], keys)
 
 
@@ -53,17 +53,19 @@ def test_distinct_keys_give_all_keys_again(noise: torch.Generator, count: int):
 def test_distinct_rows_give_all_rows_again(noise: torch.Generator, monkeypatch: pytest.MonkeyPatch, collide: bool):
     """Rows that differ in one byte are told apart, even if their hashes were equal."""
     if collide:
-        monkeypatch.setattr(sums, "_factors", lambda count, device: torch.zeros(count, dtype=torch.int64))
+        monkeypatch.setattr(segment_sum, "_factors", lambda count, device: torch.zeros(count, dtype=torch.int64))
     bytes = torch.zeros(300, 64, dtype=torch.uint8)
     bytes[torch.arange(300), torch.randint(64, (300,), generator=noise)] = 255
     rows = bytes.view(torch.int64)
-    where, which = sums.distinct_rows(rows)
+    where, which = segment_sum.unique_rows(rows)
     assert torch.equal(rows[where][which], rows)
     assert len(where) == (300 if collide else len(bytes.unique(dim=0)))
 
 
 def test_padding_of_rows():
-    x = torch.ones(sums.ROWS + 1, 2, 3)
-    padded = sums.pad_rows(x)
-    assert padded.shape == (2 * sums.ROWS, 2, 3) and torch.equal(padded, F.pad(x, (0, 0, 0, 0, 0, sums.ROWS - 1)))
-    assert len(sums.pad_rows(x[:5])) == 5
+    x = torch.ones(segment_sum.ROWS + 1, 2, 3)
+    padded = segment_sum.pad_to_multiple(x)
+    assert padded.shape == (2 * segment_sum.ROWS, 2, 3) and torch.equal(
+        padded, F.pad(x, (0, 0, 0, 0, 0, segment_sum.ROWS - 1))
+    )
+    assert len(segment_sum.pad_to_multiple(x[:5])) == 5

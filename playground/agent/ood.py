@@ -18,13 +18,13 @@ import torch
 
 from playground import assets
 from playground.agent.context import Context
-from playground.agent.reading import embed_prompt
+from playground.agent.preprocessing import embed_prompt
 from playground.demonstrations import PackedTask, packed_tasks, shipped, shipped_counts
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
 
-FILE = "strangeness.safetensors"
+FILE = "ood_detector.safetensors"
 """In the checkpoint folder, beside the weights that it belongs to."""
 
 SHRINKAGE = 0.1
@@ -37,29 +37,27 @@ CONFIDENCE = 0.95
 """Share of familiar prompts that count as familiar (split conformal prediction)."""
 
 PER_TASK = 30
-"""Most prompts of a task that are read to calibrate."""
+"""Most prompts of a task that are read to fit_ood_detector."""
 
 
 @dataclass(frozen=True)
-class Strangeness:
+class OODScore:
     """What is to be shown of a prompt.
 
     Attributes:
         score: 0 for a usual prompt; 1 is a standard deviation of the familiar ones.
         percentile: share of the familiar prompts that are less strange, 0 to 1.
-        strange: whether it is stranger than `CONFIDENCE` of them.
+        out_of_distribution: whether it is stranger than `CONFIDENCE` of them.
         nearest: id of the task whose prompts are most like it.
     """
 
     score: float
     percentile: float
-    strange: bool
+    out_of_distribution: bool
     nearest: str
 
 
-def strangeness(
-    model: GeneralistModel, prompt: Prompt | None, checkpoint: str | Path | None = None
-) -> Strangeness | None:
+def ood_score(model: GeneralistModel, prompt: Prompt | None, checkpoint: str | Path | None = None) -> OODScore | None:
     """How strange a prompt is to an agent; as quick as reading the prompt.
 
     Args:
@@ -68,7 +66,7 @@ def strangeness(
         checkpoint: its folder; None takes the shipped one.
 
     Returns:
-        None without a prompt, and for checkpoints that are not calibrated (`playground calibrate`).
+        None without a prompt, and for checkpoints that are not calibrated (`playground fit-ood-detector`).
 
     Raises:
         BadFileError: the calibration is damaged, or of another network.
@@ -76,7 +74,7 @@ def strangeness(
     path = Path(assets.ASSETS / "checkpoint" if checkpoint is None else checkpoint) / FILE
     if prompt is None or not path.is_file():
         return None
-    return _known(path, path.stat().st_mtime_ns).judge(features(model, prompt))
+    return _known(path, path.stat().st_mtime_ns).score(features(model, prompt))
 
 
 @torch.inference_mode()
@@ -91,7 +89,7 @@ def features(model: GeneralistModel, prompt: Prompt) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Familiar:
+class OODDetector:
     """The prompts of training, as far as scores need them.
 
     Attributes:
@@ -113,7 +111,7 @@ class Familiar:
     scores: np.ndarray
 
     @classmethod
-    def fit(cls, found: np.ndarray, tasks: Sequence[str]) -> "Familiar":
+    def fit(cls, found: np.ndarray, tasks: Sequence[str]) -> "OODDetector":
         """Fits to features [N, L, D] of prompts of N tasks; every `CALIBRATION`-th of a task calibrates.
 
         Raises:
@@ -152,18 +150,20 @@ class Familiar:
         to_all = ((np.einsum("ld,lde->le", found, self.whiten_all) - self.mean_all) ** 2).sum(axis=-1)
         return to_tasks.min(axis=1) - to_all, to_tasks.mean(axis=0)
 
-    def judge(self, found: np.ndarray) -> Strangeness:
+    def score(self, found: np.ndarray) -> OODScore:
         """How strange features [L, D] are.
 
         Raises:
             BadFileError: they are of another network.
         """
         if found.shape != (self.means.shape[0], self.means.shape[2]):
-            raise BadFileError(f"{FILE} is of a network of another size; run `playground calibrate` for this one")
+            raise BadFileError(
+                f"{FILE} is of a network of another size; run `playground fit-ood-detector` for this one"
+            )
         distances, to_tasks = self.distances(found)
         score = float(((distances - self.centre) / self.spread).mean())
         percentile = float(np.searchsorted(self.scores, score) / len(self.scores))
-        return Strangeness(score, percentile, percentile > CONFIDENCE, self.tasks[int(to_tasks.argmin())])
+        return OODScore(score, percentile, percentile > CONFIDENCE, self.tasks[int(to_tasks.argmin())])
 
     def save(self, path: Path) -> None:
         from safetensors.numpy import save_file
@@ -175,7 +175,7 @@ class Familiar:
         path.chmod(0o644)
 
     @classmethod
-    def load(cls, path: Path) -> "Familiar":
+    def load(cls, path: Path) -> "OODDetector":
         """Reads what `save` wrote.
 
         Raises:
@@ -197,15 +197,15 @@ class Familiar:
             shapes |= {"centre": (layers,), "spread": (layers,)}
             fits = count == len(tasks) and all(arrays[name].shape == shape for name, shape in shapes.items())
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise BadFileError(f"{path} is damaged ({error}); run `playground calibrate` again") from error
+            raise BadFileError(f"{path} is damaged ({error}); run `playground fit-ood-detector` again") from error
         if not fits or not all(np.isfinite(values).all() for values in arrays.values()):
-            raise BadFileError(f"{path} does not fit together; run `playground calibrate` again")
+            raise BadFileError(f"{path} does not fit together; run `playground fit-ood-detector` again")
         return found
 
 
 @lru_cache(maxsize=2)
-def _known(path: Path, version: int) -> Familiar:
-    return Familiar.load(path)
+def _known(path: Path, version: int) -> OODDetector:
+    return OODDetector.load(path)
 
 
 def _whitening(centred: np.ndarray) -> np.ndarray:
@@ -217,7 +217,9 @@ def _whitening(centred: np.ndarray) -> np.ndarray:
     return np.linalg.cholesky(np.linalg.inv(shrunk))
 
 
-def calibrate(model: GeneralistModel, folder: Path, tasks: Sequence[str], data: Path | None = None) -> Familiar:
+def fit_ood_detector(
+    model: GeneralistModel, folder: Path, tasks: Sequence[str], data: Path | None = None
+) -> OODDetector:
     """Fits to the prompts of some tasks and writes the result into a checkpoint folder.
 
     Args:
@@ -241,7 +243,7 @@ def calibrate(model: GeneralistModel, folder: Path, tasks: Sequence[str], data: 
             of.append(id)
     if not found:
         raise BadValueError(f"no demonstrations of the checkpoint's {len(tasks)} tasks; collect or ship them first")
-    familiar = Familiar.fit(np.stack(found), of)
+    familiar = OODDetector.fit(np.stack(found), of)
     familiar.save(folder / FILE)
     return familiar
 

@@ -20,8 +20,8 @@ FEW = 8
 """Keys are sorted where there are that many times fewer of them than possible ones, else ticked off."""
 
 
-class _SumRows(torch.autograd.Function):
-    """`sum_rows`; sums are taken in float32 both ways: in bfloat16 small summands would be lost."""
+class _SegmentSum(torch.autograd.Function):
+    """`segment_sum`; sums are taken in float32 both ways: in bfloat16 small summands would be lost."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, index: Tensor, start: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def _bags(table: Tensor, index: Tensor, start: Tensor) -> Tensor:
     return torch.embedding_bag(table, index, start)[0]
 
 
-def sum_rows(table: Tensor, index: Tensor, start: Tensor) -> Tensor:
+def segment_sum(table: Tensor, index: Tensor, start: Tensor) -> Tensor:
     """Sums of rows of a table [R, D] -> [M, D].
 
     Args:
@@ -51,13 +51,13 @@ def sum_rows(table: Tensor, index: Tensor, start: Tensor) -> Tensor:
         start: int64 [M], where in `index` those of each sum begin; a sum without summands is 0.
     """
     if table.requires_grad and torch.is_grad_enabled():
-        return _SumRows.apply(table, index, start)
+        return _SegmentSum.apply(table, index, start)
     return _bags(table, index, start)
 
 
-def look_up(table: Tensor, index: Tensor) -> Tensor:
+def gather(table: Tensor, index: Tensor) -> Tensor:
     """Rows [L, D] of a table, int64 [L]."""
-    return sum_rows(table, index, torch.arange(len(index), device=index.device))
+    return segment_sum(table, index, torch.arange(len(index), device=index.device))
 
 
 def starts(counts: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def starts(counts: Tensor) -> Tensor:
     return counts.cumsum(0) - counts
 
 
-def distinct(keys: Tensor, bound: int) -> tuple[Tensor, Tensor]:
+def unique(keys: Tensor, bound: int) -> tuple[Tensor, Tensor]:
     """The different ones among int64 [L] in [0, bound), rising, [R], and which of them each is, [L]."""
     if FEW * len(keys) < bound:
         found, which = keys.unique(return_inverse=True)
@@ -75,7 +75,7 @@ def distinct(keys: Tensor, bound: int) -> tuple[Tensor, Tensor]:
     return met.nonzero()[:, 0], (met.cumsum(0) - 1)[keys]
 
 
-def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+def unique_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Where each different one among rows int64 [L, W] first or last occurs, [R], and which of them each is, [L]."""
     mixed = (rows ^ (rows >> 29)) * _factors(rows.shape[1], rows.device)
     hashes = (mixed ^ (mixed >> 32)).sum(1)
@@ -94,6 +94,6 @@ def _factors(count: int, device: torch.device) -> Tensor:
     return numbers | 1
 
 
-def pad_rows(x: Tensor) -> Tensor:
+def pad_to_multiple(x: Tensor) -> Tensor:
     """Appends rows of zeros to x [L, ...] up to a multiple of `ROWS`, if there are many."""
     return x if len(x) < ROWS else F.pad(x, (0, 0) * (x.ndim - 1) + (0, -len(x) % ROWS))
