@@ -10,10 +10,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from playground.api import world_seed
+from playground.task import Action
+from playground.viewing.controllers import Controller
 from playground.viewing.readouts import distribution, divergence_bits, rates
 from playground.viewing.reel import Painter, jpeg
 from playground.viewing.wrappers import MODEL_LOCK
-from playground.web.driving import Controls
 from playground.web.made import made
 from playground.web.outbox import Outbox
 from playground.web.panel import Panel
@@ -69,9 +70,8 @@ class Lockstep:
         self._speed: float | str = 1.0
         self._seed = 0
         self._plan: list[tuple[int, str]] = []
-        self._controls: Controls | None = None
+        self._controller: Controller | None = None
         self._driving = False
-        self._held: list[str] = []
         self._ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
         self._drawn_at = self._thought_at = 0.0
         self._gap = 1 / MOST_FPS
@@ -81,7 +81,7 @@ class Lockstep:
     @property
     def ready(self) -> bool:
         """Whether time passes: something is on, nobody paused it, and no person's turn is awaited."""
-        waits = self._driving and self._controls is not None and self._controls.turns
+        waits = self._driving and self._controller is not None and self._controller.turn_based
         return self.playing and bool(self.panels) and (not waits or all(panel.over for panel in self.panels))
 
     @property
@@ -101,7 +101,7 @@ class Lockstep:
         """Whether the episode has ended in every panel."""
         return all(panel.over for panel in self.panels)
 
-    def step(self, pressed: str | None = None) -> None:
+    def step(self) -> None:
         """One step of every panel whose episode still runs; of all, once every episode has ended."""
         main = self.panels[0]
         draw = self._draws()
@@ -113,7 +113,7 @@ class Lockstep:
             self._follow_plan()
             for panel in self.panels:
                 if not panel.over:
-                    panel.step(self._driven(pressed) if panel is main else None)
+                    panel.step(self._driven() if panel is main else None)
                     if panel.over and panel.frame is None:
                         panel.frame = panel.env.render()
         if self.videos.full:
@@ -149,10 +149,9 @@ class Lockstep:
             main.swap(self._plan.pop(0)[1])
             self._watch()
 
-    def _driven(self, pressed: str | None) -> Any:
-        if not self._driving or self._controls is None:
-            return None
-        return self._controls.action([pressed] if pressed else self._held)
+    def _driven(self) -> Action | None:
+        """What a person does; None where the agent acts."""
+        return self._controller.take() if self._driving and self._controller is not None else None
 
     # News
 

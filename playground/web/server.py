@@ -19,6 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from playground import domains
 from playground.api import AGENTS
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
+from playground.viewing import keymap
 from playground.web import keeping, memory, reports
 from playground.web.catalogue import FAVOURITES, catalogue, gallery, strange_ones
 from playground.web.laboratory import Laboratory
@@ -98,7 +99,8 @@ def _add_routes(app: FastAPI, lobby: Lobby, laboratory: Laboratory) -> None:
 
     @app.get("/pg/catalogue")
     def get_catalogue() -> dict[str, Any]:
-        return catalogue(lobby.checkpoint) | {"agents": AGENTS, "task": lobby.task, "agent": lobby.agent}
+        ours = {"agents": AGENTS, "task": lobby.task, "agent": lobby.agent, "keys": keymap.to_json(keymap.PAGE)}
+        return catalogue(lobby.checkpoint) | ours
 
     @app.get("/pg/gallery")
     def get_gallery(task: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from playground.episode import Episode
 from playground.errors import BadValueError, UnknownNameError
 from playground.tokens.timestep import TimestepSpec
 from playground.viewing.catalogue import NO_PROMPT
-from playground.web.driving import Controls
+from playground.viewing.controllers import controller_for, controls_json
 from playground.web.lockstep import Lockstep
 from playground.web.panel import Panel
 from playground.web.prompts import Recipe
@@ -22,6 +22,8 @@ FASTEST = "max"
 MAX_PANELS = 4
 MAX_PLAN = 64
 MAX_STRIPS = 64
+MAX_HELD = 8
+"""Keys that a person may hold at once."""
 
 
 class Stage(Lockstep):
@@ -68,9 +70,10 @@ class Stage(Lockstep):
                     self._speed, self.due = value, perf_counter()
                     self._ticks.clear()
                 case "drive", bool():
-                    self._driving, self._held = value, []
+                    self._drive(value)
                 case "held", list():
-                    self._held = [str(key) for key in value[:8]]
+                    if self._controller is not None:
+                        self._controller.hold(map(str, value[:MAX_HELD]))
                 case "press", str():
                     self._press(value)
                 case "grab", [int() | float() as x, int() | float() as y]:
@@ -153,16 +156,16 @@ class Stage(Lockstep):
     def _begin(self) -> None:
         """After other panels: tells the page of them and starts them."""
         main = self.panels[0]
-        self._controls = Controls.of(main.env)
-        self._driving, self._held, self.error = False, [], ""
+        self._controller, self._driving, self.error = controller_for(main.env), False, ""
         self._greet()
         self._start_all()
         self.due = perf_counter()
 
     def _greet(self) -> None:
         """Tells a page what it has not seen."""
-        if self._controls is not None:
-            notice = {"controls": self._controls.to_json(), "cameras": self.panels[0].env.cameras}
+        if self._controller is not None:
+            env = self.panels[0].env
+            notice = {"controls": controls_json(env, self._controller), "cameras": env.cameras}
             self._outbox.tell(notice | {"own": list(self._shelf.own), "room": self._room()})
             self._watch()
 
@@ -222,10 +225,19 @@ class Stage(Lockstep):
         if self.panels:
             self._watch()
 
+    def _drive(self, on: bool) -> None:
+        """The person drives the first panel, or the agent does again."""
+        self._driving = on
+        if self._controller is not None:
+            self._controller.clear()
+
     def _press(self, key: str) -> None:
-        if not self._driving or self._controls is None or key not in self._controls.keys:
+        """A key was pressed where the world waits for the person: one step."""
+        if not self._driving or self._controller is None or key not in self._controller.keys:
             return
-        self.step(key)
+        self._controller.press(key)
+        self._controller.release(key)
+        self.step()
 
     def _panel(self, number: Any) -> Panel:
         self._need_panels()

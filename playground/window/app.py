@@ -7,13 +7,15 @@ from collections.abc import Callable
 import pygame
 
 from playground.errors import PlaygroundError
-from playground.window.hands import DEAD_ZONE
-from playground.window.keys import listed, pressed_digit, pressed_key
+from playground.window.keys import HANDLERS, key_name, listed, pressed_action
 from playground.window.screen import Screen
 from playground.window.viewer import MAX_FPS, Viewer
 
 SCREENLESS = ("offscreen", "dummy")
 """Drivers of SDL that show nothing, for tests that ask for them."""
+
+DEAD_ZONE = 0.15
+"""Deflection of a gamepad's stick that counts as none."""
 
 SHARE = 0.8
 """Of the desktop's height that the window takes at first."""
@@ -72,7 +74,7 @@ class App:
         elif event.type == pygame.KEYDOWN and self.screen.entry is not None:
             self._type(event.key, getattr(event, "unicode", ""))
         elif event.type == pygame.KEYDOWN:
-            self._press(event.key, bool(event.mod & pygame.KMOD_SHIFT))
+            self._press(event.key, getattr(event, "unicode", ""), bool(event.mod & pygame.KMOD_SHIFT))
         elif event.type == pygame.JOYDEVICEADDED:
             stick = pygame.joystick.Joystick(event.device_index)
             self._sticks[stick.get_instance_id()] = stick
@@ -82,29 +84,29 @@ class App:
             self._attempt(lambda viewer: self._steer(viewer, event))
 
     def _steer(self, viewer: Viewer, event: pygame.event.Event) -> None:
-        """What moves a hand, a body, or the demonstration that is shown."""
-        hand = viewer.view.teleoperation.hand
+        """What moves a controller, a body, or the demonstration that is shown."""
+        controller = viewer.view.teleoperation.controller
         if event.type == pygame.KEYUP:
-            hand.release(event.key)
+            controller.release(key_name(event.key))
         elif event.type == pygame.JOYAXISMOTION:
             value = 0.0 if abs(event.value) < DEAD_ZONE else event.value
-            hand.stick(event.axis, -value if event.axis % 2 else value)  # sticks point down
+            controller.stick(event.axis, -value if event.axis % 2 else value)  # sticks point down
         elif event.type == pygame.JOYHATMOTION:
-            hand.stick(0, event.value[0])
-            hand.stick(1, event.value[1])
+            controller.stick(0, event.value[0])
+            controller.stick(1, event.value[1])
         elif event.type in (pygame.JOYBUTTONDOWN, pygame.JOYBUTTONUP):
-            hand.button(event.button, event.type == pygame.JOYBUTTONDOWN)
+            controller.button(event.button, event.type == pygame.JOYBUTTONDOWN)
         elif event.type == pygame.MOUSEWHEEL and viewer.view.teleoperation.active:
-            hand.nudge(2, event.y)
+            controller.nudge(2, event.y)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._grasp(viewer, self._pixel(event.pos))
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3 and viewer.view.teleoperation.active:
-            hand.button(0, True)
+            controller.button(0, True)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 3:
-            hand.button(0, False)
+            controller.button(0, False)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
             self._grip = None
-            hand.drag(0.0, 0.0)
+            controller.drag(0.0, 0.0)
             viewer.view.session.env.release()
         elif event.type == pygame.MOUSEMOTION and self._grip is not None:
             self._pull(viewer, self._pixel(event.pos))
@@ -124,7 +126,7 @@ class App:
         assert self._grip is not None
         if viewer.view.teleoperation.active:
             width = self.screen.live[0].width
-            viewer.view.teleoperation.hand.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
+            viewer.view.teleoperation.controller.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
         else:
             viewer.view.session.env.drag(*self._inside(at))
 
@@ -157,26 +159,25 @@ class App:
         self.window.destroy()
         pygame.display.quit()
 
-    def _press(self, code: int, shift: bool) -> None:
-        key, digit = pressed_key(code, shift), pressed_digit(code)
-        viewer = self.viewer
-        driven = viewer.views and viewer.view.teleoperation.active and code in viewer.view.teleoperation.hand.keys
-        if driven:
-            viewer.view.teleoperation.hand.press(code)
-        elif key is not None and key.label == "Esc":
+    def _press(self, code: int, letter: str, shift: bool) -> None:
+        action, key, screen = pressed_action(code, letter), key_name(code), self.screen
+        teleoperation = self.viewer.view.teleoperation if self.viewer.views else None
+        if teleoperation is not None and teleoperation.active and key in teleoperation.controller.keys:
+            teleoperation.controller.press(key)
+        elif action == "quit":
             self.running = False
-        elif key is not None and key.label == "F1":
-            self.screen.help = not self.screen.help
-        elif key is not None and key.label == "o":
-            self.screen.overlays = not self.screen.overlays
-        elif key is not None and key.label == "F2":
-            self.screen.entry = ""
-        elif not viewer.views and (key is None or key.label not in ("up", "down")):
+        elif action == "help":
+            screen.help = not screen.help
+        elif action == "overlays":
+            screen.overlays = not screen.overlays
+        elif action == "rename":
+            screen.entry = ""
+        elif not self.viewer.views and action not in ("previous_task", "next_task"):
             return  # there is no world yet
-        elif key is not None and key.act is not None:
-            self._attempt(key.act)
-        elif digit is not None:
-            self._attempt(lambda p: p.mark(digit) if shift else p.swap_to_mark(digit))
+        elif action == "choose":
+            self._attempt(lambda viewer: viewer.mark(int(key)) if shift else viewer.swap_to_mark(int(key)))
+        elif action in HANDLERS:
+            self._attempt(HANDLERS[action])
 
     def _attempt(self, act: Callable[[Viewer], None]) -> None:
         self.viewer.attempt(lambda: act(self.viewer))

@@ -1,78 +1,66 @@
-"""The keys of the window, in the order in which they are listed on F1 and printed at start."""
+"""What the keys of `playground.viewing.keymap` do to the viewer, and which of pygame's codes they are."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pygame
 
+from playground.viewing.keymap import WINDOW, actions, bindings
 from playground.window.viewer import Viewer
 
+ACTIONS = actions(WINDOW)
+"""Key -> action."""
 
-@dataclass(frozen=True)
-class Key:
-    """One key, or several that do the same.
+NAMES = {
+    pygame.K_LEFT: "ArrowLeft",
+    pygame.K_RIGHT: "ArrowRight",
+    pygame.K_UP: "ArrowUp",
+    pygame.K_DOWN: "ArrowDown",
+    pygame.K_BACKSPACE: "Backspace",
+    pygame.K_ESCAPE: "Escape",
+    pygame.K_F1: "F1",
+    pygame.K_F2: "F2",
+    pygame.K_KP_PLUS: "+",
+    pygame.K_KP_MINUS: "-",
+    pygame.K_KP0: "0",
+    **{pygame.K_KP1 + n: str(n + 1) for n in range(9)},
+}
+"""Code -> name as browsers give it, of keys whose code is not their letter's."""
 
-    Attributes:
-        label: what is printed on it.
-        help: what it does.
-        codes: pygame's codes.
-        act: what it does to the viewer; None where the app itself acts.
-    """
-
-    label: str
-    help: str
-    codes: tuple[int, ...]
-    act: Callable[[Viewer], None] | None = None
-
-
-KEYS = (
-    Key("space", "pause, go on", (pygame.K_SPACE,), Viewer.toggle_pause),
-    Key(".", "one step", (pygame.K_PERIOD,), Viewer.step_once),
-    Key("r", "same start again", (pygame.K_r,), Viewer.reset),
-    Key("R", "another start", (), lambda p: p.reset(new=True)),
-    Key("up", "previous task", (pygame.K_UP,), lambda p: p.change_task(-1)),
-    Key("down", "next task", (pygame.K_DOWN,), lambda p: p.change_task(1)),
-    Key("left", "previous prompt", (pygame.K_LEFT,), lambda p: p.change_prompt(-1)),
-    Key("right", "next prompt", (pygame.K_RIGHT,), lambda p: p.change_prompt(1)),
-    Key("1 … 9", "marked prompt; with shift: mark it", ()),
-    Key("0", "no prompt", ()),
-    Key("s", "shuffle the prompt's time, or undo", (pygame.K_s,), Viewer.shuffle),
-    Key("p", "your latest recording becomes the prompt", (pygame.K_p,), Viewer.prompt_with_own),
-    Key("x", "compare with the prompt before, or stop", (pygame.K_x,), Viewer.compare),
-    Key("h", "take over, give back", (pygame.K_h,), Viewer.take_over),
-    Key("v", "record a video and the episode, or stop", (pygame.K_v,), Viewer.record),
-    Key("b", "ten seconds back", (pygame.K_b,), Viewer.rewind),
-    Key("c", "next camera", (pygame.K_c,), Viewer.change_camera),
-    Key("[", "the prompt begins at the moment shown", (pygame.K_LEFTBRACKET,), Viewer.trim_start),
-    Key("]", "the prompt ends at the moment shown", (pygame.K_RIGHTBRACKET,), Viewer.trim_end),
-    Key("F2", "name the prompt's recording", (pygame.K_F2,)),
-    Key("+", "faster", (pygame.K_PLUS, pygame.K_KP_PLUS, pygame.K_EQUALS), lambda p: p.change_speed(1)),
-    Key("-", "slower", (pygame.K_MINUS, pygame.K_KP_MINUS), lambda p: p.change_speed(-1)),
-    Key("o", "hide or show the readouts", (pygame.K_o,)),
-    Key("F1", "this list", (pygame.K_F1,)),
-    Key("mouse", "pull at a body, or steer; hold the demonstration", ()),
-    Key("gamepad", "steer while you drive", ()),
-    Key("Esc", "quit", (pygame.K_ESCAPE,)),
-)
+HANDLERS: dict[str, Callable[[Viewer], None]] = {
+    "play": Viewer.toggle_pause,
+    "step": Viewer.step_once,
+    "reset": Viewer.reset,
+    "new": lambda viewer: viewer.reset(new=True),
+    "rewind": Viewer.rewind,
+    "slower": lambda viewer: viewer.change_speed(-1),
+    "faster": lambda viewer: viewer.change_speed(1),
+    "noprompt": lambda viewer: viewer.swap_to_mark(0),
+    "previous_prompt": lambda viewer: viewer.change_prompt(-1),
+    "next_prompt": lambda viewer: viewer.change_prompt(1),
+    "compare": Viewer.compare,
+    "take": Viewer.prompt_with_own,
+    "shuffle": Viewer.shuffle,
+    "trim_start": Viewer.trim_start,
+    "trim_end": Viewer.trim_end,
+    "previous_task": lambda viewer: viewer.change_task(-1),
+    "next_task": lambda viewer: viewer.change_task(1),
+    "drive": Viewer.take_over,
+    "camera": Viewer.change_camera,
+    "record": Viewer.record,
+}
+"""Action -> what it does to the viewer. The app itself does the others."""
 
 
-def find_key(label: str) -> Key:
-    return next(key for key in KEYS if key.label == label)
+def key_name(code: int) -> str:
+    """The name of the key with that code; empty if it has none here."""
+    return NAMES.get(code) or (chr(code) if 32 <= code < 127 else "")
 
 
-def pressed_key(code: int, shift: bool) -> Key | None:
-    """The key of the table that was pressed."""
-    if code == pygame.K_r and shift:
-        return find_key("R")
-    return next((key for key in KEYS if code in key.codes), None)
-
-
-def pressed_digit(code: int) -> int | None:
-    """0 to 9, of the row or the pad."""
-    pad = (pygame.K_KP0, *range(pygame.K_KP1, pygame.K_KP9 + 1))
-    return next((digits.index(code) for digits in (range(pygame.K_0, pygame.K_9 + 1), pad) if code in digits), None)
+def pressed_action(code: int, letter: str = "") -> str | None:
+    """The action that a key asks for: of the letter it writes, which shift and layout decide, or of the key itself."""
+    return ACTIONS.get(letter) or ACTIONS.get(key_name(code))
 
 
 def listed() -> str:
     """The keys as lines of text."""
-    return "\n".join(f"  {key.label:7} {key.help}" for key in KEYS)
+    return "\n".join(f"  {binding.label:7} {binding.help}" for binding in bindings(WINDOW))

@@ -45,7 +45,7 @@ class PromptList:
             BadValueError: it is no recording, or the name cannot be given.
         """
         if found is None or found.recording is None:
-            raise BadValueError("only recordings of yours can be named; make one with h or v, and choose it with p")
+            raise BadValueError("only recordings of yours can be named; make one with d or v, and choose it with t")
         path = rename_recording(found.recording, name)
         old, new = recording_name(found.recording), recording_name(path)
         self.marks = {n: new if marked == old else marked for n, marked in self.marks.items()}

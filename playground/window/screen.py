@@ -3,8 +3,8 @@
 import pygame
 
 from playground.recording.video import ACCENT, FAINT, INK, PAPER, WARM
+from playground.viewing.keymap import WINDOW, bindings
 from playground.window.canvas import BAD, PANEL, Canvas, fitting
-from playground.window.keys import KEYS
 from playground.window.sidebar import BARS, NOTE, TRACK, Sidebar, prompt_label
 from playground.window.viewer import View, Viewer
 
@@ -13,6 +13,8 @@ LIVE_SHARE = 0.6
 
 MIN_DEMONSTRATION = 90
 """Height in units from which on a demonstration is worth drawing."""
+
+KEYS = bindings(WINDOW)
 
 NOWHERE = pygame.Rect(0, 0, 0, 0)
 
@@ -109,7 +111,7 @@ class Screen:
         """A frame around the world that a person drives, and the keys for it."""
         teleoperation, canvas, px = self.viewer.view.teleoperation, self._canvas, self._canvas.px
         pygame.draw.rect(canvas.surface, WARM, live, px(3))
-        lines = [f"[{key}] {meaning}" for key, meaning in teleoperation.hand.help()]
+        lines = [f"[{key}] {meaning}" for key, meaning in teleoperation.controller.help()]
         if teleoperation.waits:
             lines.insert(0, "waiting for your key")
         for n, line in enumerate(["you drive", *lines]):
@@ -134,21 +136,30 @@ class Screen:
         if viewer.error:
             canvas.fitted(inner, f"stopped: {viewer.error}", 14, BAD)
             return
-        state = "paused" if viewer.views and not viewer.playing else "F1 lists the keys"
+        state = "paused" if viewer.views and not viewer.playing else "? or F1 lists the keys"
         right = canvas.text(state, (inner.right, inner.top + canvas.px(2)), 13, FAINT, "topright")
         if viewer.recording:
             right = canvas.text("● recording  ", (right.left, right.top), 13, BAD, "topright")
         canvas.fitted(pygame.Rect(inner.topleft, (right.left - inner.left, inner.height)), viewer.message, 14, INK)
 
     def _help(self) -> None:
+        """The table of keys, in two columns under the headings of their groups."""
         canvas, px = self._canvas, self._canvas.px
+        rows: list[tuple[str, str]] = []  # label and help; a heading has no label
+        for n, binding in enumerate(KEYS):
+            if n == 0 or binding.group != KEYS[n - 1].group:
+                rows.append(("", binding.group))
+            rows.append((binding.label, binding.help))
         surface = canvas.surface
-        row = min(px(22), (surface.get_height() - px(40)) // (len(KEYS) + 1))
-        box = pygame.Rect(0, 0, min(px(500), surface.get_width()), row * (len(KEYS) + 1))
+        half = (len(rows) + 1) // 2
+        row = min(px(24), (surface.get_height() - px(40)) // (half + 1))
+        box = pygame.Rect(0, 0, min(px(860), surface.get_width()), row * (half + 1))
         box.center = surface.get_rect().center
         pygame.draw.rect(surface, PAPER, box, border_radius=px(8))
         pygame.draw.rect(surface, ACCENT, box, 1, border_radius=px(8))
-        for n, key in enumerate(KEYS):
-            top = box.top + row // 2 + n * row
-            canvas.text(key.label, (box.left + px(96), top), 14, ACCENT, "topright")
-            canvas.fitted(pygame.Rect(box.left + px(116), top, box.width - px(124), row), key.help, 14, INK)
+        for n, (label, text) in enumerate(rows):
+            left, top = box.left + n // half * box.width // 2, box.top + row // 2 + n % half * row
+            if label:
+                canvas.text(label, (left + px(76), top), 14, ACCENT, "topright")
+            line = pygame.Rect(left + px(88), top, box.width // 2 - px(96), row)
+            canvas.fitted(line, text, 14, INK if label else FAINT)

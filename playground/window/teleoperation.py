@@ -7,7 +7,7 @@ from playground.events import StepEvent
 from playground.recording.recorder import EpisodeRecorder
 from playground.session import Session
 from playground.task import Action
-from playground.window.hands import Hand
+from playground.viewing.controllers import Controller
 
 MIN_STEPS = 3
 """Shortest drive that is kept."""
@@ -18,12 +18,12 @@ class Teleoperation:
 
     Args:
         session: of a task; the drive listens to its events.
-        hand: what the person holds.
+        controller: what the person holds.
     """
 
-    def __init__(self, session: Session, hand: Hand):
+    def __init__(self, session: Session, controller: Controller):
         assert session.task is not None
-        self.session, self.hand = session, hand
+        self.session, self.controller = session, controller
         self.active = False
         self.saved: list[Path] = []
         """Recordings that were made, the latest last."""
@@ -50,13 +50,13 @@ class Teleoperation:
         last = self.session.last
         if not self.active or last is None or last.done:
             return None
-        return self.hand.act(last.observation).action
+        return self.controller.act(last.observation).action
 
     @property
     def waits(self) -> bool:
         """Whether the world waits for the person."""
         last = self.session.last
-        return self.active and last is not None and not last.done and not self.hand.ready
+        return self.active and last is not None and not last.done and not self.controller.ready
 
     def take_over(self) -> None:
         self.active, last = True, self.session.last

@@ -11,8 +11,8 @@ from playground.events import StepEvent
 from playground.policies import ReplayPolicy
 from playground.session import Session
 from playground.viewing.catalogue import NO_PROMPT
+from playground.viewing.controllers import controller_for
 from playground.window.agent_view import SHUFFLED, AgentView
-from playground.window.hands import hand_for
 from playground.window.teleoperation import Teleoperation
 
 
@@ -36,7 +36,7 @@ class View:
         agent_view: AgentView,
     ):
         self.session, self.agent_view = session, agent_view
-        self.teleoperation = Teleoperation(session, hand_for(session.env, clock))
+        self.teleoperation = Teleoperation(session, controller_for(session.env, clock))
         self.picture: np.ndarray | None = None
         self.ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
         """For each step of the episode, when it was and whether it was drawn."""

@@ -283,7 +283,7 @@ class Viewer:
         else:
             teleoperation.take_over()
             self.playing = True
-            self.message = "you drive; h gives back"
+            self.message = "you drive; d gives back"
         self._wait()
 
     def prompt_with_own(self) -> None:
@@ -292,7 +292,7 @@ class Viewer:
         if saved:
             self.swap(recording_name(saved[-1]))
         else:
-            self.message = "nothing is recorded yet; h drives, v records"
+            self.message = "nothing is recorded yet; d drives, v records"
 
     def record(self) -> None:
         """Starts a video, or ends it; then the running episode is kept too."""
@@ -337,7 +337,7 @@ class Viewer:
         """Lists recordings that have just been made."""
         new = self.prompt_list.add(self.view.teleoperation.saved)
         if new is not None:
-            self.message = f"kept as {new}; p makes it the prompt"
+            self.message = f"kept as {new}; t makes it the prompt"
 
     def _end_video(self) -> None:
         assert self._video is not None

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from playground import assets
 from playground.demonstrations import shipped
+from playground.viewing.keymap import PAGE, bindings
 from tests.conftest import OTHER, TASK
 from tests.web.browsing import at_start, card, opened, pause, picture, pixels, state, until
 
@@ -192,7 +193,7 @@ def test_episode_and_video_are_saved_and_an_episode_is_taken_in(page: Page, tmp_
 def test_ghost_speed_theme_plot_and_help(page: Page):
     page.keyboard.press("g")
     expect(page.locator(".pg-ghost")).to_be_visible(timeout=30_000)
-    page.keyboard.press("]")
+    page.keyboard.press("+")
     until(page, "s.speed == 2")
     page.select_option("[data-do=speed]", "max")
     until(page, "s.speed == 'max'")
@@ -205,6 +206,26 @@ def test_ghost_speed_theme_plot_and_help(page: Page):
     expect(page.locator("[data-plot=reward]")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("?")
     expect(page.locator("[data-out=help]")).to_be_visible()
+    shown = page.locator(".pg-keytable > div").all_inner_texts()
+    assert [text.split("\n") for text in shown] == [[key.label, key.help] for key in bindings(PAGE)]
+
+
+def test_every_action_of_the_key_table_is_obeyed(page: Page):
+    handled = page.evaluate("window.playground.actions()")
+    assert {binding.action for binding in bindings(PAGE)} <= set(handled)
+    for key, wanted in (
+        ("0", "s.prompt == 'none'"),
+        ("2", f"s.prompt == '{TASK}#1'"),
+        ("s", "s.prompt.endsWith('~shuffled')"),
+    ):
+        page.keyboard.press(key)
+        until(page, wanted)
+    page.keyboard.press("m")
+    until(page, "s.camera == 'as the agent sees it'")
+    page.keyboard.press("c")
+    until(page, "s.others.length == 1")
+    page.keyboard.press("c")
+    until(page, "s.others.length == 0")
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])

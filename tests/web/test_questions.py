@@ -108,7 +108,7 @@ def test_prompts_of_other_tasks_and_domains_are_experiments(page: Page):
 def test_speed_is_kept_and_a_slow_machine_says_so(page: Page, monkeypatch: pytest.MonkeyPatch):
     ratio = page.locator("[data-out=ratio]")
     for speed in (0.5, 0.25, 0.125):
-        page.keyboard.press("[")
+        page.keyboard.press("-")
         until(page, f"s.speed == {speed}")
     expect(page.locator("[data-do=speed]")).to_have_value("0.125")
     until(page, "s.ratio > 0")

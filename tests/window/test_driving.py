@@ -19,7 +19,7 @@ def driver(open_window):
     """A person who has taken over after three steps."""
     person = open_window()
     person.wait(0.3)
-    person.press(pygame.K_h)
+    person.press(pygame.K_d)
     return person
 
 
@@ -37,7 +37,7 @@ def test_keys_of_the_world_win_over_keys_of_the_window_while_driving(driver):
     driver.press(pygame.K_LEFT)
     driver.wait(0.2)
     assert driver.event.action == 0 and driver.viewer.view.prompt == f"{TASK}#0"
-    driver.press(pygame.K_h)
+    driver.press(pygame.K_d)
     driver.press(pygame.K_LEFT)
     assert driver.viewer.view.prompt == "none"
 
@@ -46,7 +46,7 @@ def test_giving_back_keeps_the_drive(driver):
     for _ in range(4):
         driver.press(pygame.K_RIGHT)
         driver.wait(0.15)
-    driver.press(pygame.K_h)
+    driver.press(pygame.K_d)
     assert recordings() == {NAME: TASK} and not driver.viewer.view.teleoperation.active
     found = find_demonstration(NAME)
     assert (found.start, found.stop) == (3, 7) and len(found.episode) == 7
@@ -57,7 +57,7 @@ def test_giving_back_keeps_the_drive(driver):
 def test_a_short_drive_is_not_kept(driver):
     driver.press(pygame.K_RIGHT)
     driver.wait(0.15)
-    driver.press(pygame.K_h)
+    driver.press(pygame.K_d)
     assert recordings() == {}
 
 
@@ -75,14 +75,14 @@ def test_a_drive_ends_with_its_episode_and_the_next_begins_with_the_world(driver
 def test_play_record_prompt(open_window, checkpoint):
     """A person drives, the drive is saved, replays as it was, and is the prompt of the running agent at one key."""
     person = open_window(TASK, "model", checkpoint=str(checkpoint))
-    person.press(pygame.K_h)
+    person.press(pygame.K_d)
     moves = [pygame.K_RIGHT, pygame.K_UP, pygame.K_UP, pygame.K_LEFT, pygame.K_UP]
     for move in moves:
         person.press(move)
         person.wait(0.15)
     driven = [person.event.t]
-    person.press(pygame.K_h)
-    person.press(pygame.K_p)
+    person.press(pygame.K_d)
+    person.press(pygame.K_t)
     person.wait(0.1)
     assert person.event.t == driven[0] + 1 and person.event.prompt == NAME
     assert person.event.decision.prompt_steps == len(moves) and person.event.decision.probabilities is not None
@@ -102,11 +102,11 @@ def test_take_over_and_give_back_keep_the_context_law(open_window, checkpoint):
     person.viewer.view.session.consumers.append(seen.append)
     start = person.event
     person.wait(0.2)
-    person.press(pygame.K_h)
+    person.press(pygame.K_d)
     for move in (pygame.K_RIGHT, pygame.K_UP, pygame.K_LEFT):
         person.press(move)
         person.wait(0.15)
-    person.press(pygame.K_h)
+    person.press(pygame.K_d)
     person.wait(0.2)
     session = person.viewer.view.session
     from playground.api import make_policy
@@ -125,8 +125,8 @@ def test_a_recording_is_named_trimmed_and_found_again(driver):
     for _ in range(6):
         driver.press(pygame.K_RIGHT)
         driver.wait(0.15)
-    driver.press(pygame.K_h)
-    driver.press(pygame.K_p, pygame.K_F2)
+    driver.press(pygame.K_d)
+    driver.press(pygame.K_t, pygame.K_F2)
     for letter in "turns":
         driver.post(pygame.KEYDOWN, key=ord(letter), mod=0, unicode=letter)
     driver.press(pygame.K_RETURN)
@@ -141,7 +141,7 @@ def test_a_recording_is_named_trimmed_and_found_again(driver):
 
 def test_the_mouse_and_the_gamepad_drive_a_continuous_world(open_window):
     person = open_window("classic/LunarLanderContinuous")
-    person.press(pygame.K_h)
+    person.press(pygame.K_d)
     live = person.app.screen.live[0]
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=live.center)
     person.post(pygame.MOUSEMOTION, pos=(live.centerx + live.width, live.centery), rel=(1, 0), buttons=(1, 0, 0))

@@ -6,7 +6,8 @@ import pygame
 import pytest
 
 from playground import domains
-from playground.window.keys import KEYS, listed
+from playground.viewing.keymap import WINDOW, bindings
+from playground.window.keys import HANDLERS, key_name, listed, pressed_action
 from tests.conftest import OTHER, TASK
 
 
@@ -39,14 +40,14 @@ def test_period_steps_once_and_pauses(person):
     assert person.event.t == 2 and not person.viewer.playing
 
 
-def test_r_gives_the_same_start_and_shift_r_another(person):
+def test_r_gives_the_same_start_and_n_another(person):
     start = person.event
     person.wait(0.3)
     person.press(pygame.K_r)
     again = person.event
     assert again.t == 0 and again.seed == start.seed and again.episode == start.episode + 1
     np.testing.assert_array_equal(again.observation["grid"], start.observation["grid"])
-    person.press(pygame.K_r, shift=True)
+    person.press(pygame.K_n)
     assert person.event.t == 0 and person.event.seed == start.seed + 1
 
 
@@ -93,9 +94,9 @@ def test_s_shuffles_the_prompt_and_takes_it_back(person):
     assert person.viewer.view.session.prompt.name == own.name
 
 
-def test_x_compares_two_prompts_from_the_same_start(person):
+def test_c_compares_two_prompts_from_the_same_start(person):
     person.wait(0.3)
-    person.press(pygame.K_RIGHT, pygame.K_x)
+    person.press(pygame.K_RIGHT, pygame.K_c)
     one, other = person.viewer.views
     assert (one.prompt, other.prompt) == (f"{TASK}#1", f"{TASK}#0")
     person.wait(0.5)
@@ -105,28 +106,28 @@ def test_x_compares_two_prompts_from_the_same_start(person):
     other.session.reset()
     starts = [view.session.step().observation["grid"] for view in (one, other)]
     np.testing.assert_array_equal(*starts)
-    person.press(pygame.K_x)
+    person.press(pygame.K_c)
     assert len(person.viewer.views) == 1
 
 
-def test_b_goes_ten_seconds_back(open_window):
+def test_backspace_goes_ten_seconds_back(open_window):
     person = open_window("classic/MountainCarContinuous")
     person.wait(12.0)
     assert person.event.t == 360
     there = person.event
-    person.press(pygame.K_SPACE, pygame.K_b)
+    person.press(pygame.K_SPACE, pygame.K_BACKSPACE)
     assert person.event.t == 60 and person.event.episode == there.episode
-    person.press(pygame.K_b)
+    person.press(pygame.K_BACKSPACE)
     assert person.event.t == 0
 
 
-def test_c_changes_the_camera_and_not_the_world(person):
+def test_m_changes_the_camera_and_not_the_world(person):
     person.press(pygame.K_SPACE)
     before, event = person.viewer.view.picture, person.event
-    person.press(pygame.K_c)
+    person.press(pygame.K_m)
     assert person.viewer.view.session.env.camera == "as the agent sees it" and person.event is event
     assert (person.viewer.view.picture != before).any()
-    person.press(pygame.K_c)
+    person.press(pygame.K_m)
     np.testing.assert_array_equal(person.viewer.view.picture, before)
 
 
@@ -139,7 +140,7 @@ def test_v_records_a_video_and_keeps_the_episode(person, tmp_path):
     assert not person.viewer.recording and person.event.t == 12
     video = tmp_path / "recordings" / f"{TASK.replace('/', '-')}-1.mp4"
     assert iio.imread(video).shape == (10, 64, 64, 3) and iio.immeta(video, plugin="FFMPEG")["fps"] == 10
-    person.press(pygame.K_p)
+    person.press(pygame.K_t)
     assert person.viewer.view.prompt == "my-GoToLocal-hidden-1"
     assert len(person.viewer.view.session.prompt) == 12
 
@@ -165,7 +166,7 @@ def test_f2_names_recordings_only(person):
         person.post(pygame.KEYDOWN, key=ord(letter), mod=0, unicode=letter)
     person.press(pygame.K_RETURN)
     assert "only recordings" in person.viewer.error and person.app.screen.entry is None
-    person.press(pygame.K_F2, pygame.K_h, pygame.K_BACKSPACE, pygame.K_ESCAPE)
+    person.press(pygame.K_F2, pygame.K_d, pygame.K_BACKSPACE, pygame.K_ESCAPE)
     assert person.app.running and not person.viewer.view.teleoperation.active
 
 
@@ -209,4 +210,16 @@ def test_escape_and_the_cross_quit(person):
 
 def test_every_key_is_listed():
     text = listed()
-    assert all(key.label in text and key.help in text for key in KEYS)
+    assert all(key.label in text and key.help in text for key in bindings(WINDOW))
+
+
+def test_every_action_of_the_table_is_obeyed():
+    app = {"choose", "mark", "rename", "overlays", "help", "mouse", "gamepad", "quit"}
+    assert {binding.action for binding in bindings(WINDOW)} == HANDLERS.keys() | app
+
+
+def test_keys_are_found_by_the_letter_they_write_or_by_their_place():
+    assert pressed_action(pygame.K_SLASH, "?") == "help" and pressed_action(pygame.K_8, "[") == "trim_start"
+    assert pressed_action(pygame.K_r, "R") == "reset" and pressed_action(pygame.K_3, "#") == "choose"
+    assert pressed_action(pygame.K_KP_MINUS) == "slower" and pressed_action(pygame.K_LSHIFT) is None
+    assert key_name(pygame.K_KP7) == "7" and key_name(pygame.K_LEFT) == "ArrowLeft" and key_name(pygame.K_F12) == ""

@@ -111,7 +111,7 @@ def test_a_recording_is_played_again_and_can_be_taken_over(open_window):
     person.press(pygame.K_r)
     assert person.event.t == 0 and person.event.seed == found.episode.seed
     np.testing.assert_array_equal(person.event.observation["grid"], found.episode.observations["grid"][0])
-    person.press(pygame.K_h, pygame.K_RIGHT)
+    person.press(pygame.K_d, pygame.K_RIGHT)
     person.wait(0.1)
     assert person.event.action == 1
 
@@ -129,7 +129,7 @@ def test_the_mouse_pulls_a_body_and_such_an_episode_cannot_be_taken_back(open_wi
     assert env.physics.data.xfrc_applied.any()
     person.post(pygame.MOUSEBUTTONUP, button=1, pos=live.center)
     assert not env.physics.data.xfrc_applied.any()
-    person.press(pygame.K_b)
+    person.press(pygame.K_BACKSPACE)
     assert person.event.t == 1 and "cannot be taken back" in person.viewer.message
     person.press(pygame.K_r)
     assert not person.viewer.view.touched

@@ -3,27 +3,9 @@
 import { openReports } from './reports.js';
 import { writeLink } from './share.js';
 
-const KEYS = {
-  ' ': ['play', 'play or pause'],
-  '.': ['step', 'one step, then pause'],
-  r: ['reset', 'same start again'],
-  n: ['new', 'another start'],
-  '[': ['slower', 'slower'],
-  ']': ['faster', 'faster'],
-  g: ['ghost', 'lay the demonstration over the live view'],
-  c: ['compare', 'compare with another demonstration'],
-  p: ['push', 'push the body'],
-  b: ['blind', 'blindfold the agent'],
-  d: ['drive', 'drive yourself'],
-  t: ['take', 'use what happened as prompt'],
-  v: ['record', 'record a video'],
-  l: ['share', 'copy a link'],
-  '?': ['help', 'these keys'],
-};
-
 export class Controls {
   constructor(app, player) {
-    Object.assign(this, { app, player, ghost: false, held: new Set(), driving: {} });
+    Object.assign(this, { app, player, ghost: false, held: new Set(), driving: { keys: {} }, bindings: app.catalogue.keys.bindings, labels: app.catalogue.keys.labels });
     this.act = {
       play: () => app.send({ playing: !app.state.playing }),
       step: () => app.send({ step: 1 }),
@@ -32,9 +14,20 @@ export class Controls {
       slower: () => this.shift(-1),
       faster: () => this.shift(1),
       ghost: () => this.setGhost(!this.ghost),
+      choose: (key) => {
+        const name = app.gallery.nth(Number(key) - 1);
+        if (name) app.choose(name);
+      },
       compare: () => {
-        const other = app.gallery.contrast();
-        if (other) app.send({ compare: other.name });
+        const other = app.gallery.contrast(), last = (app.state.others || []).length;
+        if (last) app.send({ drop: last });
+        else if (other) app.send({ compare: other.name });
+      },
+      shuffle: () => app.root.querySelector('[data-edit=shuffled]').click(),
+      noprompt: () => app.control.noprompt.click(),
+      camera: () => {
+        const { camera } = app.control;
+        app.send({ camera: camera.options[(camera.selectedIndex + 1) % camera.options.length].value });
       },
       push: () => app.send({ push: true }),
       blind: () => app.send({ blind: !app.state.blind }),
@@ -54,7 +47,7 @@ export class Controls {
       },
     };
     for (const [name, run] of Object.entries(this.act))
-      if (app.control[name])
+      if (app.control[name] && !app.control[name].onclick && app.control[name].tagName === 'BUTTON')
         app.control[name].onclick = () => {
           run();
           app.control[name].blur();
@@ -123,16 +116,12 @@ export class Controls {
 
   wireKeys() {
     const { app } = this;
-    for (const [key, [, text]] of Object.entries(KEYS)) {
-      const row = document.createElement('div');
-      row.innerHTML = '<kbd></kbd><span></span>';
-      row.firstChild.textContent = key === ' ' ? 'space' : key;
-      row.lastChild.textContent = text;
-      app.out.keytable.append(row);
+    const actions = {};
+    for (const { action, keys, label, help, group } of this.bindings) {
+      for (const key of keys) actions[key] = action;
+      this.labelButton(app.control[action], label, help);
+      this.listKey(label, help, group);
     }
-    const row = document.createElement('div');
-    row.innerHTML = '<kbd>1 – 9</kbd><span>swap to that demonstration</span>';
-    app.out.keytable.append(row);
     document.addEventListener('keydown', (event) => {
       const typing = event.target.closest('input:not([type=range]), textarea, select, [contenteditable=true], [role=listbox], dialog');
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -143,11 +132,10 @@ export class Controls {
         return;
       }
       if (event.repeat) return;
-      const number = '123456789'.indexOf(event.key);
-      if (number >= 0 && app.gallery.nth(number)) app.choose(app.gallery.nth(number));
-      else if (KEYS[event.key]) this.act[KEYS[event.key][0]]();
-      else return;
+      const action = actions[event.key] || actions[event.key.toLowerCase()];
+      if (!action) return;
       event.preventDefault();
+      this.act[action](event.key);
     });
     document.addEventListener('keyup', (event) => {
       if (this.held.delete(event.key)) this.hold(this.held);
@@ -157,18 +145,42 @@ export class Controls {
     });
   }
 
+  /** A button says which key does the same. */
+  labelButton(button, label, help) {
+    if (!button || button.tagName !== 'BUTTON') return;
+    if (button.classList.contains('pg-quiet')) button.title = `${help} (${label})`;
+    else {
+      const key = document.createElement('kbd');
+      key.textContent = label;
+      button.append(key);
+      button.title = `${button.title || help} (${label})`;
+    }
+  }
+
+  listKey(label, help, group) {
+    const { keytable } = this.app.out, row = document.createElement('div');
+    if (group !== this.group) {
+      const heading = document.createElement('h3');
+      heading.textContent = this.group = group;
+      keytable.append(heading);
+    }
+    row.innerHTML = '<kbd></kbd><span></span>';
+    row.firstChild.textContent = label;
+    row.lastChild.textContent = help;
+    keytable.append(row);
+  }
+
   hold(held) {
     this.app.send({ held: [...held] });
   }
 
   useControls(controls) {
     this.driving = controls;
-    const arrows = { ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓' };
     this.app.out.keys.replaceChildren(
       ...Object.entries(controls.keys).map(([key, meaning]) => {
         const item = document.createElement('button');
         item.innerHTML = '<kbd></kbd> ';
-        item.firstChild.textContent = arrows[key] || key;
+        item.firstChild.textContent = this.labels[key] || key;
         item.append(meaning);
         item.onpointerdown = () => (controls.turns ? this.app.send({ press: key }) : this.hold(this.held.add(key)));
         item.onpointerup = item.onpointerleave = () => {

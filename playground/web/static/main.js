@@ -150,7 +150,7 @@ export async function start(element, base) {
       gallery.ask();
     },
   });
-  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), connections: () => connection.connections, frames: () => live.frames, attention: () => app.strip.attention, made: () => app.made, tint: (prompt) => live.tint(prompt), missing: () => gallery.missing.length + gallery.judging + reels.missing(app.made) };
+  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), actions: () => Object.keys(controls.act), connections: () => connection.connections, frames: () => live.frames, attention: () => app.strip.attention, made: () => app.made, tint: (prompt) => live.tint(prompt), missing: () => gallery.missing.length + gallery.judging + reels.missing(app.made) };
 
   let alone = 0;
   function frame(now) {

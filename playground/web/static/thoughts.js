@@ -4,7 +4,7 @@ import { percent, short } from './live.js';
 
 export class Thoughts {
   constructor(app) {
-    Object.assign(this, { app, controls: { names: [], choices: false }, rows: [], room: 1 });
+    Object.assign(this, { app, controls: { names: [], discrete: false }, rows: [], room: 1 });
   }
 
   useControls(controls) {
@@ -37,7 +37,7 @@ export class Thoughts {
   think(state, { distribution, attention }) {
     const { out } = this.app;
     out.look.textContent = attention ? percent(attention.reduce((sum, weight) => sum + weight, 0)) : '–';
-    this.controls.choices ? this.showChoices(state, distribution) : this.showDimensions(state, distribution);
+    this.controls.discrete ? this.showChoices(state, distribution) : this.showDimensions(state, distribution);
   }
 
   build(size) {
@@ -47,7 +47,7 @@ export class Thoughts {
       row.firstChild.textContent = this.controls.names[n] || String(n);
       return row;
     });
-    this.app.out.distribution.classList.toggle('pg-choices', this.controls.choices);
+    this.app.out.distribution.classList.toggle('pg-choices', this.controls.discrete);
     this.app.out.distribution.replaceChildren(...this.rows);
   }
 
