@@ -9,6 +9,12 @@ import numpy as np
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation
 
+RENDER_MODES = ("rgb_array",)
+"""Gymnasium's names of what `render()` gives."""
+
+LARGEST = 4096
+"""Pixels of the largest pictures' sides."""
+
 
 class DomainEnv(gym.Env[Observation, Action]):
     """A gymnasium environment with the few promises that the rest of the package relies on.
@@ -22,7 +28,7 @@ class DomainEnv(gym.Env[Observation, Action]):
     * The episode is truncated at the task's `max_steps` by the environment itself.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (gymnasium's convention)
+    metadata = {"render_modes": list(RENDER_MODES)}  # noqa: RUF012 (gymnasium's convention)
     render_mode = "rgb_array"
 
     goal: Goal = None
@@ -88,6 +94,17 @@ class DomainEnv(gym.Env[Observation, Action]):
     @abstractmethod
     def render(self) -> np.ndarray:
         """Draws the present state, uint8 [H, W, 3]."""
+
+
+def picture_size(size: int) -> int:
+    """The size of pictures that an environment was asked for.
+
+    Raises:
+        BadValueError: there are no pictures of that size.
+    """
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= LARGEST:
+        raise BadValueError(f"size of pictures is {size!r}; give 1 to {LARGEST} pixels")
+    return int(size)
 
 
 def wanted_goal(options: dict[str, Any] | None) -> Goal:

@@ -2,7 +2,7 @@
 
 Other packages add domains without touching this one: each names its module in the entry-point group
 `playground.domains`. `FAMILIES` beside `TASKS` are the goal families: of those tasks whose goals are split into trained
-and held-out ones. Importing a domain imports no simulator.
+and held-out ones. `TASKS_WITHOUT_EXPERT` can be made, yet not demonstrated. Importing a domain imports no simulator.
 """
 
 from collections.abc import Iterable, Iterator
@@ -58,18 +58,20 @@ def _registry() -> dict[str, Task]:
 
 
 @lru_cache(maxsize=1)
-def known_families() -> dict[str, GoalFamily]:
-    """Task id -> goal family, of the tasks whose goals are split into trained and held-out ones (`FAMILIES`).
-
-    Among them are target speeds whose expert is not shipped, which are no tasks then.
-    """
-    found = (family for module in _modules() for family in getattr(module, "FAMILIES", ()))
-    return {family.task: family for family in found}
+def _without_expert() -> dict[str, Task]:
+    return {task.id: task for module in _modules() for task in getattr(module, "TASKS_WITHOUT_EXPERT", ())}
 
 
+@lru_cache(maxsize=1)
 def families() -> dict[str, GoalFamily]:
-    """The known families of which there is a task."""
-    return {id: family for id, family in known_families().items() if id in _registry()}
+    """Task id -> goal family, of the tasks whose goals are split into trained and held-out ones."""
+    found = (family for module in _modules() for family in getattr(module, "FAMILIES", ()))
+    return {family.task: family for family in found if family.task in _registry()}
+
+
+def tasks_without_expert() -> list[Task]:
+    """Tasks that can be made, yet not demonstrated: their expert is still to be trained."""
+    return list(_without_expert().values())
 
 
 def matching(names: Iterable[str], globs: str) -> list[str]:
@@ -105,5 +107,13 @@ def task(id: str) -> Task:
 
 
 def make(id: str, size: int = 320) -> DomainEnv:
-    """Builds a task's environment; `render()` gives pictures about `size` pixels large."""
-    return task(id).make(size)
+    """Builds a task's environment; `render()` gives pictures about `size` pixels large.
+
+    Raises:
+        UnknownNameError: there is no such task.
+        BadValueError: there are no pictures of that size.
+    """
+    found = _without_expert().get(id) or task(id)
+    env: DomainEnv = found.make(size)
+    env.metadata = {**env.metadata, "render_fps": found.fps}
+    return env

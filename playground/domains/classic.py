@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NumericFamily, numbers
-from playground.environment import DomainEnv, wanted_goal
+from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Horizons, Observation, Task
 
@@ -79,7 +79,7 @@ class ClassicEnv(DomainEnv):
         self.upstream: Any = gym.make(model.upstream, disable_env_checker=True).unwrapped
         self.raw: np.ndarray
         self._model = model
-        self._size = size
+        self._size = picture_size(size)
         self._steps = 0
         self.observation_space = spaces.Dict({"state": spaces.Box(-np.inf, np.inf, (model.dimensions,), np.float32)})
         actions = self.upstream.action_space

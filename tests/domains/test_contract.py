@@ -25,6 +25,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     env = request.param.make(SIZE)
     yield request.param, env
     env.close()
+    env.close()  # a second time does no harm
 
 
 def random_actions(env: DomainEnv, count: int, seed: int = 0) -> list[Action]:

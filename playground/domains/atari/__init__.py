@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from playground.domains.atari import experts
-from playground.environment import DomainEnv, wanted_goal
+from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Horizons, Observation, Task
 
@@ -68,7 +68,7 @@ class AtariEnv(DomainEnv):
         )
         self.action_space: gym.Space[Any] = gym.spaces.Discrete(len(self.buttons))
         self._rom = rom
-        self._size = size
+        self._size = picture_size(size)
         self._steps = 0
         self._picture = np.zeros((210, 160, 3), dtype=np.uint8)
         self._moments: deque[np.ndarray] = deque(maxlen=3)

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from playground.domains.babyai.missions import KINDS, mission_part, parse_mission, subtasks
 from playground.domains.babyai.tiles import draw_whole_tiles
 from playground.domains.goals import TRAINED
-from playground.environment import DomainEnv, wanted_goal
+from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation
 
@@ -63,7 +63,7 @@ class BabyAIEnv(DomainEnv):
         self.last_action: int | None = None
         self.steps = 0
         self.done: list[str] = []
-        self._size = size
+        self._size = picture_size(size)
         self._max_steps = max_steps
         self._hide_mission = hide_mission
         view = self.upstream.agent_view_size

@@ -422,7 +422,7 @@ def _task(name: str) -> Task:
     )
 
 
-TASKS = (
-    *(_task(name) for name in SPECS if name not in BODIES | COMMANDED or (EXPERTS / f"{name}.safetensors").exists()),
-    *stacking.TASKS,
-)
+_TRAINED = {name for name in SPECS if name not in BODIES | COMMANDED or (EXPERTS / f"{name}.safetensors").exists()}
+
+TASKS = (*(_task(name) for name in SPECS if name in _TRAINED), *stacking.TASKS)
+TASKS_WITHOUT_EXPERT = tuple(_task(name) for name in SPECS if name not in _TRAINED)

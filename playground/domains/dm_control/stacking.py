@@ -13,7 +13,7 @@ import numpy as np
 
 from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
-from playground.environment import DomainEnv
+from playground.environment import DomainEnv, picture_size
 from playground.errors import BadValueError
 from playground.task import Action, Horizons, Observation, Task
 
@@ -114,7 +114,7 @@ class StackingEnv(Pullable):
             {"state": gym.spaces.Box(-np.inf, np.inf, (STATE_SIZE,), dtype=np.float32)}
         )
         self.action_space = gym.spaces.Box(-1.0, 1.0, (len(self.action_names),), dtype=np.float32)
-        self._size = size
+        self._size = picture_size(size)
         self._suite = manipulation.load("stack_2_bricks_features", seed=0).task
         self._world = composer.Environment(self._suite, random_state=0, raise_exception_on_physics_error=False)
         self._renderer: Any = None

@@ -16,7 +16,7 @@ from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, Interv
 from playground.domains.metaworld.experts import ScriptedExpert
 from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
-from playground.environment import DomainEnv, wanted_goal
+from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Horizons, Observation, Task
 
@@ -148,7 +148,7 @@ class MetaWorldEnv(Pullable):
         self._name = name
         self._hidden_goal = name in _HIDDEN_GOAL.split()
         self._split = _SPLIT.get(name)
-        self._size = size
+        self._size = picture_size(size)
         self._renderer: Any = None
         self._camera: Any = None
         known: dict[str, Any] = env_dict.ENV_CLS_MAP
