@@ -1,6 +1,5 @@
 """What `playground doctor` looks at. Every check names what it found and, where needed, the cure."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,13 +10,19 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 _DRAW = """
+import os
+from playground.domains.opengl import choose_opengl, needs_opengl, opengl_faults
+choose_opengl()
 import mujoco
 model = mujoco.MjModel.from_xml_string('<mujoco><worldbody><light/><geom size="1"/></worldbody></mujoco>')
 data = mujoco.MjData(model)
 mujoco.mj_forward(model, data)
-with mujoco.Renderer(model, 32, 32) as renderer:
-    renderer.update_scene(data)
-    assert renderer.render().any(), "the picture is black"
+with needs_opengl():
+    renderer = mujoco.Renderer(model, 32, 32)
+renderer.update_scene(data)
+assert renderer.render().any(), "the picture is black"
+renderer.close()
+print("; ".join([f"draws with {os.environ.get('MUJOCO_GL') or 'its own choice'}", *opengl_faults()]))
 """
 
 
@@ -88,22 +93,14 @@ def _pygame() -> Check:
 
 def _opengl() -> Check:
     """Draws one picture in a process of its own, since a broken driver can take the process with it."""
-    way = os.environ.get("MUJOCO_GL") or ("glfw" if os.environ.get("DISPLAY") else "egl")
     try:
-        drawn = subprocess.run(
-            [sys.executable, "-c", _DRAW],
-            env={**os.environ, "MUJOCO_GL": way},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        drawn = subprocess.run([sys.executable, "-c", _DRAW], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
-        return Check("OpenGL", "warn", f"drawing with {way} took over a minute", "try MUJOCO_GL=osmesa")
+        return Check("OpenGL", "warn", "drawing took over a minute", "try MUJOCO_GL=osmesa")
     if drawn.returncode == 0:
-        return Check("OpenGL", "ok", f"draws with {way}")
+        return Check("OpenGL", "ok", drawn.stdout.strip())
     reason = (drawn.stderr.strip().splitlines() or [f"exit code {drawn.returncode}"])[-1]
-    cure = "apt install libegl1 libgl1-mesa-dri; until then the MuJoCo tasks run, but cannot be drawn"
-    return Check("OpenGL", "warn", f"cannot draw with {way}: {reason}", cure)
+    return Check("OpenGL", "warn", reason.rpartition("Error: ")[2], "until then MuJoCo's tasks run, but are not drawn")
 
 
 def _ffmpeg() -> Check:
