@@ -4,11 +4,12 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from operator import attrgetter
+from typing import TypeVar
 
 from playground import domains
 from playground.environment import DomainEnv
@@ -81,51 +82,51 @@ def run_jobs(
         yield from _in_processes(function, jobs, workers)
 
 
-class OfTask(Protocol):
-    """A job that belongs to a task."""
-
-    @property
-    def task(self) -> str: ...
-
-
-Part = TypeVar("Part", bound=OfTask)
-
-
-def run_shards(
-    function: Callable[[Part], Result],
-    jobs: Sequence[Part],
+def run_with_progress(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
     workers: Workers | None,
-    say: Callable[[Part, Result], str],
-) -> None:
-    """Runs `function` on every shard to be made, under a progress bar.
+    take: Callable[[Job, Result], str],
+    name: Callable[[Job], str] = attrgetter("task"),
+) -> dict[str, Exception]:
+    """Runs `function` on every job under a progress bar; a job that fails does not stop the others.
 
     Args:
-        function: makes one shard.
+        function: of a module, so that workers can import it.
         jobs: all of them.
-        workers: all cores if left out.
-        say: what to print of a shard that is done; nothing if empty.
+        workers: as for `run_jobs`; all cores if left out.
+        take: saves a result as soon as it is there, in this process, and returns the line to print of it, if any.
+        name: what to call a job; several may share a name.
 
-    Raises:
-        PlaygroundError: some failed; all others were made before this is raised.
+    Returns:
+        Name -> the exception of a job that failed.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     failures: dict[str, Exception] = {}
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
-        bar = progress.add_task("shards", total=len(jobs))
+        bar = progress.add_task("", total=len(jobs))
         for job, result in run_jobs(function, jobs, workers or cores()):
-            progress.update(bar, advance=1, description=job.task)
+            progress.update(bar, advance=1, description=name(job))
             if isinstance(result, Exception):
-                failures[job.task] = result
-                line = f"{job.task}: {type(result).__name__}: {result}"
+                failures[name(job)] = result
+                line = f"{name(job)}: {type(result).__name__}: {result}"
                 progress.console.print(line, style="red", soft_wrap=True)
-            elif line := say(job, result):
+            elif line := take(job, result):
                 progress.console.print(line, highlight=False, soft_wrap=True)
+    return failures
+
+
+def raise_failures(failures: Mapping[str, Exception], count: int) -> None:
+    """Reports what `run_with_progress` could not do, of `count` tasks.
+
+    Raises:
+        PlaygroundError: anything failed.
+    """
     if failures:
-        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
-        count = len({job.task for job in jobs})
-        raise PlaygroundError(f"{len(failures)} of {count} tasks failed ({lines}); run it again for what is missing")
+        lines = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        raise PlaygroundError(f"{len(failures)} of {count} tasks failed ({lines}); the others are saved")
 
 
 def _in_processes(

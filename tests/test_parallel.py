@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from playground.errors import BadValueError, PlaygroundError
-from playground.parallel import parse_workers, run_jobs
+from playground.parallel import parse_workers, raise_failures, run_jobs, run_with_progress
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,21 @@ def test_workers_are_a_number_or_an_address():
     for text in ("0", "-1", "many"):
         with pytest.raises(BadValueError, match=text):
             parse_workers(text)
+
+
+def test_a_failure_is_told_and_costs_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    jobs = [Job(number, tmp_path) for number in (2, -3, 4)]
+    taken: list[int] = []
+
+    def take(job: Job, result: int) -> str:
+        taken.append(result)
+        return f"{job.number} squared is {result}" if job.number == 2 else ""
+
+    failures = run_with_progress(square, jobs, 1, take, lambda job: f"number {job.number}")
+    out = capsys.readouterr().out
+    assert taken == [4, 16] and "2 squared is 4" in out and "ValueError: -3 is negative" in out
+    raise_failures({}, 3)
+    with pytest.raises(
+        PlaygroundError, match=r"1 of 3 tasks failed \(number -3: -3 is negative\); the others are saved"
+    ):
+        raise_failures(failures, len(jobs))

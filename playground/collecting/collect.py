@@ -16,7 +16,7 @@ from playground.demonstrations.packed import default_root, goal_id, planned_epis
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import PlaygroundError
-from playground.parallel import Workers, run_shards, world
+from playground.parallel import Workers, raise_failures, run_with_progress, world
 from playground.task import TRAIN_SEEDS, Expert, Task
 
 SEEDS_PER_UNIT = 20
@@ -168,7 +168,7 @@ def collect(
         done[job.task] += result
         return "" if left[job.task] else _line(job.task, done[job.task])
 
-    run_shards(collect_shard, jobs, workers, add)
+    raise_failures(run_with_progress(collect_shard, jobs, workers, add), len(done))
     return done
 
 

@@ -24,7 +24,7 @@ from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, PlaygroundError
 from playground.model import GeneralistModel, load_model
-from playground.parallel import Workers, run_shards
+from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.prompt import Prompt
 from playground.task import TRAIN_SEEDS, Action, Observation, Task
 
@@ -113,7 +113,7 @@ def dagger(
     seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + episodes, WORLDS)
     jobs = [_Job(id, folder, root, first, swaps) for id in found for first in seeds]
     jobs = [job for job in jobs if not _place(job).exists()]
-    run_shards(_work, jobs, workers, lambda job, _: "")
+    raise_failures(run_with_progress(_work, jobs, workers, lambda job, _: ""), len(found))
 
 
 def _company(id: str, packed: Sequence[str]) -> list[str]:

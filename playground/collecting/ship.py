@@ -1,6 +1,7 @@
 """The shipped demonstrations: chosen and written."""
 
 import shutil
+from operator import itemgetter
 
 from playground import domains
 from playground.collecting.rollouts import rollout, score
@@ -9,7 +10,7 @@ from playground.demonstrations.shipped_files import shipped, shipped_counts, shi
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import PlaygroundError
-from playground.parallel import cores, run_jobs, world
+from playground.parallel import raise_failures, run_with_progress, world
 from playground.task import PROMPT_SEEDS, Expert, Task
 
 SHORT = 3
@@ -28,17 +29,10 @@ def ship(pattern: str, count: int = 6, workers: int | None = None) -> None:
         PlaygroundError: some tasks failed; all others were written before this is raised.
     """
     jobs = [(task.id, count) for task in domains.tasks(pattern)]
-    failures: dict[str, Exception] = {}
-    for (id, _), result in run_jobs(ship_task, jobs, workers or cores()):
-        if isinstance(result, Exception):
-            failures[id] = result
-        else:
-            print(f"{id}: {len(result)} demonstrations of {', '.join(map(str, result))} timesteps", flush=True)
+    failures = run_with_progress(ship_task, jobs, workers, _line, itemgetter(0))
     shipped_counts.cache_clear()
     shipped.cache_clear()
-    if failures:
-        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
-        raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others are written")
+    raise_failures(failures, len(jobs))
 
 
 def ship_task(job: tuple[str, int]) -> list[int]:
@@ -51,6 +45,10 @@ def ship_task(job: tuple[str, int]) -> list[int]:
         shutil.rmtree(folder)
     save_episodes(episodes, folder, env.observation_space, env.action_space)
     return [len(episode) for episode in episodes]
+
+
+def _line(job: tuple[str, int], lengths: list[int]) -> str:
+    return f"{job[0]}: {len(lengths)} demonstrations of {', '.join(map(str, lengths))} timesteps"
 
 
 def choose(task: Task, env: DomainEnv, expert: Expert, count: int, max_steps: int | None) -> list[Episode]:

@@ -17,7 +17,7 @@ from playground.domains.scenes import scenes
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, PlaygroundError
-from playground.parallel import Workers, run_shards
+from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.task import TRAIN_SEEDS, Action, Expert, Goal, Observation, Task
 
 FIRST_SEED = 800_000
@@ -105,7 +105,8 @@ def collect_continuations(
     seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + episodes * SEEDS_EACH, SHARD * SEEDS_EACH)
     jobs = [_Job(id, root, first) for first in seeds for id in found]
     jobs = [job for job in jobs if not _place(job).exists()]
-    run_shards(_work, jobs, workers, lambda job, kept: f"{job.task}: {kept} of {SHARD} kept")
+    failures = run_with_progress(_work, jobs, workers, lambda job, kept: f"{job.task}: {kept} of {SHARD} kept")
+    raise_failures(failures, len(found))
 
 
 def _place(job: _Job) -> Path:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ import numpy as np
 from playground import assets, domains
 from playground.demonstrations import prompt as named_prompt
 from playground.demonstrations import shipped_counts
-from playground.errors import BadFileError, PlaygroundError, UnknownNameError
+from playground.errors import BadFileError, UnknownNameError
 from playground.evaluation.scoring import summarise
 from playground.evaluation.trials import Settings, evaluate_task
 from playground.files import write_json
 from playground.model import GeneralistModel, load_model
-from playground.parallel import Workers, cores, run_jobs
+from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.task import Task
 
 
@@ -87,19 +86,17 @@ def evaluate(
     folder = None if checkpoint is None else str(checkpoint)
     longest_first = sorted(chosen, key=lambda task: -task.max_steps)
     jobs = [_Job(task.id, settings, folder) for task in longest_first if task.id not in results]
-    failures: dict[str, Exception] = {}
-    for job, result in _shown(jobs, workers or cores()):
-        if isinstance(result, Exception):
-            failures[job.task] = result
-            continue
+
+    def save(job: _Job, result: dict[str, Any]) -> str:
         results[job.task] = result
         if json_file is not None:
             write_json(json_file, _report(described, results))
+        return _line(job, result)
+
+    failures = run_with_progress(_work, jobs, workers, save)
     if json_file is not None and results:
         write_json(json_file, _report(described, results))
-    if failures:
-        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
-        raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others were measured")
+    raise_failures(failures, len(jobs))
     report = _report(described, {task.id: results[task.id] for task in chosen})
     print(summary_line(report["summary"]))
     return report
@@ -116,23 +113,10 @@ def summary_line(summary: dict[str, Any]) -> str:
     return f"{line}, interquartile mean {summary['iqm']:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _shown(jobs: list[_Job], workers: Workers) -> Iterator[tuple[_Job, dict[str, Any] | Exception]]:
-    """Runs jobs under a progress bar and prints a line for each."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-        bar = progress.add_task("evaluation", total=len(jobs))
-        print_line: Callable[..., None] = progress.console.print
-        for job, result in run_jobs(_work, jobs, workers):
-            if isinstance(result, Exception):
-                print_line(f"{job.task}: {type(result).__name__}: {result}", style="red", soft_wrap=True)
-            else:
-                kind = "return" if result["success_rate"] is None else "success"
-                low, high = result["interval"]
-                score = np.mean(result["scores"])
-                print_line(f"{job.task}: {kind} {score:.3g} [{low:.3g}, {high:.3g}]", highlight=False, soft_wrap=True)
-            progress.update(bar, advance=1)
-            yield job, result
+def _line(job: _Job, result: dict[str, Any]) -> str:
+    kind = "return" if result["success_rate"] is None else "success"
+    low, high = result["interval"]
+    return f"{job.task}: {kind} {np.mean(result['scores']):.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _possible(tasks: list[Task], settings: Settings) -> list[Task]:

@@ -1,6 +1,7 @@
 """What random and expert behaviour score on every task, over seeds that nothing is trained on."""
 
 import json
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,8 @@ import numpy as np
 from playground import assets, domains
 from playground.collecting.rollouts import RandomExpert, rollout, score
 from playground.environment import DomainEnv
-from playground.errors import PlaygroundError
 from playground.files import write_json
-from playground.parallel import cores, run_jobs, world
+from playground.parallel import raise_failures, run_with_progress, world
 from playground.task import EVALUATION_SEEDS, Expert, Task
 
 
@@ -33,24 +33,17 @@ def measure_scores(
     Raises:
         PlaygroundError: some tasks failed; all others were measured before this is raised.
     """
-    from rich.progress import track
-
     file = file or assets.ASSETS / "scores.json"
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     ids = [task.id for task in domains.tasks(pattern)]
     jobs = [(id, episodes) for id in ids if known.get(id, {}).get("episodes", 0) < episodes]
-    failures: dict[str, Exception] = {}
-    results = run_jobs(measure_task, jobs, workers or cores())
-    for (id, _), result in track(results, "scores", total=len(jobs)):
-        if isinstance(result, Exception):
-            failures[id] = result
-            continue
-        known[id] = result
+
+    def save(job: tuple[str, int], result: dict[str, float]) -> str:
+        known[job[0]] = result
         write_json(file, dict(sorted(known.items())))
-        print(f"{id}: random {result['random']:.2f}, expert {result['expert']:.2f}", flush=True)
-    if failures:
-        lines = "; ".join(f"{task}: {error}" for task, error in failures.items())
-        raise PlaygroundError(f"{len(failures)} of {len(jobs)} tasks failed ({lines}); the others are saved")
+        return f"{job[0]}: random {result['random']:.2f}, expert {result['expert']:.2f}"
+
+    raise_failures(run_with_progress(measure_task, jobs, workers, save, itemgetter(0)), len(jobs))
     return known
 
 

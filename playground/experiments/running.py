@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.evaluation.evaluate import fingerprint
 from playground.evaluation.scoring import RESAMPLES, bootstrap_interval
 from playground.files import write_json
-from playground.parallel import Workers, cores, run_jobs
+from playground.parallel import Workers, run_with_progress
 
 CONTROLS = ("nearest", "replay", "expert", "random")
 """Agents that have no weights: under another checkpoint their episodes are the same, and are not played again."""
@@ -120,24 +121,17 @@ def run(
         BadFileError: there is a `result.json` of something else.
         PlaygroundError: some jobs failed; all others were done and saved.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     settings = {"episodes": options.episodes, "seed": options.seed, "weights": weights}
     records = _finished(options.out / RESULT, name, settings)
     left = [job for job in jobs if job.key not in records]
-    failures: dict[str, Exception] = {}
-    columns = (TextColumn("{task.description:60}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task(name, total=len(jobs), completed=len(jobs) - len(left))
-        for job, result in run_jobs(work, left, options.workers or cores()):
-            progress.update(bar, advance=1, description=job.key)
-            if isinstance(result, Exception):
-                failures[job.key] = result
-                continue
-            records[job.key] = result
-            write_json(
-                options.out / RESULT, {"experiment": name, "settings": settings, "complete": False, "records": records}
-            )
+
+    def save(job: Any, result: list[dict[str, Any]]) -> str:
+        records[job.key] = result
+        unfinished = {"experiment": name, "settings": settings, "complete": False, "records": records}
+        write_json(options.out / RESULT, unfinished)
+        return ""
+
+    failures = run_with_progress(work, left, options.workers, save, attrgetter("key"))
     wanted = {job.key: records[job.key] for job in jobs if job.key in records}
     if not wanted:
         raise PlaygroundError(f"{name}: all {len(jobs)} jobs failed; the first: {next(iter(failures.values()))}")

@@ -19,9 +19,8 @@ from playground.agent import BatchAgent
 from playground.demonstrations import default_root
 from playground.demonstrations.packed import PackedTask
 from playground.environment import DomainEnv
-from playground.errors import PlaygroundError
 from playground.model import GeneralistModel, SubtaskDoneHead, from_pretrained, load_model, read_config, save_pretrained
-from playground.parallel import Workers, cores, run_jobs
+from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.task import TRAIN_SEEDS
 from playground.tokens.timestep import TimestepSpec
 
@@ -108,13 +107,13 @@ def _play(job: _Job) -> tuple[np.ndarray, np.ndarray]:
 
 def fit(reader: SubtaskDoneHead, outputs: Tensor, labels: Tensor, seed: int = 0) -> None:
     """Trains a reader on the trunk's outputs [N, D] and what was done, bool [N]."""
-    from tqdm import trange
+    from rich.progress import track
 
     generator = torch.Generator().manual_seed(seed)
     reader.requires_grad_(True)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=PEAK)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, STEPS)
-    for _ in trange(STEPS, desc="learning", unit="step"):
+    for _ in track(range(STEPS), "fitting"):
         chosen = torch.randint(len(outputs), (BATCH,), generator=generator)
         loss = F.binary_cross_entropy_with_logits(reader(outputs[chosen].float()), labels[chosen].float())
         optimizer.zero_grad()
@@ -142,8 +141,6 @@ def learn_done(
         BadFileError: the checkpoint is missing or damaged, or a level has no demonstrations.
         PlaygroundError: something else went wrong in a level.
     """
-    from tqdm import tqdm
-
     jobs = []
     for number, (id, share) in enumerate(LEVELS.items()):
         first = FIRST_SEED + number * 7_000
@@ -151,12 +148,12 @@ def learn_done(
         jobs += [_Job(id, str(checkpoint), first + WORLDS * i, root or default_root()) for i in range(count)]
     assert jobs[-1].seed + WORLDS <= TRAIN_SEEDS.stop
     parts: list[tuple[np.ndarray, np.ndarray]] = []
-    with tqdm(total=len(jobs) * WORLDS, desc="playing", unit="episode") as bar:
-        for job, result in run_jobs(_play, jobs, cores() if workers is None else workers):
-            if isinstance(result, Exception):
-                raise PlaygroundError(f"{job.task}: {result}") from result
-            parts.append(result)
-            bar.update(WORLDS)
+
+    def keep(job: _Job, part: tuple[np.ndarray, np.ndarray]) -> str:
+        parts.append(part)
+        return ""
+
+    raise_failures(run_with_progress(_play, jobs, workers, keep), len(LEVELS))
     kept, learnt = parts[::10], [part for i, part in enumerate(parts) if i % 10]
     model = from_pretrained(checkpoint)
     fit(model.done_reader, *_joined(learnt))
