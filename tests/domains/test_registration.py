@@ -86,14 +86,22 @@ def test_gymnasiums_checker_finds_no_fault(name: str) -> None:
     env.close()
 
 
-def test_human_sees_it_in_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    with pytest.warns(UserWarning, match="HumanRendering"):
-        env = gym.make("playground/GoToLocal", size=48, render_mode="human")
-    env.reset(seed=0)
-    env.step(2)
-    assert env.get_wrapper_attr("window") is not None
-    env.close()
+def test_human_sees_it_in_a_window() -> None:
+    """In a process of its own: closing SDL's window may take another library's OpenGL along."""
+    code = """if True:
+        import gymnasium as gym
+        from playground.domains.registration import register
+        register()
+        for name in ("GoToLocal", "reach"):
+            env = gym.make(f"playground/{name}", size=48, render_mode="human")
+            env.reset(seed=0)
+            env.step(env.action_space.sample())
+            print(env.get_wrapper_attr("window").get_size())
+            env.close()
+    """
+    environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert found.stdout.splitlines()[-2:] == ["(48, 48)"] * 2
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, True, 10**6])

@@ -21,7 +21,7 @@ from playground.domains.dm_control.goals import FAMILIES
 from playground.domains.goals import TRAINED, NumericFamily
 from playground.domains.mujoco_views import CAMERAS, Pullable, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
-from playground.environment import DomainEnv, wanted_goal
+from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Goal, Horizons, Observation, Task
 
@@ -145,7 +145,7 @@ class ControlEnv(Pullable):
         choose_opengl()
         from dm_control import suite
 
-        self._name, self._spec, self._size = name, SPECS[name], size
+        self._name, self._spec, self._size = name, SPECS[name], picture_size(size)
         upstream = suite.load(self._spec.domain, self._spec.suite_task, task_kwargs={"random": 0})
         self.physics = upstream.physics
         """The suite's physics, for experts."""
