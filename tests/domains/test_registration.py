@@ -1,6 +1,9 @@
 """Environments as others use them: through `gymnasium.make`, at any goal, with gymnasium's and Minari's own tools."""
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import gymnasium as gym
