@@ -10,7 +10,9 @@ import time
 import imageio.v3 as iio
 import pytest
 import torch
+import typer
 
+from playground.cli import app
 from playground.training.recipe import RECIPES
 
 
@@ -18,12 +20,37 @@ def playground(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "playground", *arguments], capture_output=True, text=True, timeout=120)
 
 
-def test_help_is_quick_and_names_the_commands():
+GROUPS = {
+    "Watch": ["web", "window", "record", "replay", "tasks"],
+    "Measure": ["evaluate", "experiment", "bench", "doctor"],
+    "Make": ["collect", "takeovers", "dagger", "train", "average", "train-done-head", "fit-ood-detector", "card"],
+}
+
+
+def test_help_is_quick_and_names_the_commands_in_three_groups():
     began = time.perf_counter()
     shown = playground("--help")
     assert shown.returncode == 0 and time.perf_counter() - began < 3
-    for command in ("tasks", "record", "collect", "train", "evaluate", "web", "window", "replay", "doctor"):
-        assert command in shown.stdout
+    words = shown.stdout.replace("│", " ").split()
+    places = [words.index(word) for group, commands in GROUPS.items() for word in (group, *commands)]
+    assert places == sorted(places)
+
+
+def test_one_name_for_one_folder():
+    """`--data` is the demonstrations' folder, `--out` what is written, `--checkpoint` what is read."""
+    commands = typer.main.get_command(app).commands
+    options = {name: {option.name for option in command.params} for name, command in commands.items()}
+    for name in ("collect", "takeovers", "dagger"):
+        assert {"data"} <= options[name] and "out" not in options[name]
+    for name in ("train", "train_done_head", "fit_ood_detector"):
+        assert {"data", "out", "checkpoint"} <= options[name.replace("_", "-")]
+
+
+def test_no_checkpoint_is_changed_in_place(checkpoint):
+    for command in ("train-done-head", "fit-ood-detector"):
+        shown = playground(command, "--checkpoint", str(checkpoint), "--out", str(checkpoint))
+        assert shown.returncode == 2 and "give a new folder as --out" in shown.stderr, shown.stderr
+    assert sorted(file.name for file in checkpoint.iterdir()) == ["config.json", "model.safetensors"]
 
 
 def test_help_imports_nothing_heavy():

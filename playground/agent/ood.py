@@ -217,14 +217,11 @@ def _whitening(centred: np.ndarray) -> np.ndarray:
     return np.linalg.cholesky(np.linalg.inv(shrunk))
 
 
-def fit_ood_detector(
-    model: GeneralistModel, folder: Path, tasks: Sequence[str], data: Path | None = None
-) -> OODDetector:
-    """Fits to the prompts of some tasks and writes the result into a checkpoint folder.
+def fit_ood_detector(model: GeneralistModel, tasks: Sequence[str], data: Path | None = None) -> OODDetector:
+    """Fits a detector to the prompts of some tasks.
 
     Args:
-        model: the folder's network.
-        folder: the checkpoint.
+        model: the network whose features are compared.
         tasks: ids of the tasks that it learnt.
         data: folder of the demonstrations it was trained on; the shipped ones, which show trained goals as well, if
             left out.
@@ -243,9 +240,7 @@ def fit_ood_detector(
             of.append(id)
     if not found:
         raise BadValueError(f"no demonstrations of the checkpoint's {len(tasks)} tasks; collect or ship them first")
-    familiar = OODDetector.fit(np.stack(found), of)
-    familiar.save(folder / FILE)
-    return familiar
+    return OODDetector.fit(np.stack(found), of)
 
 
 def _prompts(task: str, data: Path | None) -> list[Prompt]:

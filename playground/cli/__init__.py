@@ -1,4 +1,4 @@
-"""The command line: `app` holds what watches and questions an agent, `making` what makes one."""
+"""The command line in three groups: `watch` an agent, `measure` it, `make` one. Each command imports what it needs."""
 
 from playground.cli.app import app, main
 

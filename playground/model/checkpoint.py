@@ -1,6 +1,7 @@
 """Checkpoint folders: config.json + model.safetensors, nothing else needed and nothing that can run code."""
 
 import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,30 @@ def load_model(checkpoint: str | Path | None = None) -> GeneralistModel:
 @lru_cache(maxsize=2)
 def _load(folder: Path, changed_ns: int) -> GeneralistModel:
     return from_pretrained(folder)
+
+
+def check_new(out: str | Path) -> None:
+    """Checks that a folder can take a new checkpoint.
+
+    Raises:
+        BadValueError: it holds a checkpoint already.
+    """
+    if Path(out, CONFIG).exists():
+        raise BadValueError(f"{out} holds a checkpoint, which is never changed in place; give a new folder as --out")
+
+
+def copy_checkpoint(folder: str | Path, out: str | Path) -> None:
+    """Copies a checkpoint's configuration, weights and detector, but not its scores, which are not those of the copy.
+
+    Raises:
+        BadFileError: there is no checkpoint in `folder`.
+        BadValueError: there is one in `out`.
+    """
+    read_config(folder)
+    check_new(out)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    for file in (
+        *Path(folder).glob("*.safetensors"),
+        Path(folder, CONFIG),
+    ):  # config.json last: it says that all is there
+        shutil.copyfile(file, Path(out, file.name))

@@ -109,7 +109,7 @@ class GeneralistModel(nn.Module):
                 nn.init.zeros_(module.down.weight)
             if isinstance(module, WordCrossAttention):
                 nn.init.zeros_(module.out.weight)
-        self.done_reader = SubtaskDoneHead(config).requires_grad_(False)  # learnt apart, `playground learn-done`
+        self.done_reader = SubtaskDoneHead(config).requires_grad_(False)  # trained apart, `playground train-done-head`
 
     @torch.no_grad()
     def _smooth_bins(self) -> None:

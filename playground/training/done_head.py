@@ -2,7 +2,7 @@
 
 The agent plays BabyAI's levels whose missions have several parts. Upstream's verifier says when the part that the agent
 reads is done, and goes on to the next one in its place; `playground.model.SubtaskDoneHead` learns from the trunk's
-output. `playground learn-done --checkpoint runs/mine` does it.
+output. `playground train-done-head` does it.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from playground.demonstrations import default_root
 from playground.demonstrations.packed import PackedTask
 from playground.environment import DomainEnv
 from playground.model import GeneralistModel, SubtaskDoneHead, from_pretrained, load_model, read_config, save_pretrained
+from playground.model.checkpoint import check_new, copy_checkpoint
 from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.task import TRAIN_SEEDS
 from playground.tokens.timestep import TimestepSpec
@@ -123,13 +124,14 @@ def fit(reader: SubtaskDoneHead, outputs: Tensor, labels: Tensor, seed: int = 0)
     reader.requires_grad_(False)
 
 
-def learn_done(
-    checkpoint: Path, episodes: int = 1600, root: Path | None = None, workers: Workers | None = None
+def train_done_head(
+    checkpoint: Path, out: Path, episodes: int = 1600, root: Path | None = None, workers: Workers | None = None
 ) -> tuple[float, float]:
-    """Trains a checkpoint's `SubtaskDoneHead` and writes the checkpoint in its place.
+    """Trains the `SubtaskDoneHead` of a checkpoint and writes the result as a new one.
 
     Args:
         checkpoint: folder; its missions come from the levels of `LEVELS`, which must have been collected.
+        out: folder of the new checkpoint.
         episodes: in all levels together, a tenth of which are kept back to measure.
         root: where the demonstrations lie that the agent is prompted with; a cache folder of the user's by default.
         workers: processes, or a cluster's address; all cores by default.
@@ -139,8 +141,10 @@ def learn_done(
 
     Raises:
         BadFileError: the checkpoint is missing or damaged, or a level has no demonstrations.
+        BadValueError: `out` holds a checkpoint.
         PlaygroundError: something else went wrong in a level.
     """
+    check_new(out)
     jobs = []
     for number, (id, share) in enumerate(LEVELS.items()):
         first = FIRST_SEED + number * 7_000
@@ -161,7 +165,8 @@ def learn_done(
     with torch.inference_mode():
         told = model.done_reader(outputs.float()) > 0
     both = float((told & labels).sum())
-    save_pretrained(model, checkpoint, read_config(checkpoint)[1])
+    copy_checkpoint(checkpoint, out)
+    save_pretrained(model, out, read_config(checkpoint)[1])
     return both / max(1, int(labels.sum())), both / max(1, int(told.sum()))
 
 

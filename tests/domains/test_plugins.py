@@ -20,7 +20,7 @@ TASKS = [replace(LINE, id="elsewhere/line", scene="elsewhere-line")]
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Installs a package `elsewhere` whose only module has the given code; it is gone after the test."""
-    caches = (domains._modules, domains._registry, domains.families)
+    caches = (domains._modules, domains._registry, domains._without_expert, domains.families)
 
     def write(code: str) -> None:
         about = tmp_path / "elsewhere-1.0.dist-info"

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
+from playground.model.checkpoint import copy_checkpoint
 
 
 @pytest.fixture
@@ -106,3 +107,17 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(folder: Path, monkeypatch
     with pytest.raises(OSError, match="no space"):
         save_pretrained(GeneralistModel(preset("tiny")), folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_copy_has_weights_but_no_scores_and_never_replaces_another(folder, tmp_path):
+    for name in ("evaluation.json", "README.md", "detector.safetensors"):
+        (folder / name).write_text("{}", encoding="utf-8")
+    copy_checkpoint(folder, tmp_path / "copy")
+    assert sorted(file.name for file in (tmp_path / "copy").iterdir()) == [
+        "config.json",
+        "detector.safetensors",
+        "model.safetensors",
+    ]
+    for out in (folder, tmp_path / "copy"):
+        with pytest.raises(BadValueError, match="give a new folder as --out"):
+            copy_checkpoint(folder, out)

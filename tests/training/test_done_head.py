@@ -10,7 +10,7 @@ from playground.collecting.rollouts import rollout
 from playground.demonstrations.packed import write_shard
 from playground.model import GeneralistModel, from_pretrained, preset, save_pretrained
 from playground.training import done_head as done
-from playground.training.done_head import fit, learn_done
+from playground.training.done_head import fit, train_done_head
 
 
 def test_reader_learns_what_can_be_told() -> None:
@@ -35,8 +35,8 @@ def test_only_the_reader_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     before = from_pretrained(tmp_path / "checkpoint").state_dict()
     monkeypatch.setattr(done, "LEVELS", {id: 1.0})
     monkeypatch.setattr(done, "STEPS", 50)
-    shares = learn_done(tmp_path / "checkpoint", 40, tmp_path / "packed", workers=1)
+    shares = train_done_head(tmp_path / "checkpoint", tmp_path / "out", 40, tmp_path / "packed", workers=1)
     assert all(0 <= share <= 1 for share in shares)
-    after = from_pretrained(tmp_path / "checkpoint").state_dict()
+    after = from_pretrained(tmp_path / "out").state_dict()
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert changed and all(name.startswith("done_reader.") for name in changed)

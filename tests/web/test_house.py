@@ -24,9 +24,8 @@ def house(demonstrations: None, checkpoint: Path, tmp_path_factory: pytest.TempP
     """Address of a server with one place, whose visitors watch an untrained agent that says it had learnt TASK."""
     folder, model = tmp_path_factory.mktemp("schooled"), from_pretrained(checkpoint)
     save_pretrained(model, folder, {"tasks": [TASK]})
-    replace(fit_ood_detector(model, folder, [TASK]), scores=np.array([-1e9])).save(
-        folder / FILE
-    )  # every prompt is strange
+    detector = fit_ood_detector(model, [TASK])
+    replace(detector, scores=np.array([-1e9])).save(folder / FILE)  # every prompt is strange
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "SWEEP_SECONDS", 0.2)
         with serving(server.build_app("model", str(folder), TASK, limit=1)) as address:

@@ -1,0 +1,182 @@
+"""The commands that make an agent: its demonstrations, its training, what is shipped with it."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from playground.cli.options import (
+    CheckpointOption,
+    DataOption,
+    DataSeedOption,
+    NewCheckpointOption,
+    TasksOption,
+    WorkersOption,
+)
+
+commands = typer.Typer()
+PANEL = "Make"
+
+
+@commands.command(rich_help_panel=PANEL)
+def collect(
+    tasks: TasksOption = "*",
+    data: DataOption = None,
+    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes per task, if not the recipe's.")] = None,
+    seed: DataSeedOption = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Let the experts play, and keep their episodes for training."""
+    from playground.collecting.collect import collect as run
+    from playground.parallel import parse_workers
+
+    run(tasks, data, episodes, seed, parse_workers(workers))
+
+
+@commands.command(rich_help_panel=PANEL)
+def takeovers(
+    tasks: TasksOption = "*",
+    data: DataOption = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 200,
+    seed: DataSeedOption = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Let experts take over in the middle of episodes of other tasks of their scene; adds to the collected data."""
+    from playground.collecting.takeover import collect_continuations
+    from playground.parallel import parse_workers
+
+    collect_continuations(tasks, episodes, seed, data, parse_workers(workers))
+
+
+@commands.command(rich_help_panel=PANEL)
+def dagger(
+    tasks: TasksOption = "*",
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint folder of the agent that acts, or `random`; the shipped one if left out."),
+    ] = None,
+    data: DataOption = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 48,
+    seed: DataSeedOption = 0,
+    workers: WorkersOption = None,
+    swaps: Annotated[bool, typer.Option(help="Swap each prompt for another of its scene during the episode.")] = False,
+) -> None:
+    """Let the agent act and label its states with the experts' actions; adds to the collected data."""
+    from playground.collecting.dagger import dagger as run
+    from playground.parallel import parse_workers
+
+    run(tasks, checkpoint, episodes, seed, data, parse_workers(workers), swaps)
+
+
+@commands.command(rich_help_panel=PANEL)
+def train(
+    out: NewCheckpointOption,
+    recipe: Annotated[str, typer.Option(help="cpu, gpu, cells (grid worlds only) or mend (the faucets).")] = "cpu",
+    data: DataOption = None,
+    tasks: Annotated[str | None, typer.Option(help="Globs of task ids, if not the recipe's.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the whole run, if not the recipe's.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint folder whose weights a new run starts from; random if left out.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Continue the run in the folder.")] = False,
+    devices: Annotated[str, typer.Option(help="Number of devices of this machine, as for Lightning Fabric.")] = "1",
+    nodes: Annotated[int, typer.Option(min=1, help="Number of machines, started as for Lightning Fabric.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and of the sampling.")] = 0,
+) -> None:
+    """Train an agent on the collected data; an interrupted run can be resumed."""
+    from playground.model.checkpoint import copy_checkpoint
+    from playground.training.recipe import recipe as named
+    from playground.training.train import train as run
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    accelerator = "cuda" if recipe == "gpu" else "cpu"
+    if checkpoint is not None:
+        copy_checkpoint(checkpoint, out)
+    run(named(recipe), out, data, tasks, minutes, resume or checkpoint is not None, devices, accelerator, nodes, seed)
+    print(f"wrote {out}; watch it: playground web --checkpoint {out}")
+
+
+@commands.command(rich_help_panel=PANEL)
+def average(
+    before: Annotated[Path, typer.Option(help="Checkpoint folder.")],
+    after: Annotated[Path, typer.Option(help="Checkpoint folder that was trained further from that one.")],
+    out: NewCheckpointOption,
+    share: Annotated[float, typer.Option(help="Weight of the later checkpoint, 0 to 1.")] = 0.6,
+) -> None:
+    """Average the weights of a checkpoint and of its later self, which restores what further training has spoilt."""
+    from playground.training.averaging import average as run
+
+    print(f"wrote {run(before, after, share, out)}; measure it: playground evaluate --checkpoint {out}")
+
+
+@commands.command(rich_help_panel=PANEL)
+def train_done_head(
+    out: NewCheckpointOption,
+    checkpoint: CheckpointOption = None,
+    data: DataOption = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes that the agent plays.")] = 1600,
+    workers: WorkersOption = None,
+) -> None:
+    """Train the head that detects when a subtask of an instruction is done; writes a new checkpoint."""
+    from playground.assets import ASSETS
+    from playground.parallel import parse_workers
+    from playground.training.done_head import train_done_head as run
+
+    folder = Path(checkpoint or ASSETS / "checkpoint")
+    recall, precision = run(folder, out, episodes, data, parse_workers(workers))
+    print(f"wrote {out}; on episodes held out from training: recall {recall:.3f}, precision {precision:.3f}")
+
+
+@commands.command(rich_help_panel=PANEL)
+def fit_ood_detector(
+    out: NewCheckpointOption,
+    checkpoint: CheckpointOption = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the collected episodes; the shipped demonstrations if left out.")
+    ] = None,
+) -> None:
+    """Fit the detector of out-of-distribution prompts to the prompts of training; writes a new checkpoint."""
+    from playground.agent.ood import FILE
+    from playground.agent.ood import fit_ood_detector as run
+    from playground.assets import ASSETS
+    from playground.model import load_model, read_config
+    from playground.model.checkpoint import check_new, copy_checkpoint
+
+    folder = Path(checkpoint or ASSETS / "checkpoint")
+    check_new(out)
+    detector = run(load_model(folder), read_config(folder)[1].get("tasks", []), data)
+    copy_checkpoint(folder, out)
+    detector.save(out / FILE)
+    print(f"wrote {out}; {len(detector.tasks)} tasks, {len(detector.scores)} prompts to compare with")
+
+
+@commands.command(rich_help_panel=PANEL)
+def card(checkpoint: CheckpointOption = None) -> None:
+    """Write a checkpoint's model card, README.md, from its config.json and its evaluation.json."""
+    from playground.assets import ASSETS
+    from playground.evaluation.card import write_card
+
+    print(f"wrote {write_card(Path(checkpoint or ASSETS / 'checkpoint'))}")
+
+
+@commands.command(rich_help_panel=PANEL)
+def ship(
+    tasks: TasksOption = "*",
+    episodes: Annotated[int, typer.Option(min=1, help="Demonstrations per task.")] = 6,
+) -> None:
+    """Write the demonstrations that are shipped with the package."""
+    from playground.collecting.ship import ship as run
+
+    run(tasks, episodes)
+
+
+@commands.command(rich_help_panel=PANEL)
+def scores(
+    tasks: TasksOption = "*",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 50,
+) -> None:
+    """Measure the reference scores: those of the random policy and of the experts."""
+    from playground.evaluation.reference_scores import measure_scores as run
+
+    run(tasks, episodes)
