@@ -1,40 +1,41 @@
-"""What a user may call a demonstration: `domain/task#K`, a recording's name or folder; `[A:B]` behind it cuts it."""
+"""What a user may call a demonstration: `domain/task#K` for a shipped one, a recording's name or folder.
 
+`playground.prompt_spec` says how names are cut, joined and edited.
+"""
+
+import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from playground.demonstrations.files import load_episodes
 from playground.demonstrations.recordings import VERSION, recorded_cut, recordings_root
 from playground.demonstrations.shipped_files import shipped, shipped_counts
-from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.prompt import Prompt
+from playground.prompt_spec import Demonstration, PromptSpec
 
-_GRAMMAR = re.compile(r"(?P<base>[^#\[]+)(?:#(?P<number>\d+))?(?:\[(?P<start>\d*):(?P<stop>\d*)\])?")
+_NUMBERED = re.compile(r"(?P<base>.+)#(?P<number>[0-9]{1,6})")
 
 
-@dataclass(frozen=True)
-class Demonstration:
-    """One demonstration that was found by its name.
+def find_prompt(text: str) -> Prompt | None:
+    """The prompt that a text means, see `playground.prompt_spec`; None for `none`.
 
-    Attributes:
-        name: the name, `#0` added where a number was left out.
-        episode: all of it.
-        start, stop: the timesteps [start, stop) that are meant.
-        recording: its folder, if a person recorded it.
+    Raises:
+        UnknownNameError: a demonstration or an edit does not exist.
+        BadValueError: the text cannot be read, or a cut leaves nothing.
+        BadFileError: a recording is broken.
     """
+    return parse_prompt(text).build(find_demonstration)
 
-    name: str
-    episode: Episode
-    start: int
-    stop: int
-    recording: Path | None = None
 
-    @property
-    def prompt(self) -> Prompt:
-        shown = self.name if self.recording is None else self.name.rpartition("/")[2]
-        return Prompt.from_episode(self.episode, shown, self.start, self.stop - self.start)
+def parse_prompt(text: str) -> PromptSpec:
+    """Reads a prompt's text as a person on this machine means it: a path that exists is one, whatever is in it.
+
+    Raises:
+        BadValueError: the text cannot be read.
+        UnknownNameError: there is no such edit.
+    """
+    return PromptSpec.parse(text, _is_path)
 
 
 def find_demonstration(name: str) -> Demonstration:
@@ -42,45 +43,37 @@ def find_demonstration(name: str) -> Demonstration:
 
     Raises:
         UnknownNameError: nothing has that name.
-        BadValueError: there is no K-th demonstration, or the cut leaves nothing.
+        BadValueError: there is no K-th demonstration.
         BadFileError: the recording is broken.
     """
-    parts = _GRAMMAR.fullmatch(name)
-    if parts is None:
-        raise BadValueError(f"prompt {name!r} is no name; write domain/task#K, or domain/task#K[A:B] for a part of it")
-    base, number = parts["base"], int(parts["number"] or 0)
-    folder: Path | None = None
+    parts = None if _is_path(name) else _NUMBERED.fullmatch(name)
+    base, number = (name, 0) if parts is None else (parts["base"], int(parts["number"]))
     if base in shipped_counts():
-        episodes: tuple[Episode, ...] = shipped(base)
-        shown = f"{base}#{number}"
-    else:
-        folder = _folder(base)
-        episodes = tuple(load_episodes(folder))
-        shown = base if len(episodes) == 1 else f"{base}#{number}"
-    if number >= len(episodes):
-        raise BadValueError(
-            f"prompt {name!r}: there are {len(episodes)} demonstrations; give #0 to #{len(episodes) - 1}"
-        )
-    episode = episodes[number]
-    start, stop = (0, len(episode)) if folder is None else recorded_cut(folder, len(episode))
-    if parts["start"] is not None:
-        start, stop = int(parts["start"] or 0), min(int(parts["stop"] or len(episode)), len(episode))
-        if start >= stop:
-            raise BadValueError(f"prompt {name!r}: cut [{start}, {stop}) of {len(episode)} timesteps leaves nothing")
-        shown += f"[{start}:{stop}]"
-    return Demonstration(shown, episode, start, stop, folder)
+        episodes = shipped(base)
+        _check_number(name, number, len(episodes))
+        return Demonstration(f"{base}#{number}", episodes[number], 0, len(episodes[number]))
+    folder = _folder(base)
+    recorded = load_episodes(folder)
+    _check_number(name, number, len(recorded))
+    shown = base if len(recorded) == 1 else f"{base}#{number}"
+    return Demonstration(shown, recorded[number], *recorded_cut(folder, len(recorded[number])), folder)
 
 
-def prompt(name: str) -> Prompt | None:
-    """What a user means by a prompt's name, see `find_demonstration`; None for `none`."""
-    return None if name == "none" else find_demonstration(name).prompt
+def _is_path(name: str) -> bool:
+    """Whether a name is a path that exists; tasks with shipped demonstrations go first."""
+    return name not in shipped_counts() and os.path.exists(name)
+
+
+def _check_number(name: str, number: int, count: int) -> None:
+    if number >= count:
+        raise BadValueError(f"prompt {name!r}: there are {count} demonstrations; give #0 to #{count - 1}")
 
 
 def _folder(base: str) -> Path:
     """A recording by its path, or by its name among the person's recordings."""
     if Path(base).exists():
         return Path(base)
-    if base.startswith((".", "/", "~")):
+    if base.startswith((".", "/")):
         raise BadFileError(f"{base}: no such folder; give `domain/task#K` or a recording's folder")
     own = recordings_root() / (base.removesuffix(VERSION) + VERSION)
     if own.exists():
