@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground import domains
+from playground.demonstrations import find_prompt
 from playground.environment import DomainEnv
 from playground.errors import BadValueError, UnknownNameError
 from playground.events import Consumer, Policy
@@ -56,13 +57,6 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
             raise UnknownNameError("agent", agent, AGENTS)
 
 
-def find_prompt(name: str | None) -> Prompt | None:
-    """What a user means by a prompt's name (see `playground.demonstrations.prompt`); None for None and "none"."""
-    from playground.demonstrations import prompt
-
-    return None if name is None else prompt(name)
-
-
 def world_seed(seed: int) -> int:
     """The world that a person's `seed` means: one of those that nothing was trained on.
 
@@ -89,7 +83,7 @@ def open_session(
     Args:
         task: task id, `domain/name`.
         agent: one of AGENTS.
-        prompt: a Prompt, or the name of a shipped demonstration such as `classic/CartPole#0`.
+        prompt: a Prompt, or its text such as `classic/CartPole#0`, see `playground.prompt_spec`.
         seed: start of the first episode, see `world_seed`.
         goal: the world's goal, if not the prompt's.
         checkpoint: checkpoint folder; None takes the shipped one.

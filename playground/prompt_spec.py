@@ -106,19 +106,27 @@ class Cut:
         stop = "" if self.stop is None else self.stop
         return f"{self.name}[{self.start}:{stop}" + (f":{self.stride}]" if self.stride != 1 else "]")
 
+    def steps(self, found: Demonstration) -> range:
+        """The timesteps of the demonstration that are shown.
+
+        Raises:
+            BadValueError: the cut begins after the demonstration's end.
+        """
+        length = len(found.episode)
+        if self.start is None:
+            return range(found.start, found.stop)
+        if self.start >= length:
+            raise BadValueError(f"prompt {self}: the cut leaves nothing of {length} timesteps; start below {length}")
+        return range(self.start, length if self.stop is None else min(self.stop, length), self.stride)
+
     def build(self, found: Demonstration) -> Prompt:
         """The cut's prompt, from the demonstration of its name.
 
         Raises:
             BadValueError: the cut begins after the demonstration's end.
         """
-        length = len(found.episode)
-        start, stop = found.start, found.stop
-        if self.start is not None:
-            start, stop = self.start, length if self.stop is None else min(self.stop, length)
-        if start >= stop:
-            raise BadValueError(f"prompt {self}: the cut leaves nothing of {length} timesteps; start below {length}")
-        return Prompt.from_episode(found.episode, found.name, start, stop - start, self.stride)
+        steps = self.steps(found)
+        return Prompt.from_episode(found.episode, found.name, steps.start, steps.stop - steps.start, steps.step)
 
 
 @dataclass(frozen=True)

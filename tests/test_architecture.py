@@ -14,6 +14,7 @@ ROWS = {
     "scores": 1,
     "episode": 2,
     "prompt": 3,
+    "prompt_spec": 4,
     "events": 4,
     "environment": 5,
     **dict.fromkeys(("domains", "tokens", "session"), 6),

@@ -7,7 +7,7 @@ from playground import domains
 from playground.agent import Agent, agent_for
 from playground.bench.measure import Case, sample
 from playground.bench.products import bare_products
-from playground.demonstrations import prompt
+from playground.demonstrations import find_prompt
 from playground.environment import DomainEnv
 from playground.model import GeneralistModel
 from playground.task import Observation, Task
@@ -47,7 +47,7 @@ def measure_act(model: GeneralistModel, seconds: float = 1.0) -> Iterator[Case]:
 
 
 def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, seconds: float) -> Iterator[Case]:
-    prompts = [prompt(f"{task.id}#{k}") for k in (0, 1)]
+    prompts = [find_prompt(f"{task.id}#{k}") for k in (0, 1)]
     agent.condition(prompts[0])
     seen = _play(agent, env, LIVE_STEPS)
     act = lambda: agent.act(seen)  # noqa: E731

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.demonstrations import prompt as named_prompt
-from playground.demonstrations import shipped_counts
+from playground.demonstrations import find_prompt, shipped_counts
 from playground.errors import BadFileError, UnknownNameError
 from playground.evaluation.scoring import summarise
 from playground.evaluation.trials import Settings, evaluate_task
@@ -79,7 +78,7 @@ def evaluate(
     """
     settings = Settings(agent, prompt, episodes, seed)
     if prompt not in ("right", "wrong", "none"):
-        named_prompt(prompt)
+        find_prompt(prompt)
     chosen = _possible(domains.tasks(tasks), settings)
     described = {**asdict(settings), "weights": fingerprint(checkpoint) if agent == "model" else None}
     results = _finished(json_file, described)

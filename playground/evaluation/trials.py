@@ -14,8 +14,7 @@ import numpy as np
 from playground import domains
 from playground.agent import BatchAgent
 from playground.api import AGENTS, make_policy
-from playground.demonstrations import prompt as named_prompt
-from playground.demonstrations import shipped_counts
+from playground.demonstrations import find_prompt, shipped_counts
 from playground.environment import DomainEnv
 from playground.errors import BadValueError, UnknownNameError
 from playground.evaluation.scoring import score_task
@@ -126,7 +125,7 @@ def make_starts(task: Task, settings: Settings) -> list[Start]:
     count = shipped_counts().get(task.id, 0)
     if not count and settings.agent in ("model", "nearest") and settings.prompt in ("right", "wrong"):
         raise UnknownNameError("task with shipped demonstrations", task.id, shipped_counts())
-    load = lru_cache(maxsize=None)(named_prompt)  # equal names give one object, which agents read once
+    load = lru_cache(maxsize=None)(find_prompt)  # equal names give one object, which agents read once
     starts = []
     for i in range(settings.episodes):
         right = load(f"{task.id}#{i % count}") if count else None
@@ -158,7 +157,7 @@ def wrong_prompts(task: Task, right: Prompt | None) -> list[str]:
     names = [f"{id}#{k}" for id in mates for k in range(counts[id])]
     if task.hidden_goal and right is not None:
         for k in range(counts[task.id]):
-            other = named_prompt(f"{task.id}#{k}")
+            other = find_prompt(f"{task.id}#{k}")
             if other is not None and other.goal != right.goal:
                 names.append(f"{task.id}#{k}")
     if not names:

@@ -15,8 +15,7 @@ import numpy as np
 
 from playground import domains
 from playground.api import make_policy
-from playground.demonstrations import prompt as named_prompt
-from playground.demonstrations import shipped, shipped_counts
+from playground.demonstrations import find_prompt, shipped, shipped_counts
 from playground.domains.scenes import Witness, scenes
 from playground.environment import DomainEnv
 from playground.errors import BadValueError
@@ -223,7 +222,7 @@ def _others(task: Task, start: Start) -> dict[str, Prompt | None]:
     rng = np.random.default_rng(start.seed)
     others: dict[str, Prompt | None] = {"none": None, "shuffled": start.prompt.shuffled(int(rng.integers(2**31)))}
     names = wrong_prompts(task, start.prompt)
-    return {**others, "wrong": named_prompt(names[rng.integers(len(names))])}
+    return {**others, "wrong": find_prompt(names[rng.integers(len(names))])}
 
 
 def _actors(job: Job, world: Task, other: Task, envs: Sequence[DomainEnv], witnesses: Sequence[Witness]) -> Actors:

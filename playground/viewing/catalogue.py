@@ -2,9 +2,8 @@
 
 from playground import domains
 from playground.demonstrations import recordings, shipped_counts
+from playground.prompt_spec import NO_PROMPT
 from playground.task import Goal
-
-NO_PROMPT = "none"
 
 SMALL_SCENE = 6
 """Other tasks in a scene up to which several of their demonstrations are listed."""

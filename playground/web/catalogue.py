@@ -11,8 +11,9 @@ from playground.demonstrations import shipped, shipped_counts
 from playground.episode import Episode
 from playground.errors import BadFileError
 from playground.prompt import Prompt
+from playground.prompt_spec import NO_PROMPT
 from playground.task import Task
-from playground.viewing.catalogue import NO_PROMPT, readable, scene_prompts
+from playground.viewing.catalogue import readable, scene_prompts
 from playground.viewing.wrappers import MODEL_LOCK
 
 FAVOURITES = (

@@ -10,16 +10,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from playground.api import world_seed
+from playground.prompt import Prompt
 from playground.task import Action
 from playground.viewing.controllers import Controller
 from playground.viewing.readouts import distribution, divergence_bits, rates
 from playground.viewing.reel import Painter, jpeg
 from playground.viewing.wrappers import MODEL_LOCK
-from playground.web.made import made
+from playground.web.demonstration_store import DemonstrationStore
 from playground.web.outbox import Outbox
 from playground.web.panel import Panel
-from playground.web.prompts import Recipe
-from playground.web.shelf import Shelf
 from playground.web.videos import Videos
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Lockstep:
         painter: draws demonstrations.
         size: width of pictures.
         outbox: where news go.
-        shelf: where demonstrations are found.
+        store: where demonstrations are found.
         folder: makes, when first called, a folder for the visitor's files.
     """
 
@@ -58,18 +57,18 @@ class Lockstep:
         painter: Painter,
         size: int,
         outbox: Outbox,
-        shelf: Shelf,
+        store: DemonstrationStore,
         folder: Callable[[], Path],
     ):
         self._agent, self._checkpoint, self._painter, self._size = agent, checkpoint, painter, size
-        self._outbox, self._shelf = outbox, shelf
+        self._outbox, self._store = outbox, store
         self.panels: list[Panel] = []
         self.playing, self.due = True, 0.0
         self.error = self.busy = ""
         self.videos = Videos(folder, lambda name: outbox.tell({"kept": name}))
         self._speed: float | str = 1.0
         self._seed = 0
-        self._plan: list[tuple[int, str]] = []
+        self._plan: list[tuple[int, Prompt | None]] = []
         self._controller: Controller | None = None
         self._driving = False
         self._ticks: deque[tuple[float, bool]] = deque(maxlen=2000)
@@ -217,11 +216,10 @@ class Lockstep:
 
     def _watch(self) -> None:
         """Sends the demonstrations of the prompts, and what these are made of."""
-        recipes = [Recipe.parse(panel.prompt) for panel in self.panels]
-        names = dict.fromkeys(cut.name for recipe in recipes for cut in recipe.cuts)
-        self._outbox.watch([self._painter.reel(name, self._shelf.find(name)) for name in names])
-        parts = [made(panel.prompt, self._shelf, self._agent, self._checkpoint) for panel in self.panels]
-        self._outbox.tell({"made": parts})
+        prompts = [panel.session.prompt for panel in self.panels]
+        names = dict.fromkeys(part.name for prompt in prompts if prompt is not None for part in prompt.segments)
+        self._outbox.watch([self._painter.reel(name, self._store.find(name).episode) for name in names])
+        self._outbox.tell({"made": [panel.info for panel in self.panels]})
 
     def close(self) -> None:
         """Closes every world and finishes a video."""

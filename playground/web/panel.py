@@ -1,4 +1,4 @@
-"""A panel: one session of a visitor, in a world of its own, under a prompt that is told by its text."""
+"""A panel: one session of a visitor, in a world of its own, under a prompt."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,12 +10,14 @@ from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadValueError
 from playground.events import StepEvent
+from playground.prompt import Prompt
+from playground.prompt_spec import NO_PROMPT
 from playground.recording.recorder import EpisodeRecorder
 from playground.task import Action, Goal, Task
 from playground.viewing.readouts import readouts
 from playground.viewing.wrappers import ObservationMask
-from playground.web.prompts import Recipe
-from playground.web.shelf import MAX_OWN_STEPS, MIN_OWN_STEPS, Shelf
+from playground.web.demonstration_store import MAX_OWN_STEPS, MIN_OWN_STEPS
+from playground.web.prompt_info import prompt_info
 
 PUSH_STEPS = 8
 """How long a push lasts: a pull at the body, or random actions where there is none to pull at."""
@@ -33,23 +35,21 @@ class Panel:
     Args:
         task: task id.
         agent: who acts.
-        prompt: the prompt's text, see `playground.web.prompts`.
+        prompt: the prompt of the first episode.
         seed: start of the first episode, as a person gives it.
         checkpoint: checkpoint folder; None takes the shipped one.
         size: width of pictures.
-        shelf: where demonstrations are found.
 
     Attributes:
-        prompt: text of the prompt that counts from the next step on.
         history: (t, text) of the episode's prompts: the first with t = 0, then one for each swap.
         touched: whether a person pushed, blinded or drove in this episode, so that prompts and seed alone do not
             reproduce it.
     """
 
-    def __init__(self, task: str, agent: str, prompt: str, seed: int, checkpoint: str | None, size: int, shelf: Shelf):
-        self.prompt, self._shelf, self._checkpoint = prompt, shelf, checkpoint
-        built = Recipe.parse(prompt).build(shelf.find)
-        self.session = open_session(task, agent, built, seed, None, checkpoint, size, consumers=[self])
+    def __init__(self, task: str, agent: str, prompt: Prompt | None, seed: int, checkpoint: str | None, size: int):
+        self._agent, self._checkpoint = agent, checkpoint
+        self._info: dict[str, Any] | None = None
+        self.session = open_session(task, agent, prompt, seed, None, checkpoint, size, consumers=[self])
         self.mask = ObservationMask(self.session.policy)
         self.session.policy = self.mask
         self.history: list[tuple[int, str]] = []
@@ -65,6 +65,18 @@ class Panel:
     def task(self) -> Task:
         assert self.session.task is not None
         return self.session.task
+
+    @property
+    def prompt(self) -> str:
+        """Text of the prompt that counts from the next step on."""
+        return NO_PROMPT if self.session.prompt is None else self.session.prompt.name
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What this prompt is made of and how the agent reads it, see `prompt_info`."""
+        if self._info is None:
+            self._info = prompt_info(self.session.prompt, self._agent, self._checkpoint)
+        return self._info
 
     @property
     def env(self) -> DomainEnv:
@@ -83,19 +95,14 @@ class Panel:
         """How the episode stands and what happened in it, in JSON's terms."""
         return {"prompt": self.prompt, "history": self.history, "touched": self.touched, **readouts(self.session)}
 
-    def swap(self, prompt: str) -> None:
-        """Another prompt from the next step on; the world stays.
-
-        Raises:
-            PlaygroundError: there is no such prompt; the old one stays.
-        """
-        self.session.prompt = Recipe.parse(prompt).build(self._shelf.find)
-        self.prompt = prompt
+    def swap(self, prompt: Prompt | None) -> None:
+        """Another prompt from the next step on; the world stays."""
+        self.session.prompt, self._info = prompt, None
         t = 0 if self.last is None else self.last.t
         if self.history:
             if self.history[-1][0] == t:
                 self.history.pop()
-            self.history.append((t, prompt))
+            self.history.append((t, self.prompt))
 
     def switch(self, agent: str, seed: int) -> None:
         """Another agent takes over at the next step."""
@@ -103,6 +110,7 @@ class Panel:
         self.mask = ObservationMask(make_policy(agent, self.task, self.env, seed, self._checkpoint))
         self.mask.on = blind
         self.session.policy = self.mask
+        self._agent, self._info = agent, None
 
     def reset(self, seed: int | None, goal: Goal = None) -> None:
         """Asks the next step to start an episode, from the world's `seed` or the running episode's start again."""

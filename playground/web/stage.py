@@ -10,12 +10,12 @@ from typing import Any
 from playground.api import load_model, world_seed
 from playground.episode import Episode
 from playground.errors import BadValueError, UnknownNameError
+from playground.prompt import Prompt
+from playground.prompt_spec import NO_PROMPT
 from playground.tokens.timestep import TimestepSpec
-from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.controllers import controller_for, controls_json
 from playground.web.lockstep import Lockstep
 from playground.web.panel import Panel
-from playground.web.prompts import Recipe
 
 SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 FASTEST = "max"
@@ -40,7 +40,7 @@ class Stage(Lockstep):
                 case "open", dict():
                     self._open(value)
                 case "prompt", str():
-                    self._panel(message.get("panel", 0)).swap(value)
+                    self._panel(message.get("panel", 0)).swap(self._store.prompt(value))
                     self._plan, self.error = [], ""
                     self._watch()
                 case "panel", int():
@@ -97,7 +97,7 @@ class Stage(Lockstep):
                 case "take", True:
                     self.add_own([self.recording()])
                 case "strips", list():
-                    wanted = {str(name): self._shelf.find(str(name)) for name in value[:MAX_STRIPS]}
+                    wanted = {str(name): self._store.find(str(name)).episode for name in value[:MAX_STRIPS]}
                     self._outbox.want(self._painter.strips(wanted))
                 case _:
                     raise BadValueError(f"the page asked for {key} = {value!r:.80}, which there is not; reload it")
@@ -114,24 +114,25 @@ class Stage(Lockstep):
 
     def add_own(self, episodes: Sequence[Episode]) -> None:
         """Adds demonstrations of the visitor's own to the gallery."""
-        names = self._shelf.add(episodes)
-        self._outbox.tell({"own": list(self._shelf.own), "new": names})
+        names = self._store.add(episodes)
+        self._outbox.tell({"own": list(self._store.own), "new": names})
 
     def _open(self, wish: dict[str, Any]) -> None:
         """Another world, perhaps with its story; built before the old one goes, so that a failure changes nothing."""
-        task, prompts = str(wish.get("task")), wish.get("prompts") or [NO_PROMPT]
+        task, texts = str(wish.get("task")), wish.get("prompts") or [NO_PROMPT]
         agent, swaps = str(wish.get("agent", self._agent)), self._swaps(wish.get("plan", []))
         try:
             seed = int(wish.get("seed", self._seed))
-            prompts = [str(prompt) for prompt in prompts[:MAX_PANELS]]
+            texts = [str(text) for text in texts[:MAX_PANELS]]
         except (TypeError, ValueError) as error:
             raise BadValueError(f"the link asks for {str(wish)[:120]}, which there is not ({error})") from error
+        prompts = [self._store.prompt(text) for text in texts]
         self.busy = f"building {task} …"
         self.publish()
         panels: list[Panel] = []
         try:
             for prompt in prompts:
-                panels.append(Panel(task, agent, prompt, seed, self._checkpoint, self._size, self._shelf))
+                panels.append(Panel(task, agent, prompt, seed, self._checkpoint, self._size))
         except BaseException:
             for panel in panels:
                 panel.close()
@@ -143,15 +144,13 @@ class Stage(Lockstep):
         self.panels, self._agent, self._plan, self._seed = panels, agent, swaps, seed
         self._begin()
 
-    def _swaps(self, plan: Any) -> list[tuple[int, str]]:
-        """Swaps that are to come: (t, text), in the order of time."""
+    def _swaps(self, plan: Any) -> list[tuple[int, Prompt | None]]:
+        """Swaps that are to come: (t, prompt), in the order of time."""
         try:
             swaps = sorted((int(t), str(text)) for t, text in plan[:MAX_PLAN])
         except (TypeError, ValueError) as error:
             raise BadValueError(f"swaps {str(plan)[:120]} are none ({error})") from error
-        for _, text in swaps:
-            Recipe.parse(text).build(self._shelf.find)
-        return swaps
+        return [(t, self._store.prompt(text)) for t, text in swaps]
 
     def _begin(self) -> None:
         """After other panels: tells the page of them and starts them."""
@@ -166,7 +165,7 @@ class Stage(Lockstep):
         if self._controller is not None:
             env = self.panels[0].env
             notice = {"controls": controls_json(env, self._controller), "cameras": env.cameras}
-            self._outbox.tell(notice | {"own": list(self._shelf.own), "room": self._room()})
+            self._outbox.tell(notice | {"own": list(self._store.own), "room": self._room()})
             self._watch()
 
     def _room(self) -> int:
@@ -178,16 +177,16 @@ class Stage(Lockstep):
             TimestepSpec.from_spaces(env.observation_space, env.action_space).grid
         )
 
-    def _compare(self, prompt: str) -> None:
+    def _compare(self, text: str) -> None:
         """One more panel; all of them start again, so that they stay in step."""
         self._need_panels()
         if len(self.panels) == MAX_PANELS:
             raise BadValueError(f"{MAX_PANELS} prompts are compared already; drop one first")
-        main = self.panels[0]
+        main, prompt = self.panels[0], self._store.prompt(text)
         self.busy = "building another world …"
         self.publish()
         try:
-            panel = Panel(main.task.id, self._agent, prompt, self._seed, self._checkpoint, self._size, self._shelf)
+            panel = Panel(main.task.id, self._agent, prompt, self._seed, self._checkpoint, self._size)
         finally:
             self.busy = ""
         self.panels.append(panel)

@@ -14,8 +14,8 @@ from typing import Any
 from playground.episode import Episode
 from playground.errors import PlaygroundError
 from playground.viewing.reel import Painter
+from playground.web.demonstration_store import DemonstrationStore
 from playground.web.outbox import Outbox
-from playground.web.shelf import Shelf
 from playground.web.stage import Stage
 
 MAX_LAG_SECONDS = 0.25
@@ -39,11 +39,11 @@ class Visitor:
     """
 
     def __init__(self, wish: dict[str, Any], agent: str, checkpoint: str | None, painter: Painter, size: int):
-        self.outbox, self.shelf = Outbox(), Shelf()
+        self.outbox = Outbox()
         self.asked_at = monotonic()
         """When the page last asked for something."""
         self._folder: Path | None = None
-        self._stage = Stage(agent, checkpoint, painter, size, self.outbox, self.shelf, self._files_folder)
+        self._stage = Stage(agent, checkpoint, painter, size, self.outbox, DemonstrationStore(), self._files_folder)
         self._inbox: deque[dict[str, Any]] = deque([{"open": wish}], maxlen=MAX_INBOX)
         self._arrivals: deque[Sequence[Episode]] = deque()
         self._requests: deque[Future[Episode]] = deque()

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from playground.api import load_model
-from playground.prompt import Prompt, Segment
 
 if TYPE_CHECKING:
     from playground.window.view import View
-
-SHUFFLED = " shuffled"
-"""Behind the name of a prompt whose timesteps are in random order."""
 
 LOOK_SECONDS = 0.2
 """Between two looks at the attention; one costs about as much as a decision."""
@@ -54,15 +50,14 @@ class AgentView:
         from playground.agent import Agent, fit_prompt
         from playground.agent.attention import prompt_attention
 
-        found = view.demonstration
-        if found is None or not isinstance(view.session.policy, Agent):
+        found, prompt = view.demonstration, view.session.prompt
+        if found is None or prompt is None or not isinstance(view.session.policy, Agent):
             return None
         weights = prompt_attention(view.session.policy)
-        numbers = Prompt("", (Segment("", {}, np.arange(found.start, found.stop)),))
-        if view.prompt.endswith(SHUFFLED):
-            numbers = numbers.shuffled()
-        read = fit_prompt(numbers, load_model(self._checkpoint).config.max_prompt).segments[0].actions
-        return None if weights is None or len(weights) != len(read) else (read, weights)
+        segments = fit_prompt(prompt, load_model(self._checkpoint).config.max_prompt).segments
+        steps = np.concatenate([segment.steps for segment in segments])
+        shown = np.concatenate([np.full(len(segment), segment.name == found.name) for segment in segments])
+        return None if weights is None or len(weights) != len(steps) else (steps[shown], weights[shown])
 
     def _judge(self, view: View) -> str:
         from playground.agent import Agent

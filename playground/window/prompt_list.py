@@ -1,11 +1,13 @@
 """The prompts at hand for a task: their names in order, the digits they are marked with, and a person's own."""
 
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from playground.demonstrations import Demonstration, recordings_root, rename_recording, trim_recording
 from playground.errors import BadValueError
-from playground.viewing.catalogue import NO_PROMPT, prompt_names
+from playground.prompt_spec import NO_PROMPT, Cut, PromptSpec
+from playground.viewing.catalogue import prompt_names
 
 DIGITS = range(1, 10)
 
@@ -53,8 +55,8 @@ class PromptList:
         return path
 
 
-def trimmed(found: Demonstration | None, at: int, end: bool) -> str:
-    """Lets a demonstration begin, or end, at a timestep; a recording keeps that. Returns the name of what is left.
+def trimmed(spec: PromptSpec, found: Demonstration | None, at: int, end: bool) -> PromptSpec:
+    """Lets a prompt's last demonstration begin, or end, at a timestep; a recording keeps that.
 
     Raises:
         BadValueError: there is nothing to trim, or nothing would be left.
@@ -62,11 +64,11 @@ def trimmed(found: Demonstration | None, at: int, end: bool) -> str:
     if found is None:
         raise BadValueError("there is no prompt to trim; choose one with left and right")
     start, stop = (found.start, at + 1) if end else (at, found.stop)
-    base = found.name.partition("[")[0]
-    if found.recording is None:
-        return f"{base}[{start}:{stop}]"
-    trim_recording(found.recording, start, stop)
-    return base
+    cut = Cut(found.name, start, stop, spec.cuts[-1].stride)
+    if found.recording is not None:
+        trim_recording(found.recording, start, stop)
+        cut = Cut(found.name)
+    return replace(spec, cuts=(*spec.cuts[:-1], cut))
 
 
 def recording_name(path: Path) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pygame
 
+from playground.prompt_spec import NO_PROMPT
 from playground.recording.video import ACCENT, FAINT, INK, WARM
-from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.readouts import rates, readouts
 from playground.viewing.reel import Reel
 from playground.window.canvas import LINE, PANEL, Canvas, fitting

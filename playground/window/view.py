@@ -2,17 +2,19 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from playground import domains
-from playground.demonstrations import Demonstration, find_demonstration
+from playground.demonstrations import Demonstration, find_demonstration, parse_prompt
 from playground.events import StepEvent
 from playground.policies import ReplayPolicy
+from playground.prompt_spec import PromptSpec
 from playground.session import Session
-from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.controllers import controller_for
-from playground.window.agent_view import SHUFFLED, AgentView
+from playground.window.agent_view import AgentView
 from playground.window.teleoperation import Teleoperation
 
 
@@ -21,7 +23,7 @@ class View:
 
     Args:
         session: of a task; the view is one of its consumers.
-        prompt: name of its prompt.
+        prompt: text of its prompt, see `playground.prompt_spec`.
         clock: seconds.
         drawing: whether the next step is to be drawn.
         agent_view: of whoever acts.
@@ -45,6 +47,8 @@ class View:
         self.held: int | None = None
         """The demonstration's timestep that the person holds it at."""
         self._clock, self._drawing = clock, drawing
+        self.spec: PromptSpec
+        """What the prompt is made of; the last of its demonstrations is the one that is shown."""
         self.swap(prompt)
         session.consumers.append(self)
 
@@ -76,15 +80,27 @@ class View:
         if event.frame is not None:
             self.picture = event.frame
 
-    def swap(self, name: str) -> None:
+    @property
+    def prompt(self) -> str:
+        """Text of the prompt that counts from the next step on."""
+        return str(self.spec)
+
+    def swap(self, text: str) -> None:
         """Another prompt: same world, same live steps; it counts from the next step on.
 
         Args:
-            name: of a demonstration, with ` shuffled` behind it if it is to be; or `none`.
+            text: of the prompt, see `playground.prompt_spec`.
+
+        Raises:
+            PlaygroundError: there is no such prompt; the old one stays.
         """
-        plain = name.removesuffix(SHUFFLED)
-        found: Demonstration | None = None if plain == NO_PROMPT else find_demonstration(plain)
-        prompt = None if found is None else found.prompt
+        find, spec = lru_cache(find_demonstration), parse_prompt(text)
+        prompt = spec.build(find)
         if not isinstance(self.session.policy, ReplayPolicy):  # it reads none, and its world keeps its goal
-            self.session.prompt = prompt.shuffled() if prompt is not None and name.endswith(SHUFFLED) else prompt
-        self.prompt, self.demonstration, self.held = name, found, None
+            self.session.prompt = prompt
+        self.spec = replace(spec, cuts=tuple(replace(cut, name=find(cut.name).name) for cut in spec.cuts))
+        self.demonstration: Demonstration | None = None
+        if spec.cuts:
+            found, steps = find(spec.cuts[-1].name), spec.cuts[-1].steps(find(spec.cuts[-1].name))
+            self.demonstration = replace(found, start=steps.start, stop=steps.stop)
+        self.held = None

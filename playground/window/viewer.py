@@ -11,12 +11,12 @@ from playground.api import open_session, world_seed
 from playground.demonstrations import Demonstration
 from playground.errors import PlaygroundError
 from playground.policies import ReplayPolicy
+from playground.prompt_spec import NO_PROMPT
 from playground.recording.recorder import VideoRecorder
 from playground.task import EVALUATION_SEEDS, Goal
-from playground.viewing.catalogue import NO_PROMPT
 from playground.viewing.reel import Painter, Reel
 from playground.viewing.replaying import replay_session
-from playground.window.agent_view import SHUFFLED, AgentView
+from playground.window.agent_view import AgentView
 from playground.window.prompt_list import PromptList, free_video, recording_name, trimmed
 from playground.window.view import View
 
@@ -83,7 +83,7 @@ class Viewer:
     def reel(self, view: View) -> Reel | None:
         """The demonstration of a view's prompt, drawn or being drawn."""
         found = view.demonstration
-        return None if found is None else self._painter.reel(found.name.partition("[")[0], found.episode)
+        return None if found is None else self._painter.reel(found.name, found.episode)
 
     @property
     def recording(self) -> bool:
@@ -231,7 +231,8 @@ class Viewer:
 
     def change_prompt(self, by: int) -> None:
         """The next prompt that belongs to this scene."""
-        self.swap(self.prompt_list.beside(self.view.prompt.removesuffix(SHUFFLED), by))
+        here = self.view.spec.cuts[-1].name if self.view.spec.cuts else NO_PROMPT
+        self.swap(self.prompt_list.beside(here, by))
 
     def swap_to_mark(self, number: int) -> None:
         """Digit 0 takes the prompt away, the others take the marked one."""
@@ -250,9 +251,7 @@ class Viewer:
 
     def shuffle(self) -> None:
         """The prompt's timesteps in random order, or in their own again."""
-        name = self.view.prompt
-        if name != NO_PROMPT:
-            self.swap(name.removesuffix(SHUFFLED) if name.endswith(SHUFFLED) else name + SHUFFLED)
+        self.swap(str(self.view.spec.toggled("shuffled")))
 
     def compare(self) -> None:
         """The same start under a second prompt, in lockstep beside the first; or back to one."""
@@ -322,7 +321,7 @@ class Viewer:
         self._trim(True)
 
     def _trim(self, end: bool) -> None:
-        self.swap(trimmed(self.view.demonstration, self.view.shown_step, end))
+        self.swap(str(trimmed(self.view.spec, self.view.demonstration, self.view.shown_step, end)))
         found = self.view.demonstration
         assert found is not None
         self.message = f"prompt: steps {found.start} to {found.stop} of {len(found.episode)}"
@@ -353,13 +352,13 @@ class Viewer:
         if self.view.teleoperation.active:
             self.view.teleoperation.release()
 
-    def swap(self, name: str) -> None:
+    def swap(self, text: str) -> None:
         """Another prompt: same world, same live steps; it counts from the next step on."""
         before = self.view.prompt
-        self.view.swap(name)
-        if name != before:
+        self.view.swap(text)
+        if self.view.prompt != before:
             self._before = before
-        self.message = "no prompt" if name == NO_PROMPT else f"prompt {name}"
+        self.message = "no prompt" if text == NO_PROMPT else f"prompt {self.view.prompt}"
 
     def _open(self, task: str, prompt: str | None) -> None:
         """Another world: built before the old one goes, so that a failure leaves the old one running."""

@@ -8,7 +8,7 @@ import pytest
 
 from playground import domains
 from playground.collecting.collect import collect
-from playground.demonstrations import prompt as named_prompt
+from playground.demonstrations import find_prompt
 from playground.demonstrations.packed import shard_folders
 from playground.domains.scenes import Witness, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
@@ -99,7 +99,7 @@ def test_what_was_done_and_undone_before_a_swap_can_be_followed():
 
 def test_a_prompt_does_not_diverge_from_itself():
     task = domains.task("classic/CartPole-hidden")
-    prompt = named_prompt(f"{task.id}#0")
+    prompt = find_prompt(f"{task.id}#0")
     env = task.make(64)
     actors = ComparedModel(load_model(), [env], lambda start: {"same": prompt, "none": None})
     play(task, [Trial(Start(SEED, prompt.goal, prompt))], [env], [], actors)

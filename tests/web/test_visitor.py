@@ -16,7 +16,7 @@ import pytest
 
 from playground.demonstrations import shipped
 from playground.environment import DomainEnv
-from playground.viewing.catalogue import NO_PROMPT
+from playground.prompt_spec import NO_PROMPT
 from playground.viewing.reel import Painter
 from playground.web.catalogue import gallery
 from playground.web.panel import Panel
