@@ -42,6 +42,7 @@ OPPOSITES = {"actions-only": "observations-only", "observations-only": "actions-
 OLD_EDITS = {"actions": "actions-only", "observations": "observations-only"}
 """How links called two edits before they could be typed behind `--prompt`."""
 
+_NUMBER = re.compile(r"#[0-9]{1,6}")
 _NAME = re.compile(r"[^#\[\]+~]+(#[0-9]{1,6})?")
 _NAME_ENDS = re.compile(r"[#\[+~]|$")
 _BRACKETS = re.compile(r"\[(?P<start>[0-9]{0,6}):(?P<stop>[0-9]{0,6})(:(?P<stride>[0-9]{1,6}))?\]")
@@ -225,8 +226,9 @@ class PromptSpec:
 def _name_end(text: str, is_path: Callable[[str], bool]) -> int:
     """Where the name ends that a text begins with: after the longest path there is, or where the grammar says."""
     ends = [match.start() for match in _NAME_ENDS.finditer(text)]
-    match = _NAME.match(text)
-    return next((end for end in reversed(ends) if is_path(text[:end])), 0 if match is None else match.end())
+    path = next((end for end in reversed(ends) if is_path(text[:end])), None)
+    match = _NAME.match(text) if path is None else _NUMBER.match(text, path)
+    return (path or 0) if match is None else match.end()
 
 
 def _cut(name: str, brackets: re.Match[str]) -> Cut:

@@ -89,7 +89,7 @@ def test_s_shuffles_the_prompt_and_takes_it_back(person):
     own = person.viewer.view.session.prompt
     person.press(pygame.K_s)
     shuffled = person.viewer.view.session.prompt
-    assert len(shuffled) == len(own) and shuffled.name == f"{TASK}#0 shuffled"
+    assert len(shuffled) == len(own) and shuffled.name == f"{TASK}#0~shuffled"
     person.press(pygame.K_s)
     assert person.viewer.view.session.prompt.name == own.name
 

@@ -1,6 +1,6 @@
 // The demonstrations to choose from: cards with film strips, asked for as they scroll into view.
 
-import { parse } from './recipe.js';
+import { parse } from './prompt_spec.js';
 import { short } from './live.js';
 
 const STRANGE = 'out of distribution';

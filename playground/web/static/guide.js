@@ -1,7 +1,7 @@
 // The first minute: three things to try, each with a button that does it. The swap is a live one, at a moment at which
 // something has been done and there is time left to do something else.
 
-import { label } from './recipe.js';
+import { label } from './prompt_spec.js';
 
 const DONE = 'playground-guide-done';
 /** When to swap: when the demonstration is just over, or at a share of an episode if that is sooner; if it is later than LATEST,

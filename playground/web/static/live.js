@@ -1,6 +1,6 @@
 // The live panels, the ghost over the first, and the plot over time with its swap marks.
 
-import { label } from './recipe.js';
+import { label } from './prompt_spec.js';
 
 export const TINTS = ['#f97316', '#3b82f6', '#10b981', '#a855f7', '#e11d48', '#eab308', '#14b8a6', '#ec4899'];
 

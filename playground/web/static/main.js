@@ -8,7 +8,7 @@ import { Live, paint } from './live.js';
 import { Player, Reels } from './reels.js';
 import { Strip } from './strip.js';
 import { Thoughts } from './thoughts.js';
-import { label, parse } from './recipe.js';
+import { label, parse } from './prompt_spec.js';
 import { readLink } from './share.js';
 
 const READ_MS = 120;

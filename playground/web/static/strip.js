@@ -1,22 +1,22 @@
 // The film strip of the current prompt with the agent's attention under it, and the edits of the prompt.
 
-import { EDITS, NONE, format, label, parse } from './recipe.js';
+import { NO_PROMPT, label, parse, print, toggled } from './prompt_spec.js';
 import { cleared } from './live.js';
 import { timeline } from './reels.js';
 
 const MIN_CUT = 3;
+
+/** @returns {import('./prompt_spec.js').Cut} */
+const whole = (name) => ({ name, start: null, stop: null, stride: 1 });
 
 export class Strip {
   constructor(app, reels, player) {
     Object.assign(this, { app, reels, player, steps: [], read: [], attention: null, drag: null, joining: false, film: document.createElement('canvas') });
     const { root, control, view } = app;
     root.querySelectorAll('[data-edit]').forEach((button) => (button.onclick = () => this.toggle(button.dataset.edit)));
-    control.stride.onchange = () => this.change((recipe) => recipe.cuts.forEach((cut) => (cut.stride = Number(control.stride.value))));
-    control.whole.onclick = () => this.change((recipe) => {
-      recipe.cuts.forEach((cut) => Object.assign(cut, { start: 0, stop: null, stride: 1 }));
-      recipe.edits = [];
-    });
-    control.noprompt.onclick = () => app.swap(NONE);
+    control.stride.onchange = () => this.setStride(Number(control.stride.value));
+    control.whole.onclick = () => this.change(({ cuts }) => ({ cuts: cuts.map(({ name }) => whole(name)), edits: [] }));
+    control.noprompt.onclick = () => app.swap(NO_PROMPT);
     control.join.onclick = () => this.join(!this.joining);
     const canvas = view.strip;
     canvas.onpointerdown = (event) => {
@@ -44,32 +44,33 @@ export class Strip {
   }
 
   /** Of the prompt that was asked for last: an edit must not undo one that the server has not answered yet. */
-  get recipe() {
+  get spec() {
     return parse(this.app.wished ?? this.app.state.prompt);
   }
 
+  /** Swaps to what a change makes of the prompt, if there is one. */
   change(edit) {
-    const recipe = this.recipe;
-    if (!recipe.cuts.length) return;
-    edit(recipe);
-    this.app.swap(format(recipe));
+    if (this.spec.cuts.length) this.app.swap(print(edit(this.spec)));
   }
 
   toggle(name) {
-    this.change((recipe) => {
-      const other = { actions: 'observations', observations: 'actions' }[name];
-      recipe.edits = recipe.edits.includes(name) ? recipe.edits.filter((e) => e !== name) : [...recipe.edits.filter((e) => e !== other), name];
-      recipe.edits.sort((a, b) => EDITS.indexOf(a) - EDITS.indexOf(b));
-    });
+    this.change((spec) => toggled(spec, name));
+  }
+
+  setStride(stride) {
+    this.change(({ cuts, edits }) => ({
+      cuts: cuts.map((cut) => (stride === 1 && !cut.start && cut.stop === null ? whole(cut.name) : { ...cut, stride })),
+      edits,
+    }));
   }
 
   /** Cuts the prompt to timesteps low … high of what is shown; only where what is shown is one demonstration in order. */
   cut(low, high) {
-    const recipe = this.recipe;
-    if (recipe.cuts.length !== 1 || recipe.edits.some((e) => e === 'reversed' || e === 'shuffled'))
+    const { cuts, edits } = this.spec;
+    if (cuts.length !== 1 || edits.includes('reversed') || edits.includes('shuffled'))
       return this.app.say('a joined, reversed or shuffled prompt cannot be cut; choose “whole” first');
     const first = this.steps[low].step, last = this.steps[high].step;
-    this.change((recipe) => Object.assign(recipe.cuts[0], { start: first, stop: last + 1 }));
+    this.change(() => ({ cuts: [{ ...cuts[0], start: first, stop: last + 1 }], edits }));
   }
 
   join(on) {
@@ -82,14 +83,14 @@ export class Strip {
   append(name) {
     if (!this.joining) return false;
     this.join(false);
-    this.change((recipe) => recipe.cuts.push({ name, start: 0, stop: null, stride: 1 }));
+    this.change(({ cuts, edits }) => ({ cuts: [...cuts, whole(name)], edits }));
     return true;
   }
 
   load(made) {
     this.steps = timeline(made);
     this.read = made.read || [];
-    this.showStrangeness(made.strangeness, made.asked);
+    this.showStrangeness(made.ood, made.goal);
     this.attention = null;
     this.stale = true;
   }
@@ -107,14 +108,14 @@ export class Strip {
     const { out, root, control } = this.app;
     if (state.prompt === this.shown) return;
     this.shown = state.prompt;
-    const recipe = parse(state.prompt);
+    const { cuts, edits } = parse(state.prompt);
     out.recipe.textContent = label(state.prompt, null, this.app.own);
     root.querySelectorAll('[data-edit]').forEach((button) => {
-      button.setAttribute('aria-pressed', recipe.edits.includes(button.dataset.edit));
-      button.disabled = !recipe.cuts.length;
+      button.setAttribute('aria-pressed', edits.includes(button.dataset.edit));
+      button.disabled = !cuts.length;
     });
-    for (const name of ['join', 'whole', 'stride']) control[name].disabled = !recipe.cuts.length;
-    if (recipe.cuts.length) control.stride.value = String(recipe.cuts[0].stride);
+    for (const name of ['join', 'whole', 'stride']) control[name].disabled = !cuts.length;
+    if (cuts.length) control.stride.value = String(cuts[0].stride);
     this.stale = true;
   }
 
