@@ -104,14 +104,14 @@ def _opengl() -> Check:
 
 
 def _ffmpeg() -> Check:
-    import imageio_ffmpeg
+    from playground.errors import MissingLibraryError
+    from playground.recording.video import ffmpeg_version
 
     try:
-        return Check("ffmpeg", "ok", imageio_ffmpeg.get_ffmpeg_version())
-    except RuntimeError as error:
-        return Check(
-            "ffmpeg", "warn", str(error), "pip install --force-reinstall imageio-ffmpeg, or write gif and webp"
-        )
+        return Check("ffmpeg", "ok", ffmpeg_version())
+    except MissingLibraryError as error:
+        found, _, cure = str(error).partition("; ")
+        return Check("ffmpeg", "warn", found, cure)
 
 
 def _checkpoint() -> Check:

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from playground.errors import BadValueError
 
 
 @contextmanager
@@ -35,3 +38,29 @@ def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
     """Writes JSON with a line break at its end; see `atomic_write`."""
     with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8")
+
+
+def check_file_target(path: Path) -> None:
+    """Refuses a path that no file can be written to, before the work whose result it is to hold.
+
+    Raises:
+        BadValueError: there is a folder or a device of that name, the name is too long, or it may not be written.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise BadValueError(f"{str(path)!r} links to a file that is missing; write elsewhere") from None
+        parent = next(folder for folder in (path.parent, *path.parent.parents) if folder.exists())
+        if not parent.is_dir():
+            raise BadValueError(f"cannot write {str(path)!r}: {str(parent)!r} is a file; write elsewhere") from None
+        if not os.access(parent, os.W_OK):
+            raise BadValueError(f"cannot write {str(path)!r}; choose a file in a folder of yours") from None
+        return
+    except OSError as error:
+        raise BadValueError(f"cannot write {str(path)[:60]!r} ({error.strerror}); write elsewhere") from error
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
+        raise BadValueError(f"cannot write {str(path)!r}: it is {kind}; give the name of a file")
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise BadValueError(f"cannot write {str(path)!r}; choose a file in a folder of yours")

@@ -9,9 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "playground"
 
 ROWS = {
-    **dict.fromkeys(("errors", "assets", "files"), 0),
-    "task": 1,
-    "scores": 1,
+    **dict.fromkeys(("errors", "assets"), 0),
+    **dict.fromkeys(("task", "files", "scores"), 1),
     "episode": 2,
     "prompt": 3,
     "prompt_spec": 4,

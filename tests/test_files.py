@@ -1,43 +1,43 @@
-"""Whole files and folders, or what was there before."""
+"""Files that users name: refused before the work, with the cause."""
 
-import json
+import os
 from pathlib import Path
 
 import pytest
 
-from playground.files import atomic_write, write_json
+from playground.errors import BadValueError
+from playground.files import atomic_write, check_file_target, write_json
 
 
-def test_a_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "note.txt"
-    for text in ("first", "second"):
-        with atomic_write(path) as unfinished:
-            assert unfinished.name == path.name and not unfinished.exists()
-            unfinished.write_text(text, encoding="utf-8")
-        assert path.read_text(encoding="utf-8") == text
-    assert list(path.parent.iterdir()) == [path]
+def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "missing")
+    os.mkfifo(tmp_path / "pipe")
+    wrong = {
+        tmp_path: "it is a folder",
+        Path("/dev/full"): "no ordinary file",
+        tmp_path / "pipe": "no ordinary file",
+        tmp_path / ("x" * 256): "File name too long",
+        tmp_path / "link": "links to a file that is missing",
+        tmp_path / "file" / "below": "write elsewhere",
+    }
+    for path, cause in wrong.items():
+        with pytest.raises(BadValueError, match=cause):
+            check_file_target(path)
+    for good in (tmp_path / "file", tmp_path / "new", tmp_path / "a" / "b" / "new", tmp_path / ("x" * 252)):
+        check_file_target(good)
 
 
-def test_a_folder_is_replaced_with_all_that_was_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "shard"
-    for name in ("a", "b"):
-        with atomic_write(path) as unfinished:
-            unfinished.mkdir()
-            (unfinished / name).touch()
-    assert [file.name for file in path.iterdir()] == ["b"] and list(tmp_path.iterdir()) == [path]
+def test_long_names_are_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'x' * 250}.json"
+    write_json(path, {"a": 1})
+    assert path.read_text() == '{\n "a": 1\n}\n' and [*tmp_path.iterdir()] == [path]
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_an_error_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
-    path = tmp_path / "note.txt"
-    path.write_text("before", encoding="utf-8")
-    with pytest.raises(error), atomic_write(path) as unfinished:
-        unfinished.write_text("half", encoding="utf-8")
-        raise error
-    assert path.read_text(encoding="utf-8") == "before" and list(tmp_path.iterdir()) == [path]
-
-
-def test_json_ends_with_a_line_break(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"ü": [1, None]})
-    text = (tmp_path / "a.json").read_text(encoding="utf-8")
-    assert text.endswith("\n") and json.loads(text) == {"ü": [1, None]}
+def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_write(path) as unfinished:
+        unfinished.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old" and [*tmp_path.iterdir()] == [path]

@@ -17,7 +17,7 @@ import numpy as np
 
 from playground import domains
 from playground.demonstrations import shipped_counts
-from playground.errors import BadValueError, PlaygroundError
+from playground.errors import BadFileError, BadValueError, PlaygroundError
 from playground.events import StepEvent
 from playground.prompt import Prompt
 from playground.recording.recorder import EventDigest
@@ -153,6 +153,7 @@ def film(
         panel.session.consumers.append(panel)
     waiting, done = sorted(swaps, key=lambda swap: swap.seconds), []
     stopped: BaseException | None = None
+    sidecar = _Sidecar(path.with_suffix(".json"), {"tasks": [task.id for task in tasks], **(about or {})})
     video = VideoWriter(path, max(task.fps / stride(task.fps) for task in tasks))
 
     def swap_if_due() -> None:
@@ -185,10 +186,36 @@ def film(
             "frames": video.count,
             "interrupted": stopped is not None,
         }
-        path.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+        sidecar.write(results)
     if stopped is not None:
         raise stopped
     return results
+
+
+class _Sidecar:
+    """The JSON file beside a film. Its room is taken before the film is, so that a full disk leaves it whole."""
+
+    ROOM = 65_536
+    """Bytes."""
+
+    def __init__(self, path: Path, start: dict[str, Any]):
+        self.path = path
+        unfinished = json.dumps({**start, "digests": [], "interrupted": True}).encode()
+        try:
+            path.write_bytes(unfinished.ljust(self.ROOM) + b"\n")
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise BadFileError(f"{path}: cannot be written ({error.strerror}); make room on the disk") from error
+
+    def write(self, results: dict[str, Any]) -> None:
+        """Puts the results in the place of the room that was taken."""
+        content = json.dumps(results, indent=2).encode() + b"\n"
+        try:
+            with self.path.open("r+b") as file:
+                file.write(content)
+                file.truncate()
+        except OSError as error:
+            raise BadFileError(f"{self.path}: cannot be written ({error.strerror}); make room on the disk") from error
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """Video files at true speed, playable at any moment of their growth; and pictures with lines of text, side by side."""
 
+import json
 import os
+import subprocess
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,7 +13,8 @@ import imageio.v2 as imageio
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from playground.errors import BadFileError, BadValueError
+from playground.errors import BadFileError, BadValueError, MissingLibraryError
+from playground.files import check_file_target
 from playground.recording.animation import AnimationFile, GifFile, WebpFile
 
 SUFFIXES = (".mp4", ".gif", ".webp")
@@ -31,15 +35,50 @@ def check_target(path: Path) -> None:
     """Refuses what no video can be written to, before anything has been simulated.
 
     Raises:
-        BadValueError: the suffix is unknown, the folder is missing, or the file cannot be written.
+        BadValueError: the suffix is unknown, the folder is missing, the file or its sidecar cannot be written, or a
+            file with the sidecar's name is something else.
+        MissingLibraryError: an mp4 is wanted and ffmpeg does not run.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise BadValueError(f"cannot write {path.name!r} as a video; end its name in {', '.join(SUFFIXES)}")
     if not path.parent.is_dir():
         raise BadValueError(f"folder {str(path.parent)!r} does not exist; create it or write elsewhere")
-    for file in (path, path.with_suffix(".json")):
-        if file.is_dir() or not os.access(file if file.exists() else path.parent, os.W_OK):
-            raise BadValueError(f"cannot write {str(file)!r}; choose a file in a folder of yours")
+    sidecar = path.with_suffix(".json")
+    for file in (path, sidecar):
+        check_file_target(file)
+    if sidecar.exists() and not _is_sidecar(sidecar):
+        raise BadValueError(f"{str(sidecar)!r} would be replaced and is not of a film; give the film another name")
+    if path.suffix.lower() == ".mp4":
+        ffmpeg_version()
+
+
+def _is_sidecar(path: Path) -> bool:
+    try:
+        return "digests" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+@lru_cache(maxsize=1)
+def ffmpeg_version() -> str:
+    """The version of the ffmpeg that writes mp4 files.
+
+    Raises:
+        MissingLibraryError: there is none, or what `IMAGEIO_FFMPEG_EXE` names is none.
+    """
+    import imageio_ffmpeg
+
+    named = os.environ.get("IMAGEIO_FFMPEG_EXE")
+    cure = "unset IMAGEIO_FFMPEG_EXE" if named else "pip install --force-reinstall imageio-ffmpeg"
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        done = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=30, check=False)
+        words = done.stdout.split()
+    except (OSError, RuntimeError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
+        raise MissingLibraryError(f"ffmpeg does not run ({error}); {cure}, or write a gif or webp") from error
+    if done.returncode or words[:2] != ["ffmpeg", "version"]:
+        raise MissingLibraryError(f"{program} is not ffmpeg; {cure}, or write a gif or webp")
+    return words[2]
 
 
 class VideoWriter:

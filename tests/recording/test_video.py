@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from playground.errors import BadValueError, MissingLibraryError
 from playground.policies import RandomPolicy
 from playground.recording.film import film
-from playground.recording.video import VideoWriter
+from playground.recording.video import VideoWriter, check_target, ffmpeg_version
 from playground.session import Session
 from tests.loop_toy import LINE, LineEnv
 
@@ -110,7 +111,8 @@ def test_a_full_disk_leaves_what_was_filmed_before(tmp_path, suffix):
     code = f"""
 import numpy as np, resource
 from pathlib import Path
-from playground.recording.video import VideoWriter
+from playground.errors import BadValueError, MissingLibraryError
+from playground.recording.video import VideoWriter, check_target, ffmpeg_version
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 rng = np.random.default_rng(0)
 with VideoWriter(Path({str(path)!r}), 10) as video:
@@ -157,3 +159,44 @@ def test_a_second_interrupt_is_obeyed_at_once(tmp_path):
         film([running], tmp_path / "run.gif")
     assert calls[-1] == 9 and len(frames(tmp_path / "run.gif")) == 5
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_leaves_a_whole_sidecar(tmp_path, suffix):
+    """A small file system of its own is really full."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192k", "none", disk], check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        code = (
+            "import sys, numpy as np; from playground.policies import RandomPolicy;"
+            "from playground.recording.film import film; from playground.session import Session;"
+            "from tests.loop_toy import LINE, LineEnv;"
+            "noise = np.random.default_rng(0);"
+            "LineEnv.render = lambda self: noise.integers(0, 255, (160, 160, 3), np.uint8);"
+            "env = LineEnv(); film([Session(env, RandomPolicy(env.action_space), task=LINE)], sys.argv[1], episodes=99)"
+        )
+        command = [sys.executable, "-c", code, str(disk / f"film{suffix}")]
+        stopped = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert stopped.stderr.strip().splitlines()[-1].startswith("playground.errors.BadFileError"), stopped.stderr
+        told = json.loads((disk / "film.json").read_text())
+        assert told["interrupted"] and told["frames"] >= 1 and len(frames(disk / f"film{suffix}")) >= 1
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_film_never_replaces_another_json(tmp_path):
+    (tmp_path / "keep.json").write_text('{"mine": 1}')
+    with pytest.raises(BadValueError, match=r"keep\.json.*not of a film"):
+        check_target(tmp_path / "keep.gif")
+
+
+def test_a_wrong_ffmpeg_is_named(tmp_path, monkeypatch):
+    for program in ("/bin/true", "/nonexistent/ffmpeg", str(tmp_path)):
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", program)
+        ffmpeg_version.cache_clear()
+        with pytest.raises(MissingLibraryError, match=r"ffmpeg.*unset IMAGEIO_FFMPEG_EXE"):
+            check_target(tmp_path / "run.mp4")
+        check_target(tmp_path / "run.gif")
+    ffmpeg_version.cache_clear()
