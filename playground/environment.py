@@ -56,6 +56,15 @@ class DomainEnv(gym.Env[Observation, Action]):
         """What has been reached, in the goal's own terms; None where the task has no goal or nothing was reached."""
         return None
 
+    def start(self, seed: int, goal: Goal = None) -> Observation:
+        """Begins an episode with this seed's start and this goal; None lets the seed draw the goal.
+
+        Raises:
+            BadValueError: the goal cannot be set.
+        """
+        observation, _ = self.reset(seed=seed, options=None if goal is None else {"goal": goal})
+        return observation
+
     def subtasks(self, text: str) -> tuple[str, ...]:
         """The subtasks of an instruction in this world's language, in the order in which they are to be done.
 

@@ -1,11 +1,12 @@
 """StepEvents and Decisions: the one stream that window, web page, recorder and metrics consume."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from playground.episode import Episode
 from playground.task import Action, Goal, Observation
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Decision:
         live_steps: timesteps of the running episode in the context, this one included.
         latency_ms: milliseconds that the decision took.
         subtask: the part of an instruction that the policy carries out now; empty where it follows none.
+        label: the action to learn here, where an expert says that it is another than the one to execute.
     """
 
     action: Action
@@ -33,6 +35,7 @@ class Decision:
     live_steps: int = 0
     latency_ms: float = 0.0
     subtask: str = ""
+    label: Action | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class StepEvent:
 
     @property
     def done(self) -> bool:
+        """Whether the episode ended here."""
         return self.terminated or self.truncated
 
 
@@ -93,3 +97,50 @@ class Policy(Protocol):
 
     def commit(self, action: Action) -> None:
         """Tells which action was executed at the last observation."""
+
+
+class BatchPolicy(Protocol):
+    """What decides in several environments of one form at a time; each row has its own prompt and live steps."""
+
+    def condition(self, prompts: "Sequence[Prompt | None]", rows: Sequence[int]) -> None:
+        """Gives each of these rows its prompt; the live steps stay."""
+
+    def reset(self, rows: Sequence[int]) -> None:
+        """Forgets these rows' live steps; the prompts stay."""
+
+    def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
+        """Proposes an action for each of these rows."""
+
+    def commit(self, actions: Sequence[Action], rows: Sequence[int]) -> None:
+        """Tells which actions were executed at the last observations of these rows."""
+
+
+def episode_from_events(
+    task: str, events: Sequence[StepEvent], *, frames: bool = False, labels: bool = False
+) -> Episode:
+    """The episode that N + 1 events tell of, from t = 0 to the last one; where that did not end it, it is truncated.
+
+    Args:
+        task: id of the task.
+        events: of one episode, N >= 1.
+        frames: whether to keep the pictures, which every event must have.
+        labels: whether its actions are the experts' labels, where decisions have one, rather than what was executed.
+    """
+    last = events[-1]
+    return Episode(
+        task=task,
+        observations={key: np.stack([np.asarray(e.observation[key]) for e in events]) for key in last.observation},
+        actions=np.stack([np.asarray(_label(e) if labels else e.action) for e in events[1:]]),
+        rewards=np.array([e.reward for e in events[1:]], np.float32),
+        terminated=last.terminated,
+        truncated=not last.terminated,
+        seed=last.seed,
+        goal=last.goal,
+        success=last.success,
+        frames=np.stack([e.frame for e in events if e.frame is not None]) if frames else None,
+    )
+
+
+def _label(event: StepEvent) -> Action | None:
+    label = None if event.decision is None else event.decision.label
+    return event.action if label is None else label

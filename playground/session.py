@@ -1,22 +1,32 @@
-"""The only environment loop: whoever owns a clock calls `Session.step()`, everybody else listens to its events.
+"""The loop of one environment: whoever owns a clock calls `Session.step()`, everybody else listens to its events.
 
 Reset and prompt swap are *requests* that the next step carries out, so every consumer sees every event, t = 0
 included, and paused simply means that nobody calls `step`.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from threading import get_ident
+from typing import TypedDict
 
 import numpy as np
 
 from playground.environment import DomainEnv
 from playground.errors import BadValueError
-from playground.events import Consumer, Decision, Policy, StepEvent
+from playground.events import Consumer, Policy, StepEvent
 from playground.prompt import Prompt
-from playground.task import Action, Goal, Observation, Task
+from playground.rollout import EnvRunner
+from playground.task import Action, Goal, Task
 
 REMEMBERED = 128
 """Steps before the present that a policy reads again after going back."""
+
+
+class _Notes(TypedDict, total=False):
+    """What an event says besides what the environment did."""
+
+    prompt: str | None
+    frame: bool
 
 
 class Session:
@@ -47,6 +57,7 @@ class Session:
     ):
         self.env = env
         self.task = task
+        self._runner = EnvRunner(env, task)
         self.goal = goal
         self.consumers: list[Consumer] = list(consumers)
         self.last: StepEvent | None = None
@@ -57,8 +68,7 @@ class Session:
         self._seed = seed
         self._reset = True
         self._episode = -1
-        self._observation: Observation = {}
-        self._options: dict[str, Goal] | None = None  # of the running episode's reset
+        self._start_goal: Goal = None  # of the running episode
         self._actions: list[Action] = []  # of the running episode
         self._back = 0
         self._thread: int | None = None
@@ -142,83 +152,48 @@ class Session:
         self.close()
 
     def _start(self) -> StepEvent:
-        goal = self._wanted_goal()
-        self._options = None if goal is None else {"goal": goal}
-        observation, _ = self.env.reset(seed=self._seed, options=self._options)
-        self._actions, self._back = [], 0
+        self._start_goal = self._wanted_goal()
+        event = self._runner.start(self._seed, self._start_goal, episode=self._episode + 1, **self._notes(0))
         self._policy.reset()
-        self._observation, self._reset, self._takeover = observation, False, False
         self._episode += 1
-        return self._event(t=0, action=None, reward=0.0, terminated=False, truncated=False, total=0.0, decision=None)
+        self._actions, self._back = [], 0
+        self._reset = self._takeover = False
+        return event
 
     def _advance(self, last: StepEvent, action: Action | None) -> StepEvent:
         if self._takeover:
             self._takeover = False
             self._policy.reset()
         override = None if action is None else self._fitting(action)
-        decision = self._policy.act(self._observation)
+        decision = self._policy.act(last.observation)
         executed = decision.action if override is None else override
-        observation, reward, terminated, truncated, _ = self.env.step(executed)
+        event = self._runner.step(executed, decision, **self._notes(last.t + 1))
         self._policy.commit(executed)
         self._actions.append(executed)
-        self._observation = observation
-        return self._event(
-            t=last.t + 1,
-            action=executed,
-            reward=float(reward),
-            terminated=bool(terminated),
-            truncated=bool(truncated),
-            total=last.total_reward + float(reward),
-            decision=decision,
-        )
+        return event
 
     def _go_back(self, last: StepEvent) -> StepEvent:
         """The event of an earlier step, with the decision left out."""
         stop, self._back = max(0, last.t - self._back), 0
         self._actions = self._actions[:stop]
-        observation, _ = self.env.reset(seed=last.seed, options=self._options)
-        rewards = [0.0]
+        notes = self._notes(stop)
+        event = self._runner.start(last.seed, self._start_goal, episode=self._episode, **(notes if not stop else {}))
         for t, action in enumerate(self._actions):
             if t == max(0, stop - REMEMBERED):
                 self._policy.reset()
             if t >= stop - REMEMBERED:
-                self._policy.act(observation)
+                self._policy.act(event.observation)
                 self._policy.commit(action)
-            observation, reward, _, _, _ = self.env.step(action)
-            rewards.append(float(reward))
+            event = self._runner.step(action, **(notes if t == stop - 1 else {}))
         if not stop:
             self._policy.reset()
-        self._observation, self._takeover = observation, False
-        executed = self._actions[-1] if stop else None
-        return self._event(stop, executed, rewards[-1], False, False, sum(rewards), None)
+        self._takeover = False
+        return replace(event, terminated=False, truncated=False)
 
-    def _event(
-        self,
-        t: int,
-        action: Action | None,
-        reward: float,
-        terminated: bool,
-        truncated: bool,
-        total: float,
-        decision: Decision | None,
-    ) -> StepEvent:
-        wanted = any(c.wants_frame(t) for c in self.consumers if hasattr(c, "wants_frame"))
-        return StepEvent(
-            episode=self._episode,
-            t=t,
-            observation=self._observation,
-            frame=self.env.render() if wanted else None,
-            action=action,
-            reward=reward,
-            terminated=terminated,
-            truncated=truncated,
-            total_reward=total,
-            goal=self.env.goal,
-            success=bool(self.env.success) if self.task is not None and self.task.has_success else None,
-            decision=decision,
-            prompt=None if self._prompt is None else self._prompt.name,
-            seed=self._seed,
-        )
+    def _notes(self, t: int) -> "_Notes":
+        """For the event of timestep `t`."""
+        frame = any(c.wants_frame(t) for c in self.consumers if hasattr(c, "wants_frame"))
+        return {"prompt": None if self._prompt is None else self._prompt.name, "frame": frame}
 
     def _wanted_goal(self) -> Goal:
         if self.goal is not None or self._prompt is None:

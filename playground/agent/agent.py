@@ -101,7 +101,7 @@ class BatchAgent:
 
     @torch.inference_mode()
     def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
-        """Proposes an action for each of N rows. Actions are not part of the context, so there is no commit."""
+        """Proposes an action for each of N rows."""
         began = perf_counter()
         action = self._form.action
         discrete = action.kind == "discrete"
@@ -141,6 +141,9 @@ class BatchAgent:
             )
             for n, row in enumerate(rows)
         ]
+
+    def commit(self, actions: Sequence[Action], rows: Sequence[int]) -> None:
+        """Changes nothing: the agent does not see its own past actions, only what they led to."""
 
     @property
     def _fast(self) -> Stepper | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from playground.episode import Episode
-from playground.events import StepEvent
+from playground.events import StepEvent, episode_from_events
 from playground.recording.video import VideoWriter, stride
 
 
@@ -57,19 +57,7 @@ class EpisodeRecorder:
         events = self._events
         if len(events) < 2:
             return None
-        last = events[-1]
-        return Episode(
-            task=self.task,
-            observations={k: np.stack([np.asarray(e.observation[k]) for e in events]) for k in last.observation},
-            actions=np.stack([np.asarray(e.action) for e in events[1:]]),
-            rewards=np.array([e.reward for e in events[1:]], np.float32),
-            terminated=last.terminated,
-            truncated=not last.terminated,
-            seed=last.seed,
-            goal=last.goal,
-            success=last.success,
-            frames=np.stack([e.frame for e in events if e.frame is not None]) if self.frames else None,
-        )
+        return episode_from_events(self.task, events, frames=self.frames)
 
 
 class EventDigest:
