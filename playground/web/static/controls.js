@@ -141,13 +141,15 @@ export class Controls {
       if (this.held.delete(event.key)) this.hold(this.held);
     });
     window.addEventListener('blur', () => {
-      if (this.held.size) this.hold((this.held = new Set()));
+      if (!this.held.size) return;
+      this.held = new Set();
+      this.hold(this.held);
     });
   }
 
   /** A button says which key does the same. */
   labelButton(button, label, help) {
-    if (!button || button.tagName !== 'BUTTON') return;
+    if (button?.tagName !== 'BUTTON') return;
     if (button.classList.contains('pg-quiet')) button.title = `${help} (${label})`;
     else {
       const key = document.createElement('kbd');

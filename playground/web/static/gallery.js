@@ -132,6 +132,6 @@ export class Gallery {
   contrast() {
     const group = this.groups.find(({ title }) => title.startsWith('same world')) || this.groups[0];
     const now = new Set(parse(this.app.state.prompt).cuts.map((cut) => cut.name));
-    return group && group.cards.find(({ name }) => !now.has(name));
+    return group?.cards.find(({ name }) => !now.has(name));
   }
 }

@@ -11,7 +11,7 @@ const SHOWN = 1.1, EARLIEST = 0.2, LATEST = 0.5;
 export class Guide {
   constructor(app) {
     Object.assign(this, { app, step: localStorage.getItem(DONE) ? 3 : 0 });
-    app.control.guide.onclick = () => this.act && this.act();
+    app.control.guide.onclick = () => this.act?.();
     app.control.guideoff.onclick = () => this.finish();
   }
 

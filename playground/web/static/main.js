@@ -98,8 +98,8 @@ export async function start(element, base) {
     const { moment, picture } = player;
     const reel = moment && reels.reels.get(moment.name);
     app.out.reelbanner.hidden = !moment || Boolean(picture);
-    app.out.reelbanner.textContent = reel && reel.note && !reel.pictures.length ? 'no pictures' : 'drawing …';
-    app.out.note.textContent = moment && !moment.observations ? 'the agent is shown the actions only' : (reel && reel.note) || '';
+    app.out.reelbanner.textContent = reel?.note && !reel.pictures.length ? 'no pictures' : 'drawing …';
+    app.out.note.textContent = moment && !moment.observations ? 'the agent is shown the actions only' : reel?.note || '';
     shownReel = picture;
     if (picture) paint(app.view.reel, picture);
     if (picture) live.panels[0].ghost.hidden || paint(live.panels[0].ghost, picture);
@@ -164,9 +164,11 @@ export async function start(element, base) {
     }
     const several = live.panels.length > 1;
     live.panels.forEach((panel, n) => {
-      const inset = several && insets[n] && insets[n].picture;
+      const inset = several && insets[n]?.picture;
       panel.inset.hidden = !inset;
-      if (inset && insets[n].tick(now) | (panel.shownInset !== inset)) paint(panel.inset, (panel.shownInset = insets[n].picture));
+      if (!inset || !(insets[n].tick(now) | (panel.shownInset !== inset))) return;
+      panel.shownInset = insets[n].picture;
+      paint(panel.inset, panel.shownInset);
     });
     if (now - readAt < READ_MS && !(unread && urgent(app.state))) return;
     readAt = now;

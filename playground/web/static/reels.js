@@ -8,7 +8,10 @@ export class Reels {
 
   add(news, bitmap) {
     let reel = this.reels.get(news.name);
-    if (!reel) this.reels.set(news.name, (reel = { pictures: [] }));
+    if (!reel) {
+      reel = { pictures: [] };
+      this.reels.set(news.name, reel);
+    }
     const { index, ...about } = news;
     Object.assign(reel, about);
     if (bitmap && reel.pictures[index]) bitmap.close();
@@ -32,7 +35,7 @@ export class Reels {
   /** The picture of a demonstration nearest to a step; undefined until it is there. */
   at(name, step) {
     const reel = this.reels.get(name);
-    if (!reel || !reel.pictures.length) return undefined;
+    if (!reel?.pictures.length) return undefined;
     return reel.pictures[Math.min(Math.round(step / reel.stride), reel.pictures.length - 1)];
   }
 }
@@ -67,7 +70,7 @@ export class Player {
   /** Moves on if it is time; says whether there is something new to draw. */
   tick(now) {
     const reel = this.moment && this.reels.reels.get(this.moment.name);
-    if (!reel || !reel.pictures.length) return false;
+    if (!reel?.pictures.length) return false;
     const gap = 1000 / (reel.fps * reel.stride);
     if (!this.running || now - this.shownAt < gap) return false;
     if (this.at === this.steps.length - 1 && now - this.shownAt < 800) return false;

@@ -1,7 +1,7 @@
 // Links that reproduce what is on: task, agent, prompts, seed and swaps, after the page's #.
 
 export function writeLink(state) {
-  const prompts = [state, ...(state.others || [])].map(({ history, prompt }) => (history && history.length ? history[0][1] : prompt));
+  const prompts = [state, ...(state.others || [])].map(({ history, prompt }) => (history?.length ? history[0][1] : prompt));
   const query = new URLSearchParams({ task: state.task, agent: state.agent, seed: state.seed });
   prompts.forEach((prompt) => query.append('prompt', prompt));
   (state.history || []).slice(1).forEach(([t, prompt]) => query.append('swap', t + ':' + prompt));

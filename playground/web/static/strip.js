@@ -98,7 +98,7 @@ export class Strip {
   /** How strange the prompt is to the agent, and what the agent takes it to ask for. */
   showStrangeness(found, asked) {
     const { strange } = this.app.out;
-    strange.dataset.strange = Boolean(found && found.out_of_distribution);
+    strange.dataset.strange = Boolean(found?.out_of_distribution);
     strange.textContent = found ? `${found.out_of_distribution ? 'out of distribution' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
     if (asked) strange.textContent = `read as “${asked}”` + (found ? ' · ' : '') + strange.textContent;
     strange.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';

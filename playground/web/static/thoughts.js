@@ -66,7 +66,7 @@ export class Thoughts {
       const [canvas, proposed, executed] = row.lastChild.children;
       const pen = canvas.getContext('2d');
       pen.clearRect(0, 0, canvas.width, 1);
-      if (distribution && distribution[n]) {
+      if (distribution?.[n]) {
         const shares = distribution[n], most = Math.max(...shares, 1e-6);
         if (canvas.width !== shares.length) canvas.width = shares.length;
         shares.forEach((share, bin) => {
@@ -74,8 +74,8 @@ export class Thoughts {
           pen.fillRect(bin, 0, 1, 1);
         });
       }
-      place(proposed, state.proposed && state.proposed[n]);
-      place(executed, state.action && state.action[n]);
+      place(proposed, state.proposed?.[n]);
+      place(executed, state.action?.[n]);
       row.title = state.action ? `${row.firstChild.textContent}: ${state.action[n]}` : '';
     });
   }
