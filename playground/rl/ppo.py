@@ -22,9 +22,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from playground.domains.dm_control import EXPERTS
-from playground.domains.dm_control.batch import EPISODE_STEPS, Batch
 from playground.domains.dm_control.bodies import BODIES, COMMANDED
 from playground.domains.dm_control.experts import PolicyExpert
+from playground.domains.dm_control.vector_bodies import EPISODE_STEPS, VectorBodies
 from playground.errors import BadFileError, BadValueError
 from playground.files import atomic_write
 from playground.rl.actor_critic import ActorCritic, log_density
@@ -84,7 +84,7 @@ def handed_over(task: str, episodes: int = 64, steps: int = 400) -> np.ndarray:
     for other in (name for name, body in BODIES.items() if body.domain == domain and name != task):
         path = EXPERTS / f"{other}.safetensors"
         if path.exists():
-            expert, batch = PolicyExpert(path), Batch(other, episodes, seed=1)
+            expert, batch = PolicyExpert(path), VectorBodies(other, episodes, seed=1)
             for step in range(1, steps + 1):
                 batch.step(expert.act({"state": batch.features()}))
                 if step % 20 == 0:
@@ -113,7 +113,7 @@ class PPO:
     def __init__(self, config: PPOConfig):
         torch.manual_seed(config.seed)
         self.config = config
-        self.batch = Batch(config.task, config.episodes, config.seed, coarse=config.coarse, limit=TRAINING_STEPS)
+        self.batch = VectorBodies(config.task, config.episodes, config.seed, coarse=config.coarse, limit=TRAINING_STEPS)
         if config.takeover:
             self.batch.take_over(handed_over(config.task), config.takeover)
         self.batch.spread_ages()
@@ -240,7 +240,7 @@ class PPO:
                 layer.reset_parameters()
 
     def export(self, path: Path) -> None:
-        """Writes the deterministic policy alone, as `dm_control_experts` plays it."""
+        """Writes the deterministic policy alone, as `playground.domains.dm_control.experts` plays it."""
         linears = [layer for layer in self.net.policy if isinstance(layer, nn.Linear)]
         tensors = {"mean": self.net.inputs.mean, "std": self.net.inputs.std}
         for index, layer in enumerate(linears):
@@ -256,7 +256,7 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
 
 def evaluate(config: PPOConfig, net: ActorCritic, episodes: int, seed: int = 777) -> float:
     """Mean return of whole episodes by a network's mean action, begun as in training."""
-    batch = Batch(config.task, episodes, seed, starts=episodes)
+    batch = VectorBodies(config.task, episodes, seed, starts=episodes)
     if config.takeover:
         batch.take_over(handed_over(config.task), config.takeover)
     total = 0.0

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from playground.domains import dm_control
-from playground.domains.dm_control import EXPERTS, SPECS, ControlEnv
-from playground.domains.dm_control.batch import Batch
+from playground.domains.dm_control import EXPERTS, SPECS, ControlEnv, make_env
 from playground.domains.dm_control.bodies import BODIES, COMMANDED
+from playground.domains.dm_control.vector_bodies import VectorBodies
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS, Task
 
@@ -51,7 +51,7 @@ def test_same_scene_means_same_form() -> None:
 
 
 def test_suite_states_match_the_suites_own_observations() -> None:
-    env = ControlEnv("cartpole-swingup")
+    env = make_env("cartpole-swingup")
     observation, _ = env.reset(seed=3)
     upstream = env._task.get_observation(env.physics)
     np.testing.assert_allclose(observation["state"], np.concatenate(list(upstream.values())), rtol=1e-6)
@@ -59,7 +59,7 @@ def test_suite_states_match_the_suites_own_observations() -> None:
 
 
 def test_an_episode_is_cut_at_the_task_limit() -> None:
-    env = ControlEnv("point_mass-hidden")
+    env = make_env("point_mass-hidden")
     env.reset(seed=0)
     ends = [env.step(np.zeros(2))[2:4] for _ in range(SPECS["point_mass-hidden"].max_steps)]
     assert not any(any(end) for end in ends[:-1])
@@ -69,7 +69,7 @@ def test_an_episode_is_cut_at_the_task_limit() -> None:
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_a_hidden_target_moves_the_reward_but_not_the_observation(name: str) -> None:
-    env = ControlEnv(name)
+    env = make_env(name)
     actions = np.random.default_rng(1).uniform(-1, 1, (30, 2))
     runs = []
     for goal in ((0.1, 0.05), (-0.15, 0.0)):
@@ -88,7 +88,7 @@ def test_a_hidden_target_moves_the_reward_but_not_the_observation(name: str) -> 
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_the_same_goal_with_another_seed_gives_another_start(name: str) -> None:
-    env = ControlEnv(name)
+    env = make_env(name)
     env.reset(seed=0)
     goal = env.goal
     starts = [env.reset(seed=seed, options={"goal": goal})[0]["state"] for seed in (1, 2)]
@@ -101,14 +101,14 @@ def test_the_same_goal_with_another_seed_gives_another_start(name: str) -> None:
 
 @pytest.mark.parametrize("goal", ["left", (0.1,), (0.1, 0.1, 0.1), (9.0, 0.0), (float("nan"), 0.0)])
 def test_an_impossible_goal_is_refused(goal: object) -> None:
-    env = ControlEnv("reacher-hidden")
+    env = make_env("reacher-hidden")
     with pytest.raises(BadValueError, match="metres"):
         env.reset(options={"goal": goal})
     env.close()
 
 
 def test_a_goal_is_refused_where_there_is_none() -> None:
-    env = ControlEnv("reacher-easy")
+    env = make_env("reacher-easy")
     with pytest.raises(BadValueError, match="no goal"):
         env.reset(options={"goal": (0.1, 0.1)})
     env.close()
@@ -151,8 +151,8 @@ def test_the_control_laws_solve_their_tasks(name: str, steps: int, wanted: float
 @pytest.mark.parametrize("name", list(BODIES))
 def test_the_batched_simulation_is_the_environment(name: str) -> None:
     """Same features and rewards as the suite, from its starting states and under random actions."""
-    env = ControlEnv(name)
-    batch = Batch(name, 2, seed=5, starts=2)
+    env = make_env(name)
+    batch = VectorBodies(name, 2, seed=5, starts=2)
     env.reset(seed=0)
     for start in (0, 1):
         batch._states[:] = batch._starts[start]
@@ -190,7 +190,7 @@ def test_expert_files_are_small_and_belong_to_tasks() -> None:
 
 
 def test_the_camera_sees_the_body_and_follows_it() -> None:
-    env = ControlEnv("cartpole-swingup", 64)
+    env = make_env("cartpole-swingup", 64)
     env.reset(seed=0)
     first = env.render()
     assert first.shape == (64, 64, 3) and first.dtype == np.uint8
@@ -201,7 +201,7 @@ def test_the_camera_sees_the_body_and_follows_it() -> None:
 
 
 def test_episodes_begin_where_others_hand_over() -> None:
-    batch = Batch("cheetah-run", 40, seed=0, starts=4)
+    batch = VectorBodies("cheetah-run", 40, seed=0, starts=4)
     for _ in range(30):
         batch.step(np.ones((40, batch.actions)))
     moved = batch.states
@@ -212,7 +212,7 @@ def test_episodes_begin_where_others_hand_over() -> None:
 
 
 def test_the_floor_follows_a_body_without_a_jump_and_has_no_end() -> None:
-    env = ControlEnv("cheetah-run", 64)
+    env = make_env("cheetah-run", 64)
     env.reset(seed=0)
     env.camera = "above"
 

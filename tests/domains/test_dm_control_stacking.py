@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from playground.domains.dm_control.stacking import CLICKED, HAND_SPEED, MAX_STEPS, StackingEnv, StackingExpert
+from playground.domains.dm_control.stacking import CLICKED, HAND_SPEED, MAX_STEPS, StackingEnv
+from playground.domains.dm_control.stacking_expert import StackingExpert
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS
 

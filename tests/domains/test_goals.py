@@ -6,7 +6,7 @@ import pytest
 from playground import domains
 from playground.domains import families, make
 from playground.domains.babyai.missions import mission_part
-from playground.domains.dm_control import ControlEnv
+from playground.domains.dm_control import make_env
 from playground.domains.dm_control.goals import FAMILIES as CONTROL_FAMILIES
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, PARTS, TRAINED, GoalFamily
 
@@ -21,7 +21,7 @@ def family(request: pytest.FixtureRequest) -> GoalFamily:
 
 def build(family: GoalFamily):
     """A world of the family, with or without an expert of it."""
-    return ControlEnv(family.task.partition("/")[2], 64) if "speed" in family.task else make(family.task, 64)
+    return make_env(family.task.partition("/")[2], 64) if "speed" in family.task else make(family.task, 64)
 
 
 def test_parts_are_drawn_and_told_apart(family: GoalFamily):
@@ -82,7 +82,7 @@ def test_missions_are_split_by_what_they_name(mission: str, part: str | None):
 
 
 def test_speed_is_measured():
-    env = ControlEnv("cheetah-speed", 64)
+    env = make_env("cheetah-speed", 64)
     env.reset(seed=0, options={"goal": (0.0,)})
     assert env.achieved is None
     reward = [env.step(np.zeros(6))[1] for _ in range(300)][-1]

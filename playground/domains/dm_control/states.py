@@ -60,6 +60,6 @@ def finger(physics: Any) -> np.ndarray:
     return physics.named.data.geom_xpos["finger", :2]
 
 
-def aim_at(physics: Any, goal: np.ndarray) -> None:
+def place_target(physics: Any, goal: np.ndarray) -> None:
     """Puts the target to `goal`, metres, [2]."""
     physics.named.model.geom_pos["target", :2] = goal

@@ -18,7 +18,7 @@ COMMAND_STEPS = 200.0
 """Mean steps between two commands in an episode: the expert has to take over at any speed."""
 
 
-class Batch:
+class VectorBodies:
     """`B` episodes of one trained task, restarted from the suite's starting states when their time is up.
 
     Args:
