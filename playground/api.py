@@ -44,9 +44,9 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
     """
     match agent:
         case "model":
-            from playground.agent import agent_for
+            from playground.agent import agent_for, load_detector
 
-            return agent_for(load_model(checkpoint), env)
+            return agent_for(load_model(checkpoint), env, load_detector(checkpoint))
         case "expert":
             return ExpertPolicy(task, env)
         case "random":

@@ -3,7 +3,7 @@
 import pytest
 
 from playground import domains
-from playground.agent import predict_goal
+from playground.agent import read_prompt
 from playground.api import find_prompt, open_session
 from playground.assets import ASSETS
 from playground.demonstrations import shipped, shipped_counts
@@ -60,7 +60,7 @@ def test_agent_tells_what_a_prompt_asks_for(model: GeneralistModel, id: str) -> 
     prompts = [Prompt.from_episode(episode) for episode in shipped(id)]
     name = id.partition("/")[2].replace("-", " ")
     wanted = [str(prompt.goal if domains.task(id).hidden_goal else name) for prompt in prompts]
-    told = [predict_goal(model, prompt) for prompt in prompts]
+    told = [read_prompt(model, prompt).goal for prompt in prompts]
     right = [a.replace(" a ", " the ") == b.replace(" a ", " the ") for a, b in zip(told, wanted, strict=True)]
     assert sum(right) > len(right) / 2
 

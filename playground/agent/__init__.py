@@ -2,16 +2,20 @@
 
 from playground.agent.agent import Agent, BatchAgent, agent_for
 from playground.agent.context import Context
-from playground.agent.ood import OODScore, ood_score
-from playground.agent.preprocessing import fit_prompt, predict_goal
+from playground.agent.ood import OODDetector, OODScore, load_detector
+from playground.agent.preprocessing import fit_prompt, fit_steps
+from playground.agent.reading import PromptReading, read_prompt
 
 __all__ = [
     "Agent",
     "BatchAgent",
     "Context",
+    "OODDetector",
     "OODScore",
+    "PromptReading",
     "agent_for",
     "fit_prompt",
-    "ood_score",
-    "predict_goal",
+    "fit_steps",
+    "load_detector",
+    "read_prompt",
 ]

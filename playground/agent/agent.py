@@ -1,5 +1,6 @@
 """The agent as a policy: reads what it observes, keeps it in a Context, decides. Many agents share one model."""
 
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from time import perf_counter
@@ -7,19 +8,14 @@ from typing import Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from playground.agent.context import Context
-from playground.agent.missions import Progress, Split, whole
-from playground.agent.preprocessing import (
-    check_room,
-    embed_prompt,
-    encode_numbers,
-    encode_observations,
-    encode_text_batch,
-    fit_prompt,
-    told_by,
-)
+from playground.agent.ood import OODDetector
+from playground.agent.preprocessing import check_room, encode_numbers, encode_observations, encode_text_batch
+from playground.agent.reading import PromptReading, read_prompt
+from playground.agent.subtasks import Split, SubtaskTracker, whole
 from playground.environment import DomainEnv
 from playground.events import Decision
 from playground.model import GeneralistModel, ReadText, Stepper
@@ -29,44 +25,56 @@ from playground.tokens.scalars import decode_unit
 from playground.tokens.timestep import TimestepSpec
 
 TEMPERATURE = 0.7
-"""Choices are sampled, as in the Gato paper, from a distribution sharpened by this: the most likely choice alone can
-turn left and right for ever, and the plain distribution slips too often."""
-
+"""Discrete actions are sampled, as in the Gato paper, from a distribution sharpened by this. The most likely action
+alone can turn left and right for ever, and the plain distribution slips too often."""
 
 TEXTS = 256
-"""Texts that are remembered as they were read: they stay the same for many timesteps."""
+"""Texts whose encoding is remembered: they stay the same for many timesteps."""
+
+READINGS = 4
+"""Latest prompts whose readings are remembered."""
 
 
 class BatchAgent:
     """Acts in several worlds of one form at a time; each row has its own prompt and its own live steps.
 
-    Where a world's text is empty, the agent tells itself in words what the prompt asks for, and takes these words for
-    the text: it has learnt what missions mean from all the worlds that give one.
+    Where a world's text is empty, the agent reads the predicted goal of its prompt in place of it. It has learnt what
+    missions mean from all the worlds that give one.
 
-    Of a text of several parts it reads the one that is due, and goes on to the next when it finds that it is done: an
-    inner monologue (Huang et al. 2022, arXiv 2207.05608). If all seem done and the episode goes on, it begins anew.
+    Of an instruction with several subtasks the agent reads the current one. It goes on to the next when its
+    subtask-done head says so: an inner monologue (Huang et al. 2022, arXiv 2207.05608). If all seem done and the
+    episode goes on, it begins with the first again.
 
     Args:
         model: the shared network, in evaluation mode.
-        form: shape of the worlds' observations and actions.
+        spec: the worlds' observations and actions.
         batch: number of rows.
         split: the grammar of the worlds' instructions.
+        detector: scores prompts that are read; None scores none.
 
     Raises:
         BadValueError: the model has no room for the worlds' observations or actions.
     """
 
-    def __init__(self, model: GeneralistModel, form: TimestepSpec, batch: int, split: Split = whole):
-        check_room(form, model.config)
+    def __init__(
+        self,
+        model: GeneralistModel,
+        spec: TimestepSpec,
+        batch: int,
+        split: Split = whole,
+        detector: OODDetector | None = None,
+    ):
+        check_room(spec, model.config)
         self._model = model
-        self._form = form
+        self._spec = spec
         self._split = split
-        self._words = [""] * batch
-        self._progress = [Progress(split) for _ in range(batch)]
-        self._context = Context(model, batch, model.config.live_steps(form.grid))
+        self._detector = detector
+        self._context = Context(model, batch, model.config.live_steps(spec.grid))
         self._stepper = Stepper(model) if Stepper.fits(model) else None
         self._read_text = lru_cache(maxsize=TEXTS)(self._read_text_anew)
-        self._prompt_steps = [0] * batch
+        self._readings: list[PromptReading | None] = [None] * batch  # of each row's prompt
+        self._remembered: deque[tuple[Prompt, PromptReading]] = deque(maxlen=READINGS)
+        self._trackers = [SubtaskTracker(split) for _ in range(batch)]
         self._draws = [np.random.default_rng(row) for row in range(batch)]
 
     @classmethod
@@ -76,45 +84,67 @@ class BatchAgent:
         Raises:
             BadValueError: the model has no room for their observations or actions.
         """
-        form = TimestepSpec.from_spaces(envs[0].observation_space, envs[0].action_space)
-        return cls(model, form, len(envs), envs[0].subtasks)
+        spec = TimestepSpec.from_spaces(envs[0].observation_space, envs[0].action_space)
+        return cls(model, spec, len(envs), envs[0].subtasks)
+
+    def read(self, prompt: Prompt) -> PromptReading:
+        """Reads a prompt in one pass, before any row is conditioned on it.
+
+        The latest `READINGS` prompts are remembered, so that `condition` takes this reading and makes no other pass.
+        A front end may call this from another thread than the one that acts.
+
+        Raises:
+            BadFileError: the detector is of another network.
+        """
+        for remembered, reading in tuple(self._remembered):
+            if remembered is prompt:
+                return reading
+        reading = read_prompt(self._model, prompt, self._detector)
+        self._remembered.append((prompt, reading))
+        return reading
 
     def condition(self, prompts: Sequence[Prompt | None], rows: Sequence[int]) -> None:
-        """Gives each of N rows its prompt; rows with the same object share the reading of it. Live steps stay."""
+        """Gives each of N rows its prompt; rows with the same object share its reading. Live steps stay."""
         groups: dict[int, tuple[Prompt | None, list[int]]] = {}
         for prompt, row in zip(prompts, rows, strict=True):
             groups.setdefault(id(prompt), (prompt, []))[1].append(row)
         for prompt, same in groups.values():
-            fitting = None if prompt is None else fit_prompt(prompt, self._model.config.max_prompt)
-            last = self._context.set_prompt(same, None if fitting is None else embed_prompt(self._model, fitting))
-            words = "" if last is None or self._form.text is None else told_by(self._model, last)
+            reading = None if prompt is None else self.read(prompt)
+            self._context.set_prompt(same, None if reading is None else reading.cache)
             for row in same:
-                self._words[row] = words
-                self._prompt_steps[row] = 0 if fitting is None else len(fitting)
+                self._readings[row] = reading
+
+    def reading(self, row: int) -> PromptReading | None:
+        """What the agent read of a row's prompt; None without one."""
+        return self._readings[row]
+
+    def attention(self, row: int) -> np.ndarray | None:
+        """How much a row's latest decision looked at each timestep of its prompt, float32 [P].
+
+        What is missing to a sum of 1 went to the live steps. None without a prompt, before the first decision, and
+        while a new prompt waits for the next one.
+        """
+        weights, reading = self._context.attention(row), self._readings[row]
+        if weights is None or reading is None:
+            return None
+        # Positions per timestep differ only where a prompt of several forms is read token by token.
+        steps = len(reading.steps)
+        return F.adaptive_avg_pool1d(weights[None], steps)[0].mul(len(weights) / steps).cpu().numpy()
 
     def reset(self, rows: Sequence[int]) -> None:
-        """Forgets the live steps of rows; their prompts stay. The same worlds then get the same choices again."""
+        """Forgets the live steps of rows; their prompts stay. The same worlds then get the same actions again."""
         self._context.reset(rows)
         for row in rows:
-            self._progress[row] = Progress(self._split)
+            self._trackers[row] = SubtaskTracker(self._split)
             self._draws[row] = np.random.default_rng(row)
 
     @torch.inference_mode()
     def act(self, observations: Sequence[Observation], rows: Sequence[int]) -> list[Decision]:
         """Proposes an action for each of N rows."""
         began = perf_counter()
-        action = self._form.action
+        action = self._spec.action
         discrete = action.kind == "discrete"
-        h = self._read(observations, rows)
-        crossed, joined = 0, list(range(len(rows)))
-        while joined := [n for n in joined if crossed < len(self._progress[rows[n]].parts) - 1]:
-            done = self._done(h[joined, -1], [rows[n] for n in joined])
-            joined = [n for n, is_done in zip(joined, done, strict=True) if is_done]
-            for n in joined:
-                self._progress[rows[n]].cross_off()
-            if joined:
-                h[joined] = self._read([observations[n] for n in joined], [rows[n] for n in joined])
-            crossed += 1
+        h = self._advance(self._extend(observations, rows), observations, rows)
         if self._fast is not None:
             tokens, probabilities, means = self._fast.decode(h[:, 0], discrete, action.size)
         else:
@@ -131,13 +161,13 @@ class BatchAgent:
         latency_ms = (perf_counter() - began) * 1e3
         return [
             Decision(
-                np.asarray(actions[n]),
-                tokens[n],
-                probabilities[n],
-                self._prompt_steps[row],
-                live_steps[row],
-                latency_ms,
-                self._progress[row].parts[self._progress[row].due],
+                action=np.asarray(actions[n]),
+                tokens=tokens[n],
+                probabilities=probabilities[n],
+                prompt_steps=0 if (reading := self._readings[row]) is None else len(reading.steps),
+                live_steps=live_steps[row],
+                latency_ms=latency_ms,
+                subtask=self._trackers[row].current,
             )
             for n, row in enumerate(rows)
         ]
@@ -145,27 +175,53 @@ class BatchAgent:
     def commit(self, actions: Sequence[Action], rows: Sequence[int]) -> None:
         """Changes nothing: the agent does not see its own past actions, only what they led to."""
 
+    def _advance(self, h: Tensor, observations: Sequence[Observation], rows: Sequence[int]) -> Tensor:
+        """Goes on to the next subtask in the rows whose current one is done, and reads their timestep once more.
+
+        Args:
+            h: the trunk's outputs at the N rows' latest timesteps, [N, T, D].
+            observations: these timesteps.
+            rows: which rows.
+
+        Returns:
+            The outputs at the timesteps as they were read last, [N, T, D].
+        """
+        advances, left = 0, list(range(len(rows)))
+        while left := [n for n in left if advances < len(self._trackers[rows[n]].subtasks) - 1]:
+            done = self._subtask_done(h[left, -1], [rows[n] for n in left])
+            left = [n for n, is_done in zip(left, done, strict=True) if is_done]
+            for n in left:
+                self._trackers[rows[n]].advance()
+            if left:
+                h[left] = self._extend([observations[n] for n in left], [rows[n] for n in left])
+            advances += 1
+        return h
+
+    def _subtask_done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
+        """Whether the current subtask is done, of N rows with the trunk's outputs [N, D]."""
+        done: list[bool] = (self._model.done_reader(h) > 0).tolist()
+        return done
+
     @property
     def _fast(self) -> Stepper | None:
         """The shorter way, unless somebody listens to the modules, which it goes past."""
         return None if self._stepper is None or self._stepper.watched else self._stepper
 
-    def _read(self, observations: Sequence[Observation], rows: Sequence[int]) -> Tensor:
-        """One more live step of N rows -> the trunk's outputs, [N, T, D]."""
-        if (text := self._form.text) is not None:
+    def _extend(self, observations: Sequence[Observation], rows: Sequence[int]) -> Tensor:
+        """Reads one more live step of N rows -> the trunk's outputs, [N, T, D]."""
+        if (text := self._spec.text) is not None:
             observations = [
-                o | {text: self._progress[row].read(str(o[text]) or self._words[row])}
+                o | {text: self._trackers[row].follow(str(o[text]) or self._predicted_goal(row))}
                 for o, row in zip(observations, rows, strict=True)
             ]
         if self._fast is not None:
             return self._context.extend(self._embed_few(self._fast, observations)[:, None], rows)
-        steps = encode_observations(self._form, observations, self._model.config).to(self._model.device)
+        steps = encode_observations(self._spec, observations, self._model.config).to(self._model.device)
         return self._context.extend(self._model.embed(steps)[:, 0], rows)
 
-    def _done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
-        """Whether the part that is due is done, of N rows with the trunk's outputs [N, D]."""
-        done: list[bool] = (self._model.done_reader(h) > 0).tolist()
-        return done
+    def _predicted_goal(self, row: int) -> str:
+        reading = self._readings[row]
+        return "" if reading is None else reading.goal
 
     def _read_text_anew(self, text: str) -> ReadText:
         assert self._stepper is not None
@@ -173,16 +229,35 @@ class BatchAgent:
 
     def _embed_few(self, stepper: Stepper, observations: Sequence[Observation]) -> Tensor:
         """Observations, [N, D]."""
-        key = self._form.text
+        key = self._spec.text
         read = None if key is None else [self._read_text(str(observation[key])) for observation in observations]
-        return stepper.embed(texts=read, **encode_numbers(self._form, observations, self._model.config))
+        return stepper.embed(texts=read, **encode_numbers(self._spec, observations, self._model.config))
 
 
 class Agent:
-    """Acts in one world: a `playground.events.Policy`."""
+    """Acts in one world: a `playground.events.Policy`. Arguments as those of `BatchAgent`."""
 
-    def __init__(self, model: GeneralistModel, form: TimestepSpec, split: Split = whole):
-        self._agent = BatchAgent(model, form, 1, split)
+    def __init__(
+        self,
+        model: GeneralistModel,
+        spec: TimestepSpec,
+        split: Split = whole,
+        detector: OODDetector | None = None,
+    ):
+        self._agent = BatchAgent(model, spec, 1, split, detector)
+
+    def read(self, prompt: Prompt) -> PromptReading:
+        """Reads a prompt before the agent is conditioned on it, see `BatchAgent.read`."""
+        return self._agent.read(prompt)
+
+    @property
+    def reading(self) -> PromptReading | None:
+        """What the agent read of the prompt that it is conditioned on; None without one."""
+        return self._agent.reading(0)
+
+    def attention(self) -> np.ndarray | None:
+        """How much the latest decision looked at each timestep of the prompt, see `BatchAgent.attention`."""
+        return self._agent.attention(0)
 
     def condition(self, prompt: Prompt | None) -> None:
         """Takes another prompt, of any task; the live steps stay."""
@@ -200,10 +275,11 @@ class Agent:
         """Changes nothing: the agent does not see its own past actions, only what they led to."""
 
 
-def agent_for(model: GeneralistModel, env: DomainEnv) -> Agent:
+def agent_for(model: GeneralistModel, env: DomainEnv, detector: OODDetector | None = None) -> Agent:
     """An agent for an environment's observations and actions.
 
     Raises:
         BadValueError: the model has no room for them.
     """
-    return Agent(model, TimestepSpec.from_spaces(env.observation_space, env.action_space), env.subtasks)
+    spec = TimestepSpec.from_spaces(env.observation_space, env.action_space)
+    return Agent(model, spec, env.subtasks, detector)

@@ -4,10 +4,12 @@ Law: what `extend` returns equals a fresh forward pass over prompt + retained st
 because rows are only ever cut at the end of their prompt and read again from there: keys and values deep in the trunk
 depend on everything before them, so nothing may be taken out of the middle.
 
-Shapes: B rows, N rows of one call, T positions per timestep, D width, P positions of a prompt.
+Shapes: B rows, N rows of one call, T positions per timestep, D width, P positions of a prompt, C positions in use,
+L layers, H heads.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,6 +18,29 @@ from playground.model import Cache, GeneralistModel, Stepper
 
 PIECE = 1024
 """Most positions read at a time: attention's mask has this times the context's length entries."""
+
+
+@dataclass(frozen=True)
+class PromptCache:
+    """What the trunk made of a prompt, once and for all rows.
+
+    Attributes:
+        kv: keys and values of its positions, [2 L, H, P, D/H], see `Cache.kv`.
+        last: the trunk's output at its last position, [D].
+    """
+
+    kv: Tensor
+    last: Tensor
+
+
+@torch.inference_mode()
+def read_positions(model: GeneralistModel, positions: Tensor) -> PromptCache:
+    """Reads a prompt's embedded positions [P, D]: one pass through the trunk."""
+    cache, h = model.new_cache(1, len(positions)), positions[None]
+    for piece in positions[None].split(PIECE, dim=1):
+        h = model.trunk(piece, cache)
+        cache.length += piece.shape[1]
+    return PromptCache(cache.kv[:, 0], h[0, -1])
 
 
 class Context:
@@ -42,32 +67,20 @@ class Context:
         return [len(live) for live in self._live]
 
     @torch.inference_mode()
-    def set_prompt(self, rows: Sequence[int], prompt: Tensor | None) -> Tensor | None:
-        """Gives rows the same prompt, read once for all of them. Their live steps stay and are read again.
+    def set_prompt(self, rows: Sequence[int], prompt: PromptCache | None) -> None:
+        """Gives rows the same prompt. Their live steps stay and are read again behind it.
 
         Args:
             rows: which rows.
-            prompt: embedded positions [P, D]; None takes the prompt away.
-
-        Returns:
-            The trunk's output at the prompt's last position, [D]; None without a prompt.
+            prompt: what `read_positions` gave; None takes the prompt away.
         """
-        length = 0 if prompt is None else len(prompt)
+        length = 0 if prompt is None else prompt.kv.shape[2]
+        self._reserve(length)
         for row in rows:
             self._prompt_length[row] = length
             self._rewind(row)
-        if prompt is None:
-            return None
-        first, *others = rows
-        self._cache.length[first] = 0
-        last = self._read(prompt[None], [first])[0, -1]
-        for other in others:
-            self._cache.held[:, other, :, :length] = self._cache.held[:, first, :, :length]
-        return last
-
-    def prompt_values(self, row: int) -> list[Tensor]:
-        """Each layer's attention values of a row's prompt, the mean over its positions, [H, D/H]."""
-        return [values[row, :, : self._prompt_length[row]].mean(dim=1) for values in self._cache.values]
+            if prompt is not None:
+                self._cache.kv[:, row, :, :length] = prompt.kv
 
     def reset(self, rows: Sequence[int]) -> None:
         """Forgets the live steps of rows; their prompts stay."""
@@ -112,6 +125,33 @@ class Context:
                 self._unread[row] = 0
         return outputs
 
+    @torch.inference_mode()
+    def attention(self, row: int = 0) -> Tensor | None:
+        """Attention of a row's latest step, the mean over layers, heads and the step's positions.
+
+        The step is read once more, by the modules, behind what was before it. Then its keys and values are put back,
+        so that looking changes no later decision.
+
+        Args:
+            row: which row.
+
+        Returns:
+            Weights over the prompt's positions [P]; what is missing to a sum of 1 went to the live steps. None before
+            the first step, and while a prompt or a slide still waits to be read.
+        """
+        live, cache = self._live[row], self._cache
+        if not live or self._unread[row]:
+            return None
+        end = int(cache.length[row])
+        step = slice(end - len(live[-1]), end)
+        kept = cache.kv[:, row, :, step].clone()
+        cache.length[row] = step.start
+        patterns: list[Tensor] = []  # of each layer, [1, H, T, C]
+        self._model.trunk(live[-1][None], cache, torch.tensor([row], device=kept.device), patterns=patterns)
+        cache.length[row] = end
+        cache.kv[:, row, :, step] = kept
+        return torch.stack(patterns).mean(dim=(0, 1, 2, 3))[: self._prompt_length[row]]
+
     def _read(self, x: Tensor, rows: Sequence[int]) -> Tensor:
         """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
         if self._stepper is not None and x.shape[1] == 1 and not self._stepper.watched:
@@ -144,6 +184,6 @@ class Context:
         if capacity <= old.capacity:
             return
         new: Cache = self._model.new_cache(len(self._live), max(capacity, 2 * old.capacity))
-        new.held[:, :, :, : old.capacity] = old.held
+        new.kv[:, :, :, : old.capacity] = old.kv
         new.length = old.length
         self._cache = new

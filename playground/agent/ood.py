@@ -1,11 +1,11 @@
-"""How far a prompt is from the prompts of training, in the agent's own activations.
+"""Out-of-distribution detection: how far a prompt is from the prompts of training, in the agent's own activations.
 
-A prompt is what the trunk makes of it: at three layers, the mean over its positions of the attention's values, which
-acting computes anyway, scaled to length 1 (Mahalanobis++, arXiv 2505.18032). The distance at a layer is that to the
-nearest task's mean less that to the mean of all prompts (relative Mahalanobis distance, arXiv 2106.09022). Distances
-are standardised on prompts that the means know nothing of, with goals of their own, and averaged over the layers.
+A prompt's features are what the trunk makes of it: at three layers, the mean over its positions of the attention's
+values, scaled to length 1 (Mahalanobis++, arXiv 2505.18032). The distance at a layer is the Mahalanobis distance to the
+nearest task's mean less the distance to the mean of all prompts (relative Mahalanobis distance, arXiv 2106.09022).
+Distances are standardised on held-out prompts of the training tasks and averaged over the layers.
 
-Shapes: N prompts, L layers, D width, K tasks.
+Shapes: N prompts, P positions of a prompt, L layers that are looked at, D width, K tasks.
 """
 
 from collections.abc import Sequence
@@ -15,40 +15,33 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from playground import assets
-from playground.agent.context import Context
-from playground.agent.preprocessing import embed_prompt
-from playground.demonstrations import PackedTask, packed_tasks, shipped, shipped_counts
 from playground.errors import BadFileError, BadValueError
-from playground.model import GeneralistModel
-from playground.prompt import Prompt
 
 FILE = "ood_detector.safetensors"
 """In the checkpoint folder, beside the weights that it belongs to."""
 
 SHRINKAGE = 0.1
-"""Share of the covariances that is replaced by a ball."""
+"""Share of each covariance that is replaced by a multiple of the identity."""
 
-CALIBRATION = 3
-"""Every so many prompts of a task is kept for calibration."""
+HOLD_OUT = 3
+"""Every so many prompts of a task is held out to standardise distances."""
 
 CONFIDENCE = 0.95
-"""Share of familiar prompts that count as familiar (split conformal prediction)."""
-
-PER_TASK = 30
-"""Most prompts of a task that are read to fit_ood_detector."""
+"""Share of held-out training prompts that count as in distribution (split conformal prediction)."""
 
 
 @dataclass(frozen=True)
 class OODScore:
-    """What is to be shown of a prompt.
+    """How far a prompt is from those of training.
 
     Attributes:
-        score: 0 for a usual prompt; 1 is a standard deviation of the familiar ones.
-        percentile: share of the familiar prompts that are less strange, 0 to 1.
-        out_of_distribution: whether it is stranger than `CONFIDENCE` of them.
-        nearest: id of the task whose prompts are most like it.
+        score: 0 for a usual prompt; 1 is a standard deviation of the held-out training prompts.
+        percentile: share of the held-out training prompts with a lower score, 0 to 1.
+        out_of_distribution: whether `percentile` exceeds `CONFIDENCE`.
+        nearest: id of the training task whose prompts are nearest.
     """
 
     score: float
@@ -57,48 +50,31 @@ class OODScore:
     nearest: str
 
 
-def ood_score(model: GeneralistModel, prompt: Prompt | None, checkpoint: str | Path | None = None) -> OODScore | None:
-    """How strange a prompt is to an agent; as quick as reading the prompt.
+def prompt_features(kv: Tensor) -> np.ndarray:
+    """Features of a prompt for the detector, float32 [L, D], each layer's of length 1.
 
     Args:
-        model: the checkpoint's network.
-        prompt: any prompt.
-        checkpoint: its folder; None takes the shipped one.
-
-    Returns:
-        None without a prompt, and for checkpoints that are not calibrated (`playground fit-ood-detector`).
-
-    Raises:
-        BadFileError: the calibration is damaged, or of another network.
+        kv: keys and values of the prompt's positions, [2 * layers, H, P, D/H], as in `PromptCache.kv`.
     """
-    path = Path(assets.ASSETS / "checkpoint" if checkpoint is None else checkpoint) / FILE
-    if prompt is None or not path.is_file():
-        return None
-    return _known(path, path.stat().st_mtime_ns).score(features(model, prompt))
-
-
-@torch.inference_mode()
-def features(model: GeneralistModel, prompt: Prompt) -> np.ndarray:
-    """What the trunk makes of a prompt, float32 [L, D], each layer's of length 1."""
-    context = Context(model, 1)
-    context.set_prompt([0], embed_prompt(model, prompt))
-    rows = [value.flatten() for value in context.prompt_values(0)]
-    layers = sorted({min(1, len(rows) - 1), len(rows) // 2, len(rows) - 1})
-    found = torch.stack([rows[layer] for layer in layers]).float()
+    values = kv[1::2].mean(dim=2).flatten(1)  # [layers, D]
+    last = len(values) - 1
+    found = values[sorted({min(1, last), len(values) // 2, last})].float()
     return torch.nn.functional.normalize(found, dim=-1).cpu().numpy()
 
 
 @dataclass(frozen=True)
 class OODDetector:
-    """The prompts of training, as far as scores need them.
+    """Statistics of the training prompts' features.
 
     Attributes:
         tasks: K task ids.
         whiten: float32 [L, D, D], x @ whiten has unit covariance within tasks.
         means: float32 [L, K, D], whitened means of the tasks.
-        whiten_all, mean_all: the same of all prompts together, [L, D, D] and [L, D].
-        centre, spread: float32 [L], of the distances of the calibration prompts.
-        scores: float32 [C], their scores in order.
+        whiten_all: float32 [L, D, D], x @ whiten_all has unit covariance over all prompts.
+        mean_all: float32 [L, D], whitened mean of all prompts.
+        centre: float32 [L], mean distance of the held-out prompts.
+        spread: float32 [L], standard deviation of these distances.
+        scores: float32 [C], scores of the held-out prompts, rising.
     """
 
     tasks: tuple[str, ...]
@@ -111,25 +87,25 @@ class OODDetector:
     scores: np.ndarray
 
     @classmethod
-    def fit(cls, found: np.ndarray, tasks: Sequence[str]) -> "OODDetector":
-        """Fits to features [N, L, D] of prompts of N tasks; every `CALIBRATION`-th of a task calibrates.
+    def fit(cls, features: np.ndarray, tasks: Sequence[str]) -> "OODDetector":
+        """Fits to the features [N, L, D] of prompts of N tasks; every `HOLD_OUT`-th prompt of a task is held out.
 
         Raises:
             BadValueError: there are too few prompts.
         """
         ids, which = np.unique(tasks, return_inverse=True)
-        number = np.zeros(len(which), int)
+        number = np.zeros(len(which), int)  # of each prompt among its task's
         for k in range(len(ids)):
             number[which == k] = np.arange((which == k).sum())
-        aside = number % CALIBRATION == CALIBRATION - 1
-        if not aside.any() or len(np.unique(which[~aside])) < len(ids):
-            raise BadValueError(f"{len(tasks)} prompts of {len(ids)} tasks; give at least {CALIBRATION} of each")
-        kept, of = found[~aside], which[~aside]
-        means = np.stack([kept[of == k].mean(axis=0) for k in range(len(ids))], axis=1)  # [L, K, D]
-        mean_all = kept.mean(axis=0)
-        inside = kept.transpose(1, 0, 2) - means[:, of]
-        whiten, whiten_all = _whitening(inside), _whitening(kept.transpose(1, 0, 2) - mean_all[:, None])
-        plain = cls(
+        held_out = number % HOLD_OUT == HOLD_OUT - 1
+        if not held_out.any() or len(np.unique(which[~held_out])) < len(ids):
+            raise BadValueError(f"{len(tasks)} prompts of {len(ids)} tasks; give at least {HOLD_OUT} of each")
+        fitted, task = features[~held_out], which[~held_out]
+        means = np.stack([fitted[task == k].mean(axis=0) for k in range(len(ids))], axis=1)  # [L, K, D]
+        mean_all = fitted.mean(axis=0)
+        by_layer = fitted.transpose(1, 0, 2)  # [L, N, D]
+        whiten, whiten_all = _whitening(by_layer - means[:, task]), _whitening(by_layer - mean_all[:, None])
+        unscaled = cls(
             tuple(ids.tolist()),
             whiten,
             means @ whiten,
@@ -139,33 +115,34 @@ class OODDetector:
             np.ones(len(whiten), np.float32),
             np.zeros(1, np.float32),
         )
-        distances = np.stack([plain.distances(one)[0] for one in found[aside]])
+        distances = np.stack([unscaled.distances(one)[0] for one in features[held_out]])
         centre, spread = distances.mean(axis=0), distances.std(axis=0) + 1e-6
         scores = np.sort(((distances - centre) / spread).mean(axis=1)).astype(np.float32)
-        return cls(plain.tasks, plain.whiten, plain.means, plain.whiten_all, plain.mean_all, centre, spread, scores)
+        return cls(**vars(unscaled) | {"centre": centre, "spread": spread, "scores": scores})
 
-    def distances(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Relative distances [L] of a prompt's features [L, D], and its distance from each task [K]."""
-        to_tasks = ((np.einsum("ld,lde->le", found, self.whiten)[:, None] - self.means) ** 2).sum(axis=-1)  # [L, K]
-        to_all = ((np.einsum("ld,lde->le", found, self.whiten_all) - self.mean_all) ** 2).sum(axis=-1)
+    def distances(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Relative distances [L] of a prompt's features [L, D], and its mean distance from each task [K]."""
+        to_tasks = ((np.einsum("ld,lde->le", features, self.whiten)[:, None] - self.means) ** 2).sum(axis=-1)  # [L, K]
+        to_all = ((np.einsum("ld,lde->le", features, self.whiten_all) - self.mean_all) ** 2).sum(axis=-1)
         return to_tasks.min(axis=1) - to_all, to_tasks.mean(axis=0)
 
-    def score(self, found: np.ndarray) -> OODScore:
-        """How strange features [L, D] are.
+    def score(self, features: np.ndarray) -> OODScore:
+        """Scores a prompt by its features [L, D].
 
         Raises:
             BadFileError: they are of another network.
         """
-        if found.shape != (self.means.shape[0], self.means.shape[2]):
+        if features.shape != (self.means.shape[0], self.means.shape[2]):
             raise BadFileError(
                 f"{FILE} is of a network of another size; run `playground fit-ood-detector` for this one"
             )
-        distances, to_tasks = self.distances(found)
+        distances, to_tasks = self.distances(features)
         score = float(((distances - self.centre) / self.spread).mean())
         percentile = float(np.searchsorted(self.scores, score) / len(self.scores))
         return OODScore(score, percentile, percentile > CONFIDENCE, self.tasks[int(to_tasks.argmin())])
 
     def save(self, path: Path) -> None:
+        """Writes the detector as a safetensors file."""
         from safetensors.numpy import save_file
 
         arrays = {
@@ -203,8 +180,24 @@ class OODDetector:
         return found
 
 
+def load_detector(checkpoint: str | Path | None = None) -> OODDetector | None:
+    """The detector of a checkpoint folder; everybody who asks for the same folder shares it.
+
+    Args:
+        checkpoint: the folder; None takes the shipped one. The file is read again when it has changed.
+
+    Returns:
+        None where the checkpoint has no detector (`playground fit-ood-detector` makes one).
+
+    Raises:
+        BadFileError: the file is damaged.
+    """
+    path = Path(assets.ASSETS / "checkpoint" if checkpoint is None else checkpoint) / FILE
+    return _loaded(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
 @lru_cache(maxsize=2)
-def _known(path: Path, version: int) -> OODDetector:
+def _loaded(path: Path, version: int) -> OODDetector:
     return OODDetector.load(path)
 
 
@@ -212,40 +205,6 @@ def _whitening(centred: np.ndarray) -> np.ndarray:
     """Deviations [L, N, D] -> matrices [L, D, D] that give them unit covariance."""
     size = centred.shape[-1]
     covariance = centred.transpose(0, 2, 1) @ centred / centred.shape[1]
-    ball = np.trace(covariance, axis1=1, axis2=2)[:, None, None] / size * np.eye(size)
-    shrunk = (1 - SHRINKAGE) * covariance + (SHRINKAGE + 1e-6) * ball + 1e-9 * np.eye(size)
+    identity = np.trace(covariance, axis1=1, axis2=2)[:, None, None] / size * np.eye(size)
+    shrunk = (1 - SHRINKAGE) * covariance + (SHRINKAGE + 1e-6) * identity + 1e-9 * np.eye(size)
     return np.linalg.cholesky(np.linalg.inv(shrunk))
-
-
-def fit_ood_detector(model: GeneralistModel, tasks: Sequence[str], data: Path | None = None) -> OODDetector:
-    """Fits a detector to the prompts of some tasks.
-
-    Args:
-        model: the network whose features are compared.
-        tasks: ids of the tasks that it learnt.
-        data: folder of the demonstrations it was trained on; the shipped ones, which show trained goals as well, if
-            left out.
-
-    Raises:
-        BadValueError: there are too few prompts.
-    """
-    from rich.progress import track
-
-    counts = shipped_counts()
-    packed = set(packed_tasks(data)) if data is not None else set()
-    found, of = [], []
-    for id in track([id for id in tasks if id in (packed if data is not None else counts)], "reading prompts"):
-        for prompt in _prompts(id, data):
-            found.append(features(model, prompt))
-            of.append(id)
-    if not found:
-        raise BadValueError(f"no demonstrations of the checkpoint's {len(tasks)} tasks; collect or ship them first")
-    return OODDetector.fit(np.stack(found), of)
-
-
-def _prompts(task: str, data: Path | None) -> list[Prompt]:
-    if data is None:
-        return [Prompt.from_episode(episode) for episode in shipped(task)]
-    opened = PackedTask.open(data, task)
-    fit = np.flatnonzero(opened.promptable)
-    return [opened.prompt(int(e)) for e in np.random.default_rng(0).permutation(fit)[:PER_TASK]]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.agent import Context
+from playground.agent.context import read_positions
 from playground.bench.measure import Case, sample
 from playground.model import GeneralistModel, ModelConfig, Stepper, TokenBatch, preset
 
@@ -86,7 +87,7 @@ def timesteps(count: int) -> TokenBatch:
 def step_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
     """Ours: one position a timestep behind a cache."""
     context, stepper = Context(model, 1), Stepper(model)
-    context.set_prompt([0], model.embed(timesteps(past))[0, :, 0])
+    context.set_prompt([0], read_positions(model, model.embed(timesteps(past))[0, :, 0]))
     values = timesteps(1).values[0]
 
     def decide() -> None:
@@ -100,7 +101,7 @@ def step_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
 def flat_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
     """One position a token, as in Gato, behind the same kind of cache."""
     context, new = Context(model, 1), timesteps(1)
-    context.set_prompt([0], model.embed(timesteps(past))[0].flatten(0, 1))
+    context.set_prompt([0], read_positions(model, model.embed(timesteps(past))[0].flatten(0, 1)))
 
     def decide() -> None:
         model.decode(context.extend(model.embed(new)[:, 0], [0]), False, ACTIONS)

@@ -137,8 +137,8 @@ def fit_ood_detector(
     ] = None,
 ) -> None:
     """Fit the detector of out-of-distribution prompts to the prompts of training; writes a new checkpoint."""
+    from playground.agent.fit_ood import fit_ood_detector as run
     from playground.agent.ood import FILE
-    from playground.agent.ood import fit_ood_detector as run
     from playground.assets import ASSETS
     from playground.model import load_model, read_config
     from playground.model.checkpoint import check_new, copy_checkpoint

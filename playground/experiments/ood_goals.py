@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.agent import ood_score
+from playground.agent import load_detector, read_prompt
 from playground.api import make_policy
 from playground.collecting.rollouts import rollout
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
@@ -95,8 +95,10 @@ def _work(job: Job) -> list[dict[str, Any]]:
                 if not (running := still):
                     break
             for row, i in enumerate(numbers):
-                strange = None if model is None else ood_score(model, prompts[i], job.checkpoint)
-                score = None if strange is None else strange.score
+                prompt, ood = prompts[i], None
+                if model is not None and prompt is not None:
+                    ood = read_prompt(model, prompt, load_detector(job.checkpoint)).ood
+                score = None if ood is None else ood.score
                 records.append(_record(family, goals[i], shown[i], envs[row].achieved, score))
         return records
     finally:

@@ -103,7 +103,7 @@ class RowByRow:
             rows: which rows.
             turns: what `rotate` does at each position, as matrices.
         """
-        positions, held = cache.length.numpy()[rows], cache.held.numpy()
+        positions, held = cache.length.numpy()[rows], cache.kv.numpy()
         assert positions.max() < cache.capacity  # the loops check no bounds
         read = [
             kernels.read(one, self.trunk, held, row, position, turns[position])

@@ -56,14 +56,14 @@ class Cache:
     """Keys and values of the positions already read, per row; rows may differ in length.
 
     Attributes:
-        held: [layers * 2, B, H, C, D/H], each layer's keys and behind them its values.
+        kv: [layers * 2, B, H, C, D/H], each layer's keys and behind them its values.
         keys, values: views of it per layer, [B, H, C, D/H].
         length: int64 [B], positions that hold something.
     """
 
     def __init__(self, config: ModelConfig, batch: int, capacity: int, like: Tensor):
-        self.held = like.new_zeros(2 * config.layers, batch, config.heads, capacity, config.width // config.heads)
-        self.keys, self.values = self.held[::2].unbind(0), self.held[1::2].unbind(0)
+        self.kv = like.new_zeros(2 * config.layers, batch, config.heads, capacity, config.width // config.heads)
+        self.keys, self.values = self.kv[::2].unbind(0), self.kv[1::2].unbind(0)
         self.length = torch.zeros(batch, dtype=torch.int64, device=like.device)
         self.capacity = capacity
 
@@ -79,6 +79,7 @@ class AttentionInputs:
         slots: int64 [B * H * S], where the new keys and values go in a layer's, seen as [rows * H * C, D/H].
         mask: [B, 1, S, C'], -inf where a position must not look and else 0; C' positions of the cache are in use.
         blocked: [B, H, S, S] for `_attention`, without a cache.
+        patterns: takes each layer's attention pattern [B, H, S, C'] if it is a list; only with a cache.
     """
 
     turn: tuple[Tensor, Tensor]
@@ -87,9 +88,10 @@ class AttentionInputs:
     slots: Tensor | None = None
     mask: Tensor | None = None
     blocked: Tensor | None = None
+    patterns: list[Tensor] | None = None
 
     @classmethod
-    def alone(cls, x: Tensor, first: Tensor | None, heads: int) -> "AttentionInputs":
+    def without_cache(cls, x: Tensor, first: Tensor | None, heads: int) -> "AttentionInputs":
         """Without memory: each row of x [B, S, D] is one sequence, or several that begin at `first` (int64 [B, S])."""
         B, S, D = x.shape
         index = torch.arange(S, device=x.device)[None]
@@ -101,7 +103,9 @@ class AttentionInputs:
         return cls(rotation(index - first, D // heads, x.dtype), blocked=every_head)
 
     @classmethod
-    def behind(cls, cache: Cache, rows: Tensor | None, x: Tensor, head_size: int) -> "AttentionInputs":
+    def with_cache(
+        cls, cache: Cache, rows: Tensor | None, x: Tensor, head_size: int, patterns: list[Tensor] | None = None
+    ) -> "AttentionInputs":
         """The positions of x [B, S, D] follow those that `rows` of the cache hold (None: all rows)."""
         length = cache.length if rows is None else cache.length[rows]
         positions = length[:, None] + torch.arange(x.shape[1], device=x.device)
@@ -110,7 +114,7 @@ class AttentionInputs:
         index = torch.arange(len(x), device=x.device) if rows is None else rows
         heads = torch.arange(x.shape[-1] // head_size, device=x.device)
         slots = (index[:, None, None] * len(heads) + heads[:, None]) * cache.capacity + positions[:, None]
-        return cls(rotation(positions, head_size, x.dtype), cache, rows, slots.flatten(), mask)
+        return cls(rotation(positions, head_size, x.dtype), cache, rows, slots.flatten(), mask, patterns=patterns)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, layer: int) -> Tensor:
         """Causal attention, [B, H, S, D/H]; the cache takes the new keys and values."""
@@ -123,6 +127,9 @@ class AttentionInputs:
             held.view(-1, held.shape[-1]).index_copy_(0, self.slots, new.reshape(-1, held.shape[-1]))
         rows = slice(None) if self.rows is None else self.rows
         stop = self.mask.shape[-1]
+        if self.patterns is not None:
+            scores = q @ keys[rows, :, :stop].mT * q.shape[-1] ** -0.5
+            self.patterns.append((scores + self.mask).softmax(-1))
         return F.scaled_dot_product_attention(q, keys[rows, :, :stop], values[rows, :, :stop], attn_mask=self.mask)
 
 
@@ -167,7 +174,12 @@ class Trunk(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def forward(
-        self, x: Tensor, cache: Cache | None = None, rows: Tensor | None = None, first: Tensor | None = None
+        self,
+        x: Tensor,
+        cache: Cache | None = None,
+        rows: Tensor | None = None,
+        first: Tensor | None = None,
+        patterns: list[Tensor] | None = None,
     ) -> Tensor:
         """Reads positions [B, S, D] -> [B, S, D].
 
@@ -179,9 +191,9 @@ class Trunk(nn.Module):
         positions are real and which are padding.
         """
         if cache is None:
-            reach = AttentionInputs.alone(x, first, self.heads)
+            reach = AttentionInputs.without_cache(x, first, self.heads)
         else:
-            reach = AttentionInputs.behind(cache, rows, x, x.shape[-1] // self.heads)
+            reach = AttentionInputs.with_cache(cache, rows, x, x.shape[-1] // self.heads, patterns)
         for layer, block in enumerate(self.blocks):
             x = block(x, reach, layer)
         return self.norm(x)

@@ -71,8 +71,8 @@ class _Supervised(BatchAgent):
         self.outputs: list[Tensor] = []
         self.labels: list[bool] = []
 
-    def _done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
-        done = [self._envs[row].subtasks_done()[self._progress[row].due] for row in rows]
+    def _subtask_done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
+        done = [self._envs[row].subtasks_done()[self._trackers[row].index] for row in rows]
         self.outputs += h.half().unbind()
         self.labels += done
         return [is_done and not self._envs[row].success for is_done, row in zip(done, rows, strict=True)]

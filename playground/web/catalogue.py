@@ -126,10 +126,10 @@ def strange_ones(task: str, checkpoint: str | None) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _is_strange(name: str, checkpoint: str | None) -> bool:
-    from playground.agent.ood import ood_score
+    from playground.agent import load_detector, read_prompt
 
     with MODEL_LOCK:
-        found = ood_score(load_model(checkpoint), Prompt.from_episode(_episode(name)), checkpoint)
+        found = read_prompt(load_model(checkpoint), Prompt.from_episode(_episode(name)), load_detector(checkpoint)).ood
     sleep(0.1)  # many are judged one after the other: who acts goes first
     return found is not None and found.out_of_distribution
 

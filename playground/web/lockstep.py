@@ -207,10 +207,8 @@ class Lockstep:
     def _thoughts(self, panel: Panel) -> dict[str, Any]:
         attention = None
         if self._agent == "model":
-            from playground.agent.attention import prompt_attention
-
             with MODEL_LOCK:
-                found = prompt_attention(cast("Agent", panel.mask.policy))
+                found = cast("Agent", panel.mask.policy).attention()
             attention = None if found is None else found.round(4).tolist()
         return {"distribution": distribution(panel.last), "attention": attention}
 

@@ -75,7 +75,7 @@ class Panel:
     def info(self) -> dict[str, Any]:
         """What this prompt is made of and how the agent reads it, see `prompt_info`."""
         if self._info is None:
-            self._info = prompt_info(self.session.prompt, self._agent, self._checkpoint)
+            self._info = prompt_info(self.session.prompt, self._agent, self.mask.policy)
         return self._info
 
     @property

@@ -1,16 +1,17 @@
 """What a prompt is made of and how the agent reads it, in JSON's terms: for the page's timeline of thumbnails."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
-from playground.api import load_model
-from playground.prompt import Prompt, Segment
+from playground.events import Policy
+from playground.prompt import Prompt
 from playground.prompt_spec import NO_PROMPT
 from playground.viewing.wrappers import MODEL_LOCK
 
+if TYPE_CHECKING:
+    from playground.agent import Agent
 
-def prompt_info(prompt: Prompt | None, agent: str, checkpoint: str | None) -> dict[str, Any]:
+
+def prompt_info(prompt: Prompt | None, agent: str, policy: Policy) -> dict[str, Any]:
     """A prompt's text, its segments with their timesteps, and what the agent makes of it if it is the model.
 
     Returns:
@@ -28,21 +29,16 @@ def prompt_info(prompt: Prompt | None, agent: str, checkpoint: str | None) -> di
         }
         for segment in prompt.segments
     ]
-    reading = _reading(prompt, checkpoint) if agent == "model" else {}
+    reading = _reading(prompt, policy) if agent == "model" else {}
     return {"prompt": prompt.name, "segments": segments, **reading}
 
 
-def _reading(prompt: Prompt, checkpoint: str | None) -> dict[str, Any]:
+def _reading(prompt: Prompt, policy: Policy) -> dict[str, Any]:
     """Which of the timesteps the agent has room for, and what it makes of the prompt."""
-    from playground.agent import fit_prompt, ood_score, predict_goal
-
-    model = load_model(checkpoint)
-    numbers = Prompt("", (Segment("", {}, np.arange(len(prompt))),))
     with MODEL_LOCK:
-        score = ood_score(model, prompt, checkpoint)
-        goal = predict_goal(model, prompt)
+        reading = cast("Agent", policy).read(prompt)
     return {
-        "read": fit_prompt(numbers, model.config.max_prompt).segments[0].actions.tolist(),
-        "ood": None if score is None else vars(score),
-        "goal": goal,
+        "read": reading.steps.tolist(),
+        "ood": None if reading.ood is None else vars(reading.ood),
+        "goal": reading.goal,
     }

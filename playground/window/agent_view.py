@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from playground.api import load_model
-
 if TYPE_CHECKING:
     from playground.window.view import View
 
@@ -47,25 +45,23 @@ class AgentView:
         return self._judged[1]
 
     def _look(self, view: View) -> tuple[np.ndarray, np.ndarray] | None:
-        from playground.agent import Agent, fit_prompt
-        from playground.agent.attention import prompt_attention
+        from playground.agent import Agent
 
-        found, prompt = view.demonstration, view.session.prompt
-        if found is None or prompt is None or not isinstance(view.session.policy, Agent):
+        found, policy = view.demonstration, view.session.policy
+        if found is None or not isinstance(policy, Agent) or policy.reading is None:
             return None
-        weights = prompt_attention(view.session.policy)
-        segments = fit_prompt(prompt, load_model(self._checkpoint).config.max_prompt).segments
+        weights, segments = policy.attention(), policy.reading.prompt.segments
         steps = np.concatenate([segment.steps for segment in segments])
         shown = np.concatenate([np.full(len(segment), segment.name == found.name) for segment in segments])
-        return None if weights is None or len(weights) != len(steps) else (steps[shown], weights[shown])
+        return None if weights is None else (steps[shown], weights[shown])
 
     def _judge(self, view: View) -> str:
         from playground.agent import Agent
-        from playground.agent.ood import ood_score
 
-        if not isinstance(view.session.policy, Agent):
+        policy, prompt = view.session.policy, view.session.prompt
+        if prompt is None or not isinstance(policy, Agent):
             return ""
-        found = ood_score(load_model(self._checkpoint), view.session.prompt, self._checkpoint)
+        found = policy.read(prompt).ood
         return (
             ""
             if found is None

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from playground.agent import Agent, BatchAgent, agent_for, fit_prompt, predict_goal
-from playground.agent.missions import whole
+from playground.agent import Agent, BatchAgent, agent_for, fit_prompt, read_prompt
+from playground.agent.subtasks import whole
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, load_model, preset, save_pretrained
 from playground.prompt import Prompt, Segment
@@ -143,7 +143,7 @@ def test_rows_equal_single_agents(model: GeneralistModel, world: str):
 
 def test_where_a_world_gives_no_text_the_agent_acts_on_what_it_reads_out_of_the_prompt(model: GeneralistModel):
     shown, mute = prompt("maze"), {**one("maze", 0), "mission": ""}
-    told = predict_goal(model, shown)
+    told = read_prompt(model, shown).goal
     assert told
 
     def probabilities(observation: Observation, given: Prompt | None = shown) -> np.ndarray:
@@ -177,6 +177,38 @@ def test_hidden_halves_of_a_prompt_do_not_matter(model: GeneralistModel):
     same_observations = [probabilities(p.observations_only()) for p in (Prompt("other", (other,)), mixed)]
     np.testing.assert_allclose(*same_observations, atol=1e-6)
     assert not np.allclose(probabilities(mixed), probabilities(Prompt("first", (first,))), atol=1e-7)
+
+
+def test_a_prompt_is_read_once(model: GeneralistModel, monkeypatch: pytest.MonkeyPatch):
+    """One pass for reading, conditioning and all rows that share a prompt; rows under other prompts add their own."""
+    passes = []
+    forward = model.trunk.forward
+    monkeypatch.setattr(model.trunk, "forward", lambda *args, **more: passes.append(1) or forward(*args, **more))
+    rows, shared = BatchAgent(model, TimestepSpec.from_spaces(*WORLDS["arm"]), 4), prompt("arm", steps=30)
+    reading = rows.read(shared)
+    assert len(passes) == 1
+    rows.condition([shared, None, shared, shared], range(4))
+    assert len(passes) == 1 and rows.reading(2) is reading and rows.reading(1) is None
+    assert reading.steps.tolist() == reading.prompt.segments[0].steps.tolist() == list(range(8, 30, 3))
+    assert reading.goal == read_prompt(model, shared).goal and reading.ood is None
+    rows.condition([prompt("arm"), prompt("arm", seed=2)], [1, 2])
+    assert len(passes) == 4
+
+
+def test_reading_early_changes_no_decision(model: GeneralistModel):
+    early, late, shown = agent(model, "arm"), agent(model, "arm"), prompt("maze", steps=11)
+    decisions = []
+    for acting in (early, late):
+        acting.act(one("arm", 0))
+        if acting is early:
+            assert acting.reading is None and len(acting.read(shown).steps) == 6
+            assert acting.attention() is None
+        acting.condition(shown)
+        decisions.append(acting.act(one("arm", 1)))
+        assert acting.reading.prompt.segments[0].steps.tolist() == list(range(0, 11, 2))
+        attention = acting.attention()
+        assert attention.shape == (6,) and 0 < attention.sum() < 1
+    np.testing.assert_array_equal(decisions[0].probabilities, decisions[1].probabilities)
 
 
 def test_swap_keeps_the_live_steps_and_commit_changes_nothing(model: GeneralistModel):

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.agent import Context
+from playground.agent.context import read_positions
 from playground.model import GeneralistModel, preset
+from playground.model.transformer import rotate, rotation
 
 TOLERANCE = 2e-5
 """Largest absolute difference of trunk outputs, which are of size 1 (float32; found: 2e-6)."""
@@ -72,7 +74,7 @@ def check_against_references(model: GeneralistModel, operations: list, T: int, s
                 references[row].live = []
         elif name == "swap":
             prompt = torch.randn(amount, model.config.width, generator=noise)
-            context.set_prompt(rows, prompt if amount else None)
+            context.set_prompt(rows, read_positions(model, prompt) if amount else None)
             for row in rows:
                 references[row].prompt = prompt
         else:
@@ -94,12 +96,42 @@ def test_full_row_drops_its_older_half(model: GeneralistModel):
     assert counts == [1, 2, 3, 4, 5, 6, 4, 5, 6, 4, 5]
 
 
-def test_prompt_of_several_rows_is_read_once(model: GeneralistModel, monkeypatch: pytest.MonkeyPatch):
-    reads = []
-    forward = model.trunk.forward
-    monkeypatch.setattr(model.trunk, "forward", lambda x, *rest: reads.append(x.shape) or forward(x, *rest))
-    Context(model, 4).set_prompt([0, 2, 3], torch.zeros(7, model.config.width))
-    assert reads == [(1, 7, model.config.width)]
+def fresh_attention(model: GeneralistModel, positions: torch.Tensor, T: int) -> torch.Tensor:
+    """Attention of the last T positions, mean over layers and heads, as the qkv products of a fresh pass give it."""
+    products: list[torch.Tensor] = []
+    handles = [
+        block.attention.qkv.register_forward_hook(lambda module, inputs, output: products.append(output))
+        for block in model.trunk.blocks
+    ]
+    with torch.inference_mode():
+        model.trunk(positions[None])
+    for handle in handles:
+        handle.remove()
+    heads, S = model.config.heads, len(positions)
+    rope = rotation(torch.arange(S)[None], model.config.width // heads, torch.float32)
+    patterns = []
+    for qkv in products:
+        q, k, _ = qkv.view(S, 3, heads, -1).permute(1, 2, 0, 3).unsqueeze(1)  # each [1, H, S, D/H]
+        scores = (rotate(q, rope) @ rotate(k, rope).mT * q.shape[-1] ** -0.5)[0]
+        patterns.append(scores.masked_fill(torch.ones(S, S).triu(1).bool(), -torch.inf).softmax(-1)[:, -T:])
+    return torch.stack(patterns).mean(dim=(0, 1, 2))
+
+
+@pytest.mark.parametrize("T", [1, 3])
+def test_attention_is_that_of_the_latest_step_and_changes_nothing(model: GeneralistModel, T: int):
+    noise = torch.Generator().manual_seed(0)
+    prompt, steps = torch.randn(7, 32, generator=noise), torch.randn(4, 2, T, 32, generator=noise)
+    looked, other = Context(model, 2), Context(model, 2)
+    for context in (looked, other):
+        context.set_prompt([1], read_positions(model, prompt))
+    assert looked.attention(1) is None
+    for t, step in enumerate(steps):
+        torch.testing.assert_close(looked.extend(step, [0, 1]), other.extend(step, [0, 1]), atol=0, rtol=0)
+        wanted = fresh_attention(model, torch.cat((prompt, steps[: t + 1, 1].flatten(0, 1))), T)[:7]
+        torch.testing.assert_close(looked.attention(1), wanted, atol=TOLERANCE, rtol=0)
+        assert 0 < wanted.sum() < 1 and len(looked.attention(0)) == 0
+    looked.set_prompt([1], None)
+    assert looked.attention(1) is None
 
 
 def test_rows_do_not_see_each_other(model: GeneralistModel):

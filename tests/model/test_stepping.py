@@ -58,7 +58,7 @@ def test_positions_are_read_alike(model: GeneralistModel, rows: list[int], held:
         cache.length[:] = torch.tensor(held)
     expected = model.trunk(new[:, None], caches[0], torch.tensor(rows))[:, 0]
     torch.testing.assert_close(stepper.read(new, caches[1], rows), expected, atol=TOLERANCE, rtol=0)
-    torch.testing.assert_close(caches[0].held, caches[1].held, atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(caches[0].kv, caches[1].kv, atol=TOLERANCE, rtol=0)
     assert caches[1].length.tolist() == list(held)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from playground.agent import predict_goal
+from playground.agent import read_prompt
 from playground.collecting.rollouts import rollout
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.errors import BadFileError, BadValueError, UnknownNameError
@@ -178,7 +178,7 @@ def test_a_trained_agent_tells_what_prompts_it_never_saw_ask_for(data: list[Task
     demonstrations = [rollout(toy_task(False), env, ToyExpert(env), seed=99, goal=goal) for goal in GOALS]
 
     def told() -> list[str]:
-        return [predict_goal(model, Prompt.from_episode(episode)) for episode in demonstrations]
+        return [read_prompt(model, Prompt.from_episode(episode)).goal for episode in demonstrations]
 
     before = told()
     for step in range(150):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from playground.agent.ood import FILE, fit_ood_detector
+from playground.agent.fit_ood import fit_ood_detector
+from playground.agent.ood import FILE
 from playground.model import from_pretrained, save_pretrained
 from playground.web import laboratory, lobby, server
 from tests.conftest import OTHER, TASK

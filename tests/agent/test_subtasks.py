@@ -6,21 +6,21 @@ import torch
 from torch import Tensor
 
 from playground.agent import BatchAgent
-from playground.agent.missions import Progress
+from playground.agent.subtasks import SubtaskTracker
 from playground.domains import task
 from playground.domains.babyai.missions import subtasks
 from playground.model import GeneralistModel, preset
 from playground.tokens.timestep import TimestepSpec
 
 
-def test_progress_begins_anew_behind_the_last_part_and_with_another_mission() -> None:
-    progress = Progress(subtasks)
-    read = [progress.read("a and b")]
+def test_tracker_begins_anew_after_the_last_subtask_and_with_another_instruction() -> None:
+    tracker = SubtaskTracker(subtasks)
+    read = [tracker.follow("a and b")]
     for _ in range(2):
-        progress.cross_off()
-        read.append(progress.read("a and b"))
-    progress.cross_off()
-    assert [*read, progress.read("c, then d")] == ["a", "b", "a", "c"]
+        tracker.advance()
+        read.append(tracker.follow("a and b"))
+    tracker.advance()
+    assert [*read, tracker.follow("c, then d")] == ["a", "b", "a", "c"]
 
 
 class _Told(BatchAgent):
@@ -30,7 +30,7 @@ class _Told(BatchAgent):
         super().__init__(*given)
         self._asked, self._done_at = -1, done_at
 
-    def _done(self, h: Tensor, rows) -> list[bool]:
+    def _subtask_done(self, h: Tensor, rows) -> list[bool]:
         self._asked += 1
         return [self._asked in self._done_at] * len(rows)
 
