@@ -18,12 +18,11 @@ class AgentView:
     """Of one view's agent, if it is the model; other agents have none.
 
     Args:
-        checkpoint: the agent's; None: the shipped one.
         clock: seconds.
     """
 
-    def __init__(self, checkpoint: str | None, clock: Callable[[], float]):
-        self._checkpoint, self._clock = checkpoint, clock
+    def __init__(self, clock: Callable[[], float]):
+        self._clock = clock
         self._looked_at = -1.0
         self._attention: tuple[np.ndarray, np.ndarray] | None = None
         self._judged: tuple[str, str] = ("", "")

@@ -378,7 +378,7 @@ class Viewer:
         else:
             session = open_session(task, self._agent, None, self._seed, goal, self._checkpoint, self._size)
         try:
-            return View(session, prompt, self.clock, lambda: self.drawing, AgentView(self._checkpoint, self.clock))
+            return View(session, prompt, self.clock, lambda: self.drawing, AgentView(self.clock))
         except BaseException:
             session.close()
             raise
