@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import imageio.v3 as iio
 import pytest
@@ -38,8 +39,8 @@ def test_help_is_quick_and_names_the_commands_in_three_groups():
 
 def test_one_name_for_one_folder():
     """`--data` is the demonstrations' folder, `--out` what is written, `--checkpoint` what is read."""
-    commands = typer.main.get_command(app).commands
-    options = {name: {option.name for option in command.params} for name, command in commands.items()}
+    group: Any = typer.main.get_command(app)
+    options = {name: {option.name for option in command.params} for name, command in group.commands.items()}
     for name in ("collect", "takeovers", "dagger"):
         assert {"data"} <= options[name] and "out" not in options[name]
     for name in ("train", "train_done_head", "fit_ood_detector"):

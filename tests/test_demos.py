@@ -63,7 +63,7 @@ def test_web():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = [sys.executable, DEMOS / "web.py", "--port", str(port), "--agent", "random", "--task", TASK]
+    command = [sys.executable, str(DEMOS / "web.py"), "--port", str(port), "--agent", "random", "--task", TASK]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert str(port) in server.stdout.readline()

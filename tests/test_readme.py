@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,13 +13,14 @@ from playground.cli import app
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+COMMAND: Any = typer.main.get_command(app)
 COMMANDS = re.findall(r"^playground (.*)$", SHELL, re.MULTILINE)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_are_understood(line: str) -> None:
     name, *arguments = shlex.split(re.sub(r"\s+# .*", "", line))
-    command = typer.main.get_command(app).commands[name]
+    command = COMMAND.commands[name]
     command.make_context(name, arguments)  # parses; raises on an unknown option
 
 
@@ -34,7 +36,7 @@ def test_newcomers_paste_one_line_each() -> None:
 
 def test_python_runs() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    scope: dict[str, object] = {}
+    scope: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), scope)
     last = scope["event"]
     assert last.done and last.prompt == "metaworld/faucet-close#0"

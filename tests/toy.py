@@ -27,7 +27,8 @@ class ToyEnv(DomainEnv):
                 "mission": gym.spaces.Text(40, charset="abcdefghijklmnopqrstuvwxyz 0123456789"),
             }
         )
-        self.action_space = gym.spaces.Discrete(5) if discrete else gym.spaces.Box(-1, 1, [2], np.float32)
+        space: Any = gym.spaces.Discrete(5) if discrete else gym.spaces.Box(-1, 1, [2], np.float32)
+        self.action_space = space
         self.position = np.zeros(2, np.float32)
         self.steps = 0
 

@@ -1,6 +1,7 @@
 """The agent as a policy: any prompt meets any world, rows equal single agents, decisions are complete."""
 
 from dataclasses import replace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -53,9 +54,9 @@ ROOMY = ("arm", "maze", "screen")  # what the model has room for
 
 def observations(world: str, count: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Observations [count, ...] such as an episode holds; missions are long and differ."""
-    space = WORLDS[world][0]
+    space: Any = WORLDS[world][0]
     rng = np.random.default_rng(seed)
-    drawn = {}
+    drawn: dict[str, np.ndarray] = {}
     for key, part in space.items():
         if isinstance(part, gym.spaces.Text):
             drawn[key] = np.array([f"go to the {'very ' * 40 * ((i + seed) % 2)}red ball" for i in range(count)])
@@ -72,7 +73,7 @@ def one(world: str, seed: int) -> Observation:
     return {key: v[0].item() if v.dtype.kind == "U" else v[0] for key, v in observations(world, 1, seed).items()}
 
 
-def prompt(world: str, steps: int = 5, seed: int = 1, **use: bool) -> Prompt:
+def prompt(world: str, steps: int = 5, seed: int = 1, **use: Any) -> Prompt:
     rng = np.random.default_rng(seed)
     space = WORLDS[world][1]
     if isinstance(space, gym.spaces.Discrete):
@@ -260,8 +261,9 @@ def test_saved_agents_load(model: GeneralistModel, tmp_path):
         observation_space, action_space = WORLDS["arm"]
         subtasks = staticmethod(whole)
 
+    world: Any = World()
     save_pretrained(model, tmp_path / "checkpoint", dtype=torch.float32)
-    loaded, direct = agent_for(load_model(tmp_path / "checkpoint"), World()), agent_for(model, World())
+    loaded, direct = agent_for(load_model(tmp_path / "checkpoint"), world), agent_for(model, world)
     for each in (loaded, direct):
         each.condition(prompt("maze"))
     observation = one("arm", 0)

@@ -1,5 +1,7 @@
 """Worlds in each other's state, and experts that take over from each other."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,8 @@ def test_worlds_in_the_same_state_go_on_alike(first: str, second: str, goal):
 
 
 def test_grid_world_is_entered_with_another_mission():
-    one, other = domains.make("babyai/GoToLocal-hidden"), domains.make("babyai/PickupDist-hidden")
+    one: Any = domains.make("babyai/GoToLocal-hidden")
+    other = domains.make("babyai/PickupDist-hidden")
     observation, _ = one.reset(seed=SEED)
     thing = next(c for c in one.upstream.grid.grid if c is not None and c.type in ("ball", "box", "key"))
     goal = f"pick up the {thing.color} {thing.type}"

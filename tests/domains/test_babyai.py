@@ -1,5 +1,7 @@
 """BabyAI: hidden missions, missions on request, and a bot that copes with whatever happened before it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,12 +10,12 @@ from playground.domains.babyai import BabyAIEnv, BotExpert
 from playground.domains.babyai.missions import mission_part, subtasks
 from playground.domains.goals import TRAINED
 from playground.errors import BadValueError
-from playground.task import EVALUATION_SEEDS
+from playground.task import EVALUATION_SEEDS, Goal
 
 SEEDS = EVALUATION_SEEDS[:5]
 
 
-def start(id: str, seed: int, goal: str | None = None) -> tuple[BabyAIEnv, BotExpert, dict]:
+def start(id: str, seed: int, goal: Goal = None) -> tuple[Any, Any, dict]:
     env = task(id).make(96)
     expert = task(id).make_expert(env)
     observation, _ = env.reset(seed=seed, options=None if goal is None else {"goal": goal})
@@ -96,7 +98,9 @@ def test_bot_replans_around_disturbances() -> None:
         ended = False
         while not ended:
             action = expert.act(observation)
-            observation, _, terminated, truncated, _ = env.step(rng.integers(3) if rng.random() < 0.25 else action)
+            observation, _, terminated, truncated, _ = env.step(
+                np.asarray(rng.integers(3)) if rng.random() < 0.25 else action
+            )
             ended = terminated or truncated
         assert env.success
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from playground.domains import task
-from playground.domains.classic import ClassicEnv, Controller
+from playground.domains.classic import ClassicEnv
 from playground.errors import BadValueError
-from playground.task import EVALUATION_SEEDS
+from playground.task import EVALUATION_SEEDS, Expert
 
 SEEDS = EVALUATION_SEEDS[:5]
 
@@ -23,7 +23,7 @@ REACHED = {
 }
 
 
-def play(env: ClassicEnv, expert: Controller, seed: int, goal: tuple[float] | None = None) -> tuple[float, np.ndarray]:
+def play(env: ClassicEnv, expert: Expert, seed: int, goal: tuple[float] | None = None) -> tuple[float, np.ndarray]:
     """The expert's return and the states it met [N + 1, S]."""
     observation, _ = env.reset(seed=seed, options=None if goal is None else {"goal": goal})
     expert.reset()

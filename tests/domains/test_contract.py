@@ -85,6 +85,7 @@ def test_observations_lie_in_their_spaces(case: Case) -> None:
     _, env = case
     observations, rewards = roll(env, random_actions(env, STEPS), SEED)
     assert np.isfinite(rewards).all()
+    assert isinstance(env.observation_space, gym.spaces.Dict)
     for observation in observations:
         for key, space in env.observation_space.items():
             value: Any = observation[key]

@@ -1,5 +1,7 @@
 """What Meta-World adds to the contract: true first observations, hidden goals, experts that solve."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -50,7 +52,8 @@ def test_expert_is_helped_where_the_script_gets_stuck(id: str, seed: int) -> Non
 @pytest.mark.parametrize("second", ["pick-place-wall", "push-wall"])
 def test_expert_takes_over_beyond_the_wall(first: str, second: str) -> None:
     goals = {"reach-wall": (0.02, 0.85, 0.21), "pick-place-wall": (0.03, 0.85, 0.27), "push-wall": (-0.03, 0.85, 0.015)}
-    env, other = make(f"metaworld/{first}", 64), make(f"metaworld/{second}", 64)
+    env = make(f"metaworld/{first}", 64)
+    other: Any = make(f"metaworld/{second}", 64)
     observation, _ = env.reset(seed=3, options={"goal": goals[first]})
     expert = task(f"metaworld/{first}").make_expert(env)
     expert.reset()
@@ -91,7 +94,8 @@ def test_expert_turns_the_faucet_back_from_the_other_side(first: str, second: st
 
 @pytest.mark.parametrize("first", ["coffee-pull", "coffee-push"])
 def test_button_is_to_be_pressed_where_it_is_in_the_world_of_the_mug(first: str) -> None:
-    env, button = make(f"metaworld/{first}", 64), make("metaworld/coffee-button", 64)
+    env = make(f"metaworld/{first}", 64)
+    button: Any = make("metaworld/coffee-button", 64)
     button.reset(seed=1)
     way = button._upstream._target_pos - button.full_observation[4:7]
     env.reset(seed=2)
@@ -102,7 +106,8 @@ def test_button_is_to_be_pressed_where_it_is_in_the_world_of_the_mug(first: str)
 
 
 def test_goal_stays_where_it_was_asked_for_in_another_world() -> None:
-    env, other = make("metaworld/basketball", 64), make("metaworld/basketball", 64)
+    env = make("metaworld/basketball", 64)
+    other: Any = make("metaworld/basketball", 64)
     env.reset(seed=1, options={"goal": (-0.08, 0.88, 0.0)})
     other.enter(env, (0.08, 0.88, 0.0))
     assert other._upstream._target_pos[0] == pytest.approx(0.08)
@@ -113,7 +118,7 @@ def test_goal_stays_where_it_was_asked_for_in_another_world() -> None:
 
 
 def test_goal_is_not_in_the_observation() -> None:
-    env = make("metaworld/reach", 64)
+    env: Any = make("metaworld/reach", 64)
     observation, _ = env.reset(seed=1)
     assert env.goal is not None
     hand_to_goal = np.array(env.goal) - env.full_observation[:3]

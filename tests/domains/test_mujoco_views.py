@@ -1,5 +1,7 @@
 """MuJoCo worlds can be seen from every side, and what moves can be pulled."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def test_every_camera_shows_another_picture_and_the_first_stays(env):
 
 
 def test_what_is_grabbed_follows_the_mouse_until_it_is_let_go():
-    env = make("dm_control/point_mass-easy", 96)
+    env: Any = make("dm_control/point_mass-easy", 96)
     env.reset(seed=1_000_000)
     env.render()
     still = np.zeros(2, np.float32)

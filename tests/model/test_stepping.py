@@ -1,5 +1,7 @@
 """The short way computes what the model computes, and steps aside where somebody watches."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,8 @@ def test_observations_are_embedded_alike(model: GeneralistModel, N: int):
     text = torch.randint(1, 300, (N, 4), generator=noise)
     text[0, 2:] = 0  # a shorter one
     text[-1] = 0 if N > 1 else text[-1]  # and none
-    torch.nn.init.normal_(model.encoder.grid.finder.out.weight)  # nothing is found at first
+    encoder: Any = model.encoder
+    torch.nn.init.normal_(encoder.grid.finder.out.weight)  # nothing is found at first
     stepper = Stepper(model)
     for parts in ({}, {"grid": grid}, {"image": image}, {"text": text}, {"text": text, "grid": grid, "image": image}):
         steps = TokenBatch(
@@ -39,7 +42,7 @@ def test_observations_are_embedded_alike(model: GeneralistModel, N: int):
             text_index=torch.arange(N)[:, None] if "text" in parts else None,
             **{name: part[:, None] for name, part in parts.items() if name != "text"},
         )
-        given = {name: part for name, part in parts.items() if name != "text"}
+        given: dict[str, Any] = {name: part for name, part in parts.items() if name != "text"}
         if "text" in parts:
             given["texts"] = [stepper.read_text(ids[: max(1, int((ids > 0).sum()))]) for ids in text]
         expected = model.embed(steps)[:, 0, 0]

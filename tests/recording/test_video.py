@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from threading import Timer
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -30,6 +31,7 @@ def test_animations_have_the_speed_of_the_world(tmp_path, suffix):
         for n in range(40):
             video.append(np.full((16, 16, 3), n * 6, np.uint8))
     seconds = 0
+    film_: Any
     with Image.open(path) as film_:
         assert film_.n_frames == 40
         for n in range(film_.n_frames):
@@ -50,6 +52,7 @@ def frames(path) -> list[np.ndarray]:
     """Every picture of a file, decoded; a damaged one raises."""
     if path.suffix == ".mp4":
         return list(iio.imread(path))
+    film_: Any
     with Image.open(path) as film_:
         pictures = []
         for n in range(film_.n_frames):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_a_commanded_expert_learns_and_plays_its_speed(tmp_path: Path) -> None:
         run.batch.step(np.zeros((32, run.batch.actions)))
     assert 0 < (run.batch.commands != commands).sum() < 32  # some were told another speed on the way
     run.export(tmp_path / "cheetah-speed.safetensors")
-    env = SimpleNamespace(goal=(3.0,))
+    env: Any = SimpleNamespace(goal=(3.0,))
     expert = CommandedExpert(tmp_path / "cheetah-speed.safetensors", env)
     state = run.batch.features()[0, :-1]
     expected = run.net.act(np.append(state, np.float32(3.0))[None])[0]

@@ -25,7 +25,7 @@ def folders(tmp_path: Path) -> list[Path]:
 
 
 def test_weights_lie_between_and_what_either_saw_is_remembered(folders: list[Path], tmp_path: Path) -> None:
-    found = from_pretrained(average(*folders, 0.25, tmp_path / "between")).state_dict()
+    found = from_pretrained(average(folders[0], folders[1], 0.25, tmp_path / "between")).state_dict()
     old, new = (from_pretrained(folder).state_dict() for folder in folders)
     for name, weight in found.items():
         torch.testing.assert_close(weight, (0.75 * old[name] + 0.25 * new[name]).half().float())
@@ -36,13 +36,13 @@ def test_weights_lie_between_and_what_either_saw_is_remembered(folders: list[Pat
 
 @pytest.mark.parametrize(("share", "which"), [(0.0, 0), (1.0, 1)])
 def test_the_ends_are_the_checkpoints_themselves(folders: list[Path], tmp_path: Path, share: float, which: int) -> None:
-    average(*folders, share, tmp_path / "end")
+    average(folders[0], folders[1], share, tmp_path / "end")
     assert (tmp_path / "end/model.safetensors").read_bytes() == (folders[which] / "model.safetensors").read_bytes()
 
 
 def test_what_cannot_be_averaged(folders: list[Path], tmp_path: Path) -> None:
     with pytest.raises(BadValueError, match=r"share is 1\.5"):
-        average(*folders, 1.5, tmp_path / "out")
+        average(folders[0], folders[1], 1.5, tmp_path / "out")
     save_pretrained(GeneralistModel(replace(preset("tiny"), hidden=32)), tmp_path / "other", {})
     with pytest.raises(BadValueError, match="different sizes"):
         average(folders[0], tmp_path / "other", 0.5, tmp_path / "out")

@@ -1,10 +1,12 @@
 """What tests in the browser do with a page."""
 
+from typing import Any
+
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 
 def opened(browser: Browser | BrowserContext, address: str, width: int = 1440, height: int = 900) -> Page:
-    page = browser.new_page()
+    page: Any = browser.new_page()
     page.set_viewport_size({"width": width, "height": height})
     page.outside = []
     page.errors = []
@@ -14,6 +16,11 @@ def opened(browser: Browser | BrowserContext, address: str, width: int = 1440, h
     page.goto(address)
     page.wait_for_function("window.playground && window.playground.state().t >= 1", timeout=60_000)
     return page
+
+
+def faults(page: Any) -> list[str]:
+    """Requests to other hosts, and errors of the page's scripts."""
+    return page.outside + page.errors
 
 
 def state(page: Page) -> dict:

@@ -12,7 +12,7 @@ from playground import assets
 from playground.demonstrations import shipped
 from playground.viewing.keymap import PAGE, bindings
 from tests.conftest import OTHER, TASK
-from tests.web.browsing import at_start, card, opened, pause, picture, pixels, state, until
+from tests.web.browsing import at_start, card, faults, opened, pause, picture, pixels, state, until
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def test_opens_offline_without_errors_and_moves(page: Page):
     page.wait_for_function(
         "before => document.querySelector('[data-view=live]').toDataURL() != before", arg=before, timeout=10_000
     )
-    assert page.outside == [] and page.errors == []
+    assert faults(page) == []
     assert state(page)["task"] == TASK
     expect(page.locator(".pg-live b")).to_have_text("expert in GoToLocal-hidden")
 

@@ -4,7 +4,7 @@ tabs and links. The agent has learnt nothing, but it thinks."""
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from playground.web import keeping
 from playground.web.panel import Panel
 from playground.web.server import build_app
 from tests.conftest import OTHER, TASK
-from tests.web.browsing import at_start, card, opened, pause, pixels, state, until
+from tests.web.browsing import at_start, card, faults, opened, pause, pixels, state, until
 from tests.web.conftest import serving
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def address(demonstrations: None, checkpoint: Path) -> Iterator[str]:
 def page(browser: Browser, address: str) -> Iterator[Page]:
     page = opened(browser, address)
     yield page
-    assert page.errors == [] and page.outside == []
+    assert faults(page) == []
     page.close()
 
 
@@ -79,7 +79,7 @@ def test_three_and_four_prompts_are_compared_in_step(page: Page):
     until(page, "s.others.length == 2 && s.others[1].prompt.endsWith('#3')")
 
 
-def _overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(
         one[at] + 1 < other[at] + other[size] and other[at] + 1 < one[at] + one[size]
         for at, size in (("x", "width"), ("y", "height"))
@@ -221,7 +221,7 @@ def test_two_tabs_of_one_visitor_have_a_world_each(browser: Browser, address: st
     until(one, "s.t == 0 && !s.error")
     one.keyboard.press(" ")
     until(one, "s.playing && s.t >= 1")
-    assert one.errors == [] and one.evaluate("window.playground.connections()") == 1
+    assert faults(one) == [] and one.evaluate("window.playground.connections()") == 1
     context.close()
 
 
