@@ -9,6 +9,9 @@ import numpy as np
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation
 
+NO_OP = "nothing"
+"""Name of the discrete action that does nothing, where there is one."""
+
 RENDER_MODES = ("rgb_array",)
 """Gymnasium's names of what `render()` gives."""
 
@@ -38,8 +41,8 @@ class DomainEnv(gym.Env[Observation, Action]):
     """Whether the task has been solved at any time in the running episode."""
 
     action_names: tuple[str, ...] = ()
-    """What each number or choice of an action means, in a word or two; a choice that presses several buttons joins
-    their names with `+`, and one that does nothing is called `nothing`."""
+    """What each number of a continuous action, or each discrete action, means in a word or two. A discrete action that
+    presses several buttons joins their names with `+`; the one that does nothing is called `NO_OP`."""
 
     cameras: tuple[str, ...] = ("standard",)
     """Where pictures can be taken from."""

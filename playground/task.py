@@ -13,7 +13,7 @@ Observation = dict[str, Any]
 """One canonical observation: float32 / integer / uint8 arrays, and Python strings for text."""
 
 Action = np.ndarray
-"""float32 [A] in [-1, 1], or an int64 scalar array [] for a discrete choice."""
+"""float32 [A] in [-1, 1], or an int64 scalar array [] for a discrete action."""
 
 # Seeds are split once and for all: nothing that is trained on is ever evaluated on or shipped as a prompt.
 TRAIN_SEEDS = range(0, 1_000_000)

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from playground.domains.atari import experts
-from playground.environment import DomainEnv, picture_size, wanted_goal
+from playground.environment import NO_OP, DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Horizons, Observation, Task
 
@@ -119,7 +119,7 @@ class AtariEnv(DomainEnv):
 
 def _pressed(name: str) -> str:
     """Upstream's name of a combination, such as UPRIGHTFIRE, in words: `up+right+fire`."""
-    return "+".join(re.findall("UP|DOWN|LEFT|RIGHT|FIRE", name)).lower() or "nothing"
+    return "+".join(re.findall("UP|DOWN|LEFT|RIGHT|FIRE", name)).lower() or NO_OP
 
 
 def _make(size: int, rom: str) -> AtariEnv:

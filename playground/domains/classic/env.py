@@ -1,13 +1,8 @@
-"""Classic control and Box2D (upstream: gymnasium), with short controllers as experts.
-
-States are centred and scaled to about 1, and angles that can wind up are given by sine and cosine. `CartPole-hidden`
-asks to balance at a place that only the prompt tells.
-"""
+"""Gymnasium's classic control and Box2D as canonical environments, and the cart whose target is hidden."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +11,7 @@ from gymnasium import spaces
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NumericFamily, numbers
 from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
-from playground.task import Action, Goal, Horizons, Observation, Task
+from playground.task import Action, Goal, Observation
 
 FARTHEST = 1.9
 """Distance from the middle at which the cart's hidden target can be, metres, on either side; the track ends at 2.4."""
@@ -32,9 +27,6 @@ TARGET_TOLERANCE = 0.15
 
 TARGET_STEPS = 50
 """Steps in a row, one second, that the cart has to stay at its target."""
-
-LANDED = 100.0
-"""Reward of the last step if the lander came to rest on its legs."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +153,6 @@ HIDDEN_TARGETS = NumericFamily(
 )
 """Where the cart of `CartPole-hidden` is to be."""
 
-FAMILIES = (HIDDEN_TARGETS,)
-
 
 class HiddenCartPole(ClassicEnv):
     """CartPole with a place at which to balance, which the observation does not show.
@@ -210,128 +200,3 @@ class HiddenCartPole(ClassicEnv):
         line = picture[:, column - 1 : column + 2]
         line[line.min(axis=2) > WHITE] = (40, 160, 60)  # behind the cart
         return picture
-
-
-class Controller:
-    """An expert without a memory."""
-
-    def __init__(self, env: ClassicEnv, control: Callable[[ClassicEnv], Any]):
-        self._env = env
-        self._control = control
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-    def act(self, observation: Observation) -> Action:
-        """The controller's action for the present state, float32 [A] or int64 []."""
-        return self._env.from_upstream(self._control(self._env))
-
-
-def cartpole_state(raw: np.ndarray) -> np.ndarray:
-    return raw / (2.4, 2.0, 0.21, 2.0)  # position, speed, angle, angular speed; position and angle end at 1
-
-
-def balance(env: ClassicEnv) -> int:
-    """The sign of a linear law in the state.
-
-    The law heeds the place as much as the pole allows: from what a tame one does, no clone can tell where it is going.
-    """
-    position, speed, angle, turning = env.raw
-    away = np.clip(position - env.target, -0.6, 0.6)  # a far target must not tip the pole over
-    return int(4.0 * away + 4.0 * speed + 18.0 * angle + 6.0 * turning > 0)
-
-
-def mountain_car_state(raw: np.ndarray) -> np.ndarray:
-    return (raw - np.array([-0.5, 0.0])) / (0.6, 0.07)  # position from the valley, speed
-
-
-def rock(env: ClassicEnv) -> int:
-    """Pushes along the motion, but turns back on a slope early enough: a band in the plane of position and speed.
-
-    The band is Zhiqing Xiao's, from the leaderboard of OpenAI Gym.
-    """
-    x, v = env.raw
-    lower = min(-0.09 * (x + 0.25) ** 2 + 0.03, 0.3 * (x + 0.9) ** 4 - 0.008)
-    return 2 if lower <= v <= -0.07 * (x + 0.38) ** 2 + 0.07 else 0
-
-
-def rock_gently(env: ClassicEnv) -> np.ndarray:
-    return np.array([0.6 if env.raw[1] >= 0 else -0.6])  # effort costs reward
-
-
-def pendulum_state(raw: np.ndarray) -> np.ndarray:
-    return raw / (1.0, 1.0, 8.0)  # cosine and sine of the angle from the top, angular speed
-
-
-def swing_up(env: ClassicEnv) -> np.ndarray:
-    """Brings the energy to that of rest at the top, then holds the pendulum there; torque in [-2, 2]."""
-    cosine, sine, turning = env.raw
-    angle = np.arctan2(sine, cosine)
-    energy = turning**2 / 2 + 15.0 * (cosine - 1.0)  # per moment of inertia; 0 at rest at the top
-    if abs(angle) < 0.6 and abs(turning) < 4.0:
-        return np.clip([-12.0 * angle - 3.0 * turning], -2.0, 2.0)
-    return np.array([(2.0 if turning >= 0 else -2.0) * np.clip(-energy, -1.0, 1.0)])
-
-
-def acrobot_state(raw: np.ndarray) -> np.ndarray:
-    return raw / (1.0, 1.0, 1.0, 1.0, 4 * np.pi, 9 * np.pi)  # cosine and sine of both joints, their speeds
-
-
-def pump(env: ClassicEnv) -> int:
-    """Pushes along the motion of the driven joint; less the other's speed, or a few starts never get high enough."""
-    return 2 if env.raw[5] - 0.5 * env.raw[4] >= 0 else 0
-
-
-def lander_state(raw: np.ndarray) -> np.ndarray:
-    x, y, x_speed, y_speed, angle, turning, left, right = raw
-    return np.array([x, y, x_speed, y_speed, np.sin(angle), np.cos(angle), turning, left, right])
-
-
-def land(env: ClassicEnv) -> Any:
-    from gymnasium.envs.box2d.lunar_lander import heuristic
-
-    return heuristic(env.upstream, env.raw)
-
-
-def ended(terminated: bool, reward: float) -> bool:
-    return terminated
-
-
-def landed(terminated: bool, reward: float) -> bool:
-    return terminated and reward == LANDED
-
-
-_PUSHES, _THREE = ("left", "right"), ("left", "nothing", "right")
-_ENGINES = ("nothing", "left engine", "main engine", "right engine")
-
-MODELS = {
-    "CartPole": Model("CartPole-v1", 50.0, 500, 4, cartpole_state, balance, _PUSHES),
-    "MountainCar": Model("MountainCar-v0", 30.0, 200, 2, mountain_car_state, rock, _THREE, ended),
-    "MountainCarContinuous": Model(
-        "MountainCarContinuous-v0", 30.0, 999, 2, mountain_car_state, rock_gently, ("push",), ended
-    ),
-    "Pendulum": Model("Pendulum-v1", 30.0, 200, 3, pendulum_state, swing_up, ("torque",)),
-    "Acrobot": Model("Acrobot-v1", 15.0, 500, 6, acrobot_state, pump, _THREE, ended),
-    "LunarLander": Model("LunarLander-v3", 50.0, 1000, 9, lander_state, land, _ENGINES, landed),
-    "LunarLanderContinuous": Model(
-        "LunarLanderContinuous-v3", 50.0, 1000, 9, lander_state, land, ("main engine", "side engines"), landed
-    ),
-}
-
-
-def _task(name: str, model: Model, make: type[ClassicEnv] = ClassicEnv) -> Task:
-    hidden = make is HiddenCartPole
-    return Task(
-        id=f"classic/{name}-hidden" if hidden else f"classic/{name}",
-        scene=f"classic/{name}",
-        fps=model.fps,
-        max_steps=model.max_steps,
-        make=partial(make, model),
-        make_expert=partial(Controller, control=model.control),
-        has_success=hidden or model.solved is not None,
-        hidden_goal=hidden,
-        horizons=Horizons(prompt=500),
-    )
-
-
-TASKS = [_task(name, model) for name, model in MODELS.items()] + [_task("CartPole", MODELS["CartPole"], HiddenCartPole)]
