@@ -80,7 +80,7 @@ class DomainEnv(gym.Env[Observation, Action]):
         return [self.success]
 
     def enter(self, other: "DomainEnv", goal: Goal = None) -> Observation:
-        """Begins an episode in the present state of another world of the scene, yet with this task's own aim.
+        """Begins an episode in the present state of another world of the scene, yet with this task's own goal.
 
         Given the same actions, both go on alike, and each judges by its own task what they lead to.
 

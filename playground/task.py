@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 Goal = str | tuple[float, ...] | None
-"""What distinguishes one episode's aim from another's within a task: a mission, target coordinates, or nothing."""
+"""What an episode is to achieve, where this varies within a task: a mission, target coordinates; else None."""
 
 Observation = dict[str, Any]
 """One canonical observation: float32 / integer / uint8 arrays, and Python strings for text."""

@@ -33,16 +33,20 @@ class GoalFamily(Protocol):
     """
 
     @property
-    def task(self) -> str: ...
+    def task(self) -> str:
+        """Task id."""
 
     @property
-    def parameter(self) -> str: ...
+    def parameter(self) -> str:
+        """What varies, such as "speed"."""
 
     @property
-    def unit(self) -> str: ...
+    def unit(self) -> str:
+        """Of the parameter and of errors; empty where errors are 0 or 1."""
 
     @property
-    def tolerance(self) -> float: ...
+    def tolerance(self) -> float:
+        """Error up to which a goal counts as achieved."""
 
     def draw(self, part: str, rng: np.random.Generator) -> Goal:
         """A goal of that part."""
@@ -87,6 +91,7 @@ class NumericFamily:
         return tuple(float(x) for x in self.compose(float(rng.uniform(low, high)), rng))
 
     def part(self, goal: Goal) -> str | None:
+        """See `GoalFamily.part`."""
         value = self.value(goal)
         return next(
             (part for part in PARTS for low, high in self.intervals.get(part, ()) if low <= value < high),
@@ -94,6 +99,7 @@ class NumericFamily:
         )
 
     def error(self, goal: Goal, achieved: Goal) -> float:
+        """See `GoalFamily.error`."""
         return float(self.distance(goal, achieved))
 
 
@@ -127,6 +133,7 @@ class NamedFamily:
         return of_part[rng.integers(len(of_part))]
 
     def part(self, goal: Goal) -> str | None:
+        """See `GoalFamily.part`."""
         return self.split(goal) if isinstance(goal, str) else None
 
     def error(self, goal: Goal, achieved: Goal) -> float:

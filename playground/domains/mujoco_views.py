@@ -42,6 +42,7 @@ class Pullable(DomainEnv):
             self._pull.apply()
 
     def grab(self, x: float, y: float) -> bool:
+        """See `DomainEnv.grab`."""
         self.release()
         if (picture := self._picture()) is None:
             return False
@@ -50,10 +51,12 @@ class Pullable(DomainEnv):
         return self._pull is not None
 
     def drag(self, x: float, y: float) -> None:
+        """See `DomainEnv.drag`."""
         if self._pull is not None:
             self._pull.move(x, y)
 
     def release(self) -> None:
+        """See `DomainEnv.release`."""
         if self._pull is not None:
             self._pull.release()
         self._pull = None

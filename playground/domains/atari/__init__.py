@@ -76,6 +76,7 @@ class AtariEnv(DomainEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
+        """See `DomainEnv`."""
         super().reset(seed=seed)
         if wanted_goal(options) is not None:
             raise BadValueError(f"{self._rom} has no goal to set; got {wanted_goal(options)!r}; reset it without one")
@@ -89,6 +90,7 @@ class AtariEnv(DomainEnv):
         return self._observe(), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `DomainEnv`."""
         reward = 0
         for frame in range(FRAME_SKIP):
             if self.np_random.random() >= STICKINESS:
@@ -103,6 +105,7 @@ class AtariEnv(DomainEnv):
         return self._observe(), float(reward), over, self._steps >= MAX_STEPS and not over, {}
 
     def render(self) -> np.ndarray:
+        """See `DomainEnv.render`."""
         seen = self.camera == "as the agent sees it"
         picture = Image.fromarray(self._observe()["image"] if seen else self._picture)
         height, width = self._picture.shape[:2]

@@ -91,9 +91,11 @@ class PaddleExpert:
         self._path: list[tuple[int, int]] = []
 
     def reset(self) -> None:
+        """See `Expert.reset`."""
         self._path = []
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         game, memory = self._game, self._env.console.getRAM()
         ball = int(memory[game.along]), int(memory[game.across])
         if ball[1] == 0:
@@ -149,9 +151,11 @@ class FreewayExpert:
         self._free_steps = 0
 
     def reset(self) -> None:
+        """See `Expert.reset`."""
         self._free_steps = 0
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         if self._free_steps > 0:
             self._free_steps -= 1
             return np.array(self._up)
@@ -197,6 +201,7 @@ class BoxingExpert:
         """Nothing to forget."""
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         x, other_x, y, other_y = (int(self._env.console.getRAM()[address]) for address in (32, 33, 34, 35))
         right = other_x + (-self.BESIDE if x <= other_x else self.BESIDE) - x
         down = other_y + (self.ABOVE if y > other_y else -self.ABOVE) - y
@@ -220,6 +225,7 @@ class BowlingExpert:
         """Nothing to forget."""
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         memory = self._env.console.getRAM()
         ball, place = int(memory[30]), int(memory[40])
         if ball < self.ROLLING:
@@ -243,6 +249,7 @@ class SkiingExpert:
         """Nothing to forget."""
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         screen, heading = self._env.console.getScreenRGB(), int(self._env.console.getRAM()[15])
         skier = np.flatnonzero((screen[35:70] == self.SKIER).all(-1).any(0))
         flags = (screen[self.NEXT_ROW :] == self.FLAG).all(-1)

@@ -79,6 +79,7 @@ class BabyAIEnv(DomainEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
+        """See `DomainEnv`."""
         super().reset(seed=seed)
         wanted = wanted_goal(options)
         if not isinstance(wanted, str | None):
@@ -133,6 +134,7 @@ class BabyAIEnv(DomainEnv):
         return self._observation(level.gen_obs())
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `DomainEnv`."""
         self.last_action = int(action)
         self.steps += 1
         observation, reward, terminated, truncated, _ = self.upstream.step(self.last_action)

@@ -21,6 +21,7 @@ def fill_coords(image: np.ndarray, inside: Shape, colour: Any) -> np.ndarray:
 
 
 def point_in_rect(left: float, right: float, top: float, bottom: float) -> Shape:
+    """All between two columns and two rows."""
     return lambda x, y: (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
 
 
@@ -39,6 +40,7 @@ def point_in_line(x0: float, y0: float, x1: float, y1: float, r: float) -> Shape
 
 
 def point_in_triangle(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> Shape:
+    """All within three corners."""
     corner, to_b, to_c = np.array(a), np.subtract(b, a), np.subtract(c, a)
     area = to_c[0] * to_b[1] - to_c[1] * to_b[0]
 

@@ -80,6 +80,7 @@ class ClassicEnv(DomainEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
+        """See `DomainEnv`."""
         super().reset(seed=seed)
         self.raw, _ = self.upstream.reset(seed=seed)
         # Upstream adds bodies for the flames of the lander's engines if pictures are wanted, and only a picture removes
@@ -99,6 +100,7 @@ class ClassicEnv(DomainEnv):
         return self._observation()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `DomainEnv`."""
         self.raw, reward, terminated, _, _ = self.upstream.step(self.to_upstream(action))
         self._steps += 1
         if self._model.solved is not None:
@@ -186,6 +188,7 @@ class HiddenCartPole(ClassicEnv):
         return (float(np.mean(self._trail)),) if self._trail else None
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `DomainEnv`."""
         observation, _, terminated, truncated, info = super().step(action)
         self._trail.append(float(self.raw[0]))
         distance = abs(float(self.raw[0]) - self.target)

@@ -146,6 +146,7 @@ class ControlEnv(Pullable):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
+        """See `DomainEnv`."""
         super().reset(seed=seed)
         self.release()
         wanted = self._check_goal(wanted_goal(options))
@@ -193,6 +194,7 @@ class ControlEnv(Pullable):
         return self._observe()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `DomainEnv`."""
         self.apply_pull()
         self._task.before_step(np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), self.physics)
         self.physics.step(self._substeps)
@@ -209,6 +211,7 @@ class ControlEnv(Pullable):
         return None if self._renderer is None else (self.physics.model.ptr, self.physics.data.ptr, self._renderer.scene)
 
     def render(self) -> np.ndarray:
+        """See `DomainEnv.render`."""
         if self._renderer is None:
             self._make_renderer()
         self._renderer.update_scene(self.physics.data.ptr, moved(self._camera, self._home, self.camera))
@@ -218,6 +221,7 @@ class ControlEnv(Pullable):
         return self._renderer.render()
 
     def close(self) -> None:
+        """Closes the simulator and what draws it."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None

@@ -26,6 +26,7 @@ class LawExpert:
         """Nothing to forget."""
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         return np.clip(self._law(self._physics), -1.0, 1.0).astype(np.float32)
 
 
@@ -65,6 +66,7 @@ class CommandedExpert(PolicyExpert):
         self._env = env
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         goal = np.asarray(self._env.goal, np.float32)
         return super().act({"state": np.concatenate([observation["state"], goal])})
 
@@ -75,6 +77,7 @@ def lqr_gain(model: Any, state_cost: Sequence[float], control_cost: float) -> np
     The steps of `model` are linearised by central differences (MuJoCo's own derivatives refuse its Runge-Kutta).
 
     Args:
+        model: a `mujoco.MjModel`.
         state_cost: of squared positions, then velocities.
         control_cost: of squared controls.
     """

@@ -129,6 +129,7 @@ class StackingEnv(Pullable):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
+        """See `DomainEnv`."""
         if options is not None and options.get("goal") is not None:
             raise BadValueError(f"dm_control/stack_2_bricks has no goal to set; got {options['goal']!r}; reset without")
         super().reset(seed=seed)
@@ -142,6 +143,7 @@ class StackingEnv(Pullable):
         return self._observe(), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `DomainEnv`."""
         self.apply_pull()
         wanted = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
         step = self._world.step(np.concatenate([self._joint_speeds(wanted[:4]), self._finger_speeds(wanted[4])]))
@@ -176,15 +178,18 @@ class StackingEnv(Pullable):
 
     @property
     def heading(self) -> float:  # type: ignore[override]
+        """See `DomainEnv.heading`."""
         return azimuth(_HOME, self.camera) - 90.0
 
     def render(self) -> np.ndarray:
+        """See `DomainEnv.render`."""
         if self._renderer is None:
             self._make_renderer()
         self._renderer.update_scene(self.physics.data.ptr, moved(self._camera, _HOME, self.camera))
         return self._renderer.render()
 
     def close(self) -> None:
+        """Closes the simulator and what draws it."""
         self._drop_renderer()
         self._world.close()
 

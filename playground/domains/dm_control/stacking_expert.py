@@ -21,6 +21,7 @@ class StackingExpert:
         """Nothing to forget."""
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         speed, turn, grip = self._decide(self._env.read())
         wanted = np.array([*(speed / HAND_SPEED), turn / TURN_SPEED, grip])
         wanted[:3] /= max(1.0, float(np.linalg.norm(wanted[:3])))

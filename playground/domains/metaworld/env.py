@@ -80,6 +80,7 @@ class MetaWorldEnv(Pullable):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
+        """See `DomainEnv`."""
         super().reset(seed=seed)
         self.release()
         layout = self._place(self._check_goal(wanted_goal(options)))
@@ -119,6 +120,7 @@ class MetaWorldEnv(Pullable):
         return self._observe()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `DomainEnv`."""
         self.apply_pull()
         observation, reward, _, _, info = self._upstream.step(np.asarray(action, dtype=np.float32))
         self.full_observation = self._with_goal(observation)
@@ -137,12 +139,14 @@ class MetaWorldEnv(Pullable):
 
     @property
     def heading(self) -> float:  # type: ignore[override]
+        """See `DomainEnv.heading`."""
         return azimuth(_HOME, self.camera) - 90.0
 
     def _picture(self) -> tuple[Any, Any, Any] | None:
         return None if self._renderer is None else (self._upstream.model, self._upstream.data, self._renderer.scene)
 
     def render(self) -> np.ndarray:
+        """See `DomainEnv.render`."""
         import mujoco
 
         if self._renderer is None:
@@ -151,6 +155,7 @@ class MetaWorldEnv(Pullable):
         return self._renderer.render()
 
     def close(self) -> None:
+        """Closes the simulator and what draws it."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None

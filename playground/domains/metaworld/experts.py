@@ -68,11 +68,13 @@ class ScriptedExpert:
         self._heights: deque[float] = deque(maxlen=_STUCK_STEPS)
 
     def reset(self) -> None:
+        """See `Expert.reset`."""
         self._lift = 0
         self._heights.clear()
         self._retreat = _RETREAT_STEPS if self._name in _RETREATING and self._env.steps else 0
 
     def act(self, observation: Observation) -> Action:
+        """See `Expert.act`."""
         if self._retreat:
             self._retreat -= 1
             way = self._env.hand_start - self._env.full_observation[:3]
