@@ -69,7 +69,7 @@ class DomainEnv(gym.Env[Observation, Action]):
         return observation
 
     def subtasks(self, text: str) -> tuple[str, ...]:
-        """The subtasks of an instruction in this world's language, in the order in which they are to be done.
+        """The subtasks of an instruction in this environment's language, in the order in which they are to be done.
 
         By default an instruction is its own only subtask.
         """
@@ -80,16 +80,16 @@ class DomainEnv(gym.Env[Observation, Action]):
         return [self.success]
 
     def enter(self, other: "DomainEnv", goal: Goal = None) -> Observation:
-        """Begins an episode in the present state of another world of the scene, yet with this task's own goal.
+        """Begins an episode in the present state of another environment of the scene, yet with this task's own goal.
 
         Given the same actions, both go on alike, and each judges by its own task what they lead to.
 
         Args:
-            other: a running world of the same scene; it is not changed.
-            goal: of this world; needed where goals are hidden.
+            other: a running environment of the same scene; it is not changed.
+            goal: of this environment; needed where goals are hidden.
 
         Raises:
-            BadValueError: this world cannot be like the other, or the goal cannot be met there.
+            BadValueError: this environment cannot be like the other, or the goal cannot be met there.
         """
         raise BadValueError(f"{type(self).__name__} cannot enter another world's state; take another scene")
 
@@ -102,6 +102,14 @@ class DomainEnv(gym.Env[Observation, Action]):
 
     def release(self) -> None:
         """Lets go of what was grabbed."""
+
+    @property
+    def no_op(self) -> Action:
+        """The action that does nothing, or as little as it can: zeros, the discrete action `NO_OP`, or the last one."""
+        if isinstance(self.action_space, gym.spaces.Box):
+            return np.zeros(self.action_space.shape, np.float32)
+        names = self.action_names
+        return np.asarray(names.index(NO_OP) if NO_OP in names else len(names) - 1, np.int64)
 
     @abstractmethod
     def render(self) -> np.ndarray:

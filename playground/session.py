@@ -30,17 +30,17 @@ class _Notes(TypedDict, total=False):
 
 
 class Session:
-    """One policy in one world under one prompt at a time.
+    """One policy in one environment under one prompt at a time.
 
     A session belongs to the thread that first steps it: pictures drawn from another thread come out black or raise.
 
     Args:
-        env: the world; `close()` closes it.
+        env: the environment; `close()` closes it.
         policy: what decides.
         prompt: what the policy is conditioned on; assign `session.prompt` to swap it in mid-episode.
         seed: start of the first episode. An episode that follows an ended one starts from the next seed.
-        goal: the worlds' goal, from the next reset on. None takes the prompt's, if the prompt is of this task, or else
-            lets the world draw one. The prompt's own start is never taken.
+        goal: the environment's goal, from the next reset on. None takes the prompt's, if the prompt is of this task, or
+            else lets the environment draw one. The prompt's own start is never taken.
         task: the task that `env` is of; without it, success is not reported and every prompt's goal is tried.
         consumers: called with every event, in this order.
     """
@@ -75,7 +75,7 @@ class Session:
 
     @property
     def policy(self) -> Policy:
-        """What decides. Assigning another makes it take over at the next step: same world, same state."""
+        """What decides. Assigning another makes it take over at the next step: same environment, same state."""
         return self._policy
 
     @policy.setter
@@ -84,7 +84,7 @@ class Session:
 
     @property
     def prompt(self) -> Prompt | None:
-        """The prompt of the next decision. Assigning swaps it at the next step; world and live steps stay."""
+        """The prompt of the next decision. Assigning swaps it at the next step; state and live steps stay."""
         return self._prompt
 
     @prompt.setter
@@ -101,7 +101,7 @@ class Session:
         """Asks the next step to go `steps` actions back in the episode: its event is the one of that time once more.
 
         Worlds are deterministic, so they are taken back by playing the executed actions again from the start, and the
-        policy reads the last of them again. What pushed the world besides the actions is not repeated.
+        policy reads the last of them again. What pushed the bodies besides the actions is not repeated.
         """
         self._back = steps
 
@@ -112,7 +112,7 @@ class Session:
             action: executed in place of what the policy proposes; ignored where an episode starts.
 
         Raises:
-            BadValueError: the action does not fit the world, or another thread than the first one steps.
+            BadValueError: the action does not fit the environment, or another thread than the first one steps.
         """
         self._check_thread()
         if self._swap:
@@ -141,7 +141,7 @@ class Session:
                 return
 
     def close(self) -> None:
-        """Closes the world; from the thread that stepped it."""
+        """Closes the environment; from the thread that stepped it."""
         self._check_thread()
         self.env.close()
 

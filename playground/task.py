@@ -33,7 +33,7 @@ class Expert(Protocol):
 
 @dataclass(frozen=True)
 class Horizons:
-    """How many steps things take in a task's world.
+    """How many steps things take in a task's environments.
 
     Attributes:
         shipped: timesteps of a shipped demonstration, at most; None ships whole episodes.
@@ -69,7 +69,7 @@ class Task:
         hidden_goal: whether the episode's goal is absent from the observation, so that only a prompt can tell it.
         observed_goal: whether the observation says what to do, so that a prompt has nothing to settle.
         hold_steps: steps that a demonstration goes on for when the task is solved.
-        takeover_tries: worlds drawn for an episode with an expert takeover before it is given up.
+        takeover_tries: environments drawn for an episode with an expert takeover before it is given up.
         horizons: how many steps things take.
     """
 

@@ -1,7 +1,7 @@
-"""Goal families: tasks whose goal only a prompt can tell, and which goals are trained, and which are held out.
+"""Goal families: tasks whose goal only a prompt can tell, with the split of their goals into trained and held-out ones.
 
-A world draws its own goal from the *trained* part, whatever its seed: so demonstrations for training never show a goal
-of the held-out parts. Those are met only by asking for them, `reset(options={"goal": family.draw(part, rng)})`.
+An environment draws its own goal from the *trained* part, whatever its seed. So demonstrations for training never show
+a held-out goal. Those are met only on request: `reset(options={"goal": family.draw(part, rng)})`.
 """
 
 from collections.abc import Callable, Mapping

@@ -78,6 +78,7 @@ def test_actions_have_names_and_pictures_a_standard_camera(case: Case) -> None:
     _, env = case
     size = env.action_space.n if isinstance(env.action_space, gym.spaces.Discrete) else env.action_space.shape[0]
     assert len(env.action_names) == len(set(env.action_names)) == size and all(env.action_names)
+    assert env.action_space.contains(env.no_op)
     assert env.camera == env.cameras[0] == "standard" and not env.grab(0.5, 0.5)  # nothing was drawn yet
 
 
