@@ -24,7 +24,17 @@ def playground(*arguments: str) -> subprocess.CompletedProcess[str]:
 GROUPS = {
     "Watch": ["web", "window", "record", "replay", "tasks"],
     "Measure": ["evaluate", "experiment", "bench", "doctor"],
-    "Make": ["collect", "takeovers", "dagger", "train", "average", "train-done-head", "fit-ood-detector", "card"],
+    "Make": [
+        "collect",
+        "takeovers",
+        "dagger",
+        "train",
+        "train-dqn",
+        "average",
+        "train-done-head",
+        "fit-ood-detector",
+        "card",
+    ],
 }
 
 

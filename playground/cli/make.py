@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -95,6 +95,30 @@ def train(
         copy_checkpoint(checkpoint, out)
     run(named(recipe), out, data, tasks, minutes, resume or checkpoint is not None, devices, accelerator, nodes, seed)
     print(f"wrote {out}; watch it: playground web --checkpoint {out}")
+
+
+@commands.command(rich_help_panel=PANEL)
+def train_dqn(
+    game: Annotated[str, typer.Argument(help="Atari game, such as Breakout or SpaceInvaders.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there is continued.")],
+    network: Annotated[str, typer.Option(help="nips (2013, 0.68 million weights) or nature (2015, 1.69).")] = "nips",
+    algorithm: Annotated[
+        str, typer.Option(help="pqn (learns fastest), dqn-2013, dqn-2015 (as published) or dqn (Adam, double, n-step).")
+    ] = "pqn",
+    hours: Annotated[float, typer.Option(min=0, help="Processor time of the whole run, on one core.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the weights, the games and the exploration.")] = 0,
+) -> None:
+    """Train one of DQN's two networks on a game, without demonstrations; the same command continues it."""
+    from playground.rl.train_dqn import train_dqn as run
+
+    def tell(row: dict[str, Any]) -> None:
+        score = "–" if row["score"] is None else f"{row['score']:.2f}"
+        steps, spent = row["agent_steps"] / 1e6, row["core_hours"]
+        print(f"{steps:7.3f} M steps  {spent:6.2f} core hours  epsilon {row['epsilon']:.2f}  score {score}", flush=True)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run(game, out, network, algorithm, hours, seed, tell)
+    print(f"wrote {out / 'policy'}")
 
 
 @commands.command(rich_help_panel=PANEL)

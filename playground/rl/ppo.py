@@ -1,4 +1,4 @@
-"""Trains the learned Control Suite experts: PPO on batched physics, one command per task, on one core.
+"""Trains the learned experts of the MuJoCo bodies: PPO on batched physics, one command per task, on one core.
 
     python -m playground.rl.ppo cheetah-run --minutes 6 --out assets/experts/cheetah-run.safetensors
 
@@ -25,6 +25,8 @@ from playground.domains.dm_control import EXPERTS
 from playground.domains.dm_control.bodies import BODIES, COMMANDED
 from playground.domains.dm_control.experts import PolicyExpert
 from playground.domains.dm_control.vector_bodies import EPISODE_STEPS, VectorBodies
+from playground.domains.mujoco.bodies import BODIES as LOCOMOTION
+from playground.domains.mujoco.vector_bodies import VectorLocomotion
 from playground.errors import BadFileError, BadValueError
 from playground.files import atomic_write
 from playground.rl.actor_critic import ActorCritic, log_density
@@ -32,13 +34,16 @@ from playground.rl.actor_critic import ActorCritic, log_density
 TRAINING_STEPS = 500
 """Of an episode in training; the time limit is bootstrapped, and beginnings are where the variety is."""
 
+TRAINED_TASKS = (*BODIES, *COMMANDED, *LOCOMOTION)
+"""Whose experts are trained here."""
+
 
 @dataclass(frozen=True)
 class PPOConfig:
     """Settings of one training run.
 
     Attributes:
-        task: a key of `BODIES` or `COMMANDED`.
+        task: a key of `BODIES` or `COMMANDED` of the Control Suite, or one of gymnasium's, such as `Hopper`.
         minutes: wall clock of this run, a resumed one gets as many again.
         episodes: B, stepped at once.
         steps: T, steps of each between updates.
@@ -66,8 +71,10 @@ class PPOConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.task not in BODIES | COMMANDED:
-            raise BadValueError(f"no trained task {self.task!r}; take one of {', '.join(BODIES | COMMANDED)}")
+        if self.task not in TRAINED_TASKS:
+            raise BadValueError(f"no trained task {self.task!r}; take one of {', '.join(TRAINED_TASKS)}")
+        if self.task in LOCOMOTION and (self.takeover or self.coarse != 1):
+            raise BadValueError(f"takeover and coarse are not for {self.task}; leave them out")
         if self.episodes * self.steps < self.batch:
             raise BadValueError(f"{self.episodes} episodes of {self.steps} steps do not fill a batch of {self.batch}")
 
@@ -113,8 +120,14 @@ class PPO:
     def __init__(self, config: PPOConfig):
         torch.manual_seed(config.seed)
         self.config = config
-        self.batch = VectorBodies(config.task, config.episodes, config.seed, coarse=config.coarse, limit=TRAINING_STEPS)
-        if config.takeover:
+        self.batch: VectorBodies | VectorLocomotion
+        if config.task in LOCOMOTION:
+            self.batch = VectorLocomotion(config.task, config.episodes, config.seed)
+        else:
+            self.batch = VectorBodies(
+                config.task, config.episodes, config.seed, coarse=config.coarse, limit=TRAINING_STEPS
+            )
+        if isinstance(self.batch, VectorBodies) and config.takeover:
             self.batch.take_over(handed_over(config.task), config.takeover)
         self.batch.spread_ages()
         self.discount, self.trace = self.batch.body.discount, 0.95
@@ -144,7 +157,8 @@ class PPO:
             if t:
                 following[t - 1] = torch.where(ends[t - 1] > 0, following[t - 1], values[t])
             if ended.any():  # the time limit is not the task's end: its last state is worth what the critic says
-                following[t] = net.value(torch.from_numpy(self.batch.features()))
+                going = torch.from_numpy(~self.batch.fallen)
+                following[t] = net.value(torch.from_numpy(self.batch.features())) * going
                 self.batch.restart(ended)
         last = net.value(torch.from_numpy(self.batch.features()))
         following[-1] = torch.where(ends[-1] > 0, following[-1], last)
@@ -256,6 +270,14 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
 
 def evaluate(config: PPOConfig, net: ActorCritic, episodes: int, seed: int = 777) -> float:
     """Mean return of whole episodes by a network's mean action, begun as in training."""
+    if config.task in LOCOMOTION:
+        bodies = VectorLocomotion(config.task, episodes, seed, starts=episodes)
+        returns, going = np.zeros(episodes), np.ones(episodes, bool)
+        while going.any():
+            reward, _, ended = bodies.step(net.act(bodies.features()))
+            returns += reward * going
+            going &= ~ended
+        return float(returns.mean())
     batch = VectorBodies(config.task, episodes, seed, starts=episodes)
     if config.takeover:
         batch.take_over(handed_over(config.task), config.takeover)
@@ -309,7 +331,7 @@ def train(config: PPOConfig, out: Path, checkpoint: Path, start: Path | None = N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=list(BODIES | COMMANDED))
+    parser.add_argument("task", choices=TRAINED_TASKS)
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--out", type=Path, help="expert file; default assets/experts/TASK.safetensors")
     parser.add_argument("--start", help="task whose checkpoint to begin from")

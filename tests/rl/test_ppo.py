@@ -26,6 +26,30 @@ def test_running_moments_equal_those_of_all_values() -> None:
     torch.testing.assert_close(moments.std, values.std(0, unbiased=False), rtol=1e-3, atol=1e-3)
 
 
+def test_a_fall_is_an_end() -> None:
+    """With a constant critic, falling loses all that was still expected; the time limit loses nothing."""
+    run = PPO(PPOConfig("Walker2d", **SMALL))
+    with torch.no_grad():
+        run.net.critic[-1].weight.zero_()
+        run.net.critic[-1].bias.fill_(2.0)
+    falls = []
+    step = run.batch.step
+
+    def noted(actions: np.ndarray):
+        result = step(actions)
+        if len(falls) == 7:
+            run.batch.fallen[:16] = result[2][:16] = True
+        falls.append(result)
+        return result
+
+    run.batch.step = noted
+    samples, _ = run.collect()
+    last = samples.advantage.view(8, 32)[-1] - torch.from_numpy(falls[-1][0]).float()
+    value = samples.value.view(8, 32)[-1]
+    torch.testing.assert_close(last[:16], -value[:16])
+    torch.testing.assert_close(last[16:], (run.discount - 1) * value[16:])
+
+
 def test_a_time_limit_is_not_an_end() -> None:
     """With a constant critic and reward, restarting leaves the advantage what it is elsewhere."""
     run = PPO(PPOConfig("cheetah-speed_2", **SMALL))

@@ -65,6 +65,8 @@ class VectorBodies:
         self.commands = np.zeros(count)
         """Target speeds [B], m/s; all 0 where the task has none."""
         self._targets = np.zeros((count, 3))
+        self.fallen = np.zeros(count, bool)
+        """Which episodes [B] ended because of what happened; none does, they end when their time is up."""
         self._command(np.ones(count, bool))
         self.readings = self._read(np.zeros((count, self._model.nsensordata)))
         env.close()
