@@ -1,5 +1,7 @@
 """The bodies of gymnasium's MuJoCo tasks, against gymnasium itself."""
 
+from typing import Any
+
 import gymnasium
 import mujoco
 import numpy as np
@@ -12,7 +14,7 @@ from playground.domains.mujoco.vector_bodies import VectorLocomotion
 @pytest.mark.parametrize("name", BODIES)
 def test_the_batched_simulation_is_gymnasiums(name):
     bodies = VectorLocomotion(name, 3, seed=0, starts=2)
-    env = gymnasium.make(bodies.body.gym_id).unwrapped
+    env: Any = gymnasium.make(bodies.body.gym_id).unwrapped
     env.reset(seed=7)
     kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
     state = np.empty(mujoco.mj_stateSize(env.model, kind))

@@ -26,7 +26,7 @@ def test_running_moments_equal_those_of_all_values() -> None:
     torch.testing.assert_close(moments.std, values.std(0, unbiased=False), rtol=1e-3, atol=1e-3)
 
 
-def test_a_fall_is_an_end() -> None:
+def test_a_fall_is_an_end(monkeypatch) -> None:
     """With a constant critic, falling loses all that was still expected; the time limit loses nothing."""
     run = PPO(PPOConfig("Walker2d", **SMALL))
     with torch.no_grad():
@@ -42,7 +42,7 @@ def test_a_fall_is_an_end() -> None:
         falls.append(result)
         return result
 
-    run.batch.step = noted
+    monkeypatch.setattr(run.batch, "step", noted)
     samples, _ = run.collect()
     last = samples.advantage.view(8, 32)[-1] - torch.from_numpy(falls[-1][0]).float()
     value = samples.value.view(8, 32)[-1]

@@ -153,7 +153,7 @@ def test_replay_puts_together_what_the_emulator_showed(tmp_path):
     assert (replay.pictures(times, which) == np.concatenate(seen[:-1])).all()
     drawn = replay.draw(200, 3, 0.5, random)
     every: dict[bytes, list[tuple[int, int]]] = {}
-    for t, g in zip(times, which, strict=True):
+    for t, g in zip(times.tolist(), which.tolist(), strict=True):
         every.setdefault(seen[t][g].tobytes(), []).append((t, g))
     found = [every[picture.tobytes()] for picture in drawn.pixels]
     assert sum(len(places) == 1 for places in found) > 100
