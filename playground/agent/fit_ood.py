@@ -46,5 +46,5 @@ def _prompts(task: str, data: Path | None) -> list[Prompt]:
     if data is None:
         return [Prompt.from_episode(episode) for episode in shipped(task)]
     packed = PackedTask.open(data, task)
-    demonstrations = np.random.default_rng(0).permutation(np.flatnonzero(packed.promptable))
+    demonstrations = np.random.default_rng(0).permutation(packed.demonstrations)
     return [packed.prompt(int(episode)) for episode in demonstrations[:PER_TASK]]

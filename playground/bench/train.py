@@ -8,15 +8,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from playground.bench.measure import Case, sample
 from playground.model import GOAL_TOKENS, GeneralistModel, TokenBatch, preset
 from playground.parallel import cores
-from playground.training.batches import Batch
-from playground.training.cloning import MasterWeights, cloning_loss, halves_are_slow
+from playground.training.collate import Batch
+from playground.training.loss import cloning_loss
+from playground.training.optimizer import MasterWeights, Optimization, bfloat16_is_slow
 
 PEAK_SIDE = 2048
 """Side of the square matrices whose product is the peak."""
 
 ROWS = {"cpu": 8, "cuda": 128}
 SIZES = {"cpu": "small", "cuda": "base"}
-"""What the recipes train there."""
+"""Sizes of models that are trained there."""
 
 VALUES, ACTIONS = 24, 4
 """Meta-World's timestep."""
@@ -29,22 +30,22 @@ def measure_train(seconds: float = 6.0) -> Iterator[Case]:
     device, size = torch.device(kind), SIZES[kind]
     config = preset(size)
     torch.manual_seed(0)
-    halves = kind == "cuda" or not halves_are_slow()
-    dtype = torch.bfloat16 if halves else torch.float32
+    is_bfloat16 = kind == "cuda" or not bfloat16_is_slow()
+    dtype = torch.bfloat16 if is_bfloat16 else torch.float32
     model = GeneralistModel(config).to(device, dtype)
     if kind == "cuda":
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
-    masters = MasterWeights(model, 0.1, 0.999, muon=halves)
+    masters = MasterWeights(model, Optimization(), muon=is_bfloat16)
     batch = _full_rows(ROWS[kind], config.max_prompt, config.max_live).to(device)
     timesteps = batch.weight.numel()
 
     def compute() -> None:
-        loss, asked = cloning_loss(model, batch)
-        (loss / batch.weight.sum() + asked / len(batch.asked)).backward()
+        action, goal = cloning_loss(model, batch)
+        (action / batch.weight.sum() + goal / len(batch.goal_tokens)).backward()
 
     def step() -> None:
         compute()
-        masters.update(masters.take_gradient(), 1e-4, 1.0, 0)
+        masters.update(masters.take_gradient(), 1e-4, 0)
         _finish(device)
 
     step()

@@ -72,17 +72,30 @@ def dagger(
 @commands.command(rich_help_panel=PANEL)
 def train(
     out: NewCheckpointOption,
-    recipe: Annotated[str, typer.Option(help="cpu, gpu, cells (grid worlds only) or mend (the faucets).")] = "cpu",
+    recipe: Annotated[
+        str, typer.Option(help="cpu, finetune-grid, finetune-faucets, or debug, which takes seconds.")
+    ] = "cpu",
     data: DataOption = None,
     tasks: Annotated[str | None, typer.Option(help="Globs of task ids, if not the recipe's.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Length of the whole run, if not the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the whole run in optimiser steps.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Length of the whole run, if not the recipe's. With --steps, whichever ends first."),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Checkpoint folder whose weights a new run starts from; random if left out.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Continue the run in the folder.")] = False,
-    devices: Annotated[str, typer.Option(help="Number of devices of this machine, as for Lightning Fabric.")] = "1",
-    nodes: Annotated[int, typer.Option(min=1, help="Number of machines, started as for Lightning Fabric.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the weights and of the sampling.")] = 0,
+    devices: Annotated[
+        str | None, typer.Option(help="Number of devices of this machine, as for Lightning Fabric.")
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="Number of machines, started as for Lightning Fabric.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the weights and of the sampling.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of the recipe: sampling.prompted=0.5; several.")
+    ] = None,
 ) -> None:
     """Train an agent on the collected data; an interrupted run can be resumed."""
     from playground.model.checkpoint import copy_checkpoint
@@ -90,10 +103,16 @@ def train(
     from playground.training.train import train as run
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    accelerator = "cuda" if recipe == "gpu" else "cpu"
+    options = {"hardware.devices": devices, "hardware.nodes": nodes, "seed": seed}
+    chosen = [f"{name}={value}" for name, value in options.items() if value is not None]
+    if tasks is not None:  # whoever names tasks wants all of them
+        chosen += [f"tasks={tasks}", "held_out=[]"]
+    if steps is not None or minutes is not None:
+        chosen += [f"steps={'null' if steps is None else steps}", f"minutes={'null' if minutes is None else minutes}"]
+    found = named(recipe, [*chosen, *(settings or [])])
     if checkpoint is not None:
         copy_checkpoint(checkpoint, out)
-    run(named(recipe), out, data, tasks, minutes, resume or checkpoint is not None, devices, accelerator, nodes, seed)
+    run(found, out, data, resume or checkpoint is not None)
     print(f"wrote {out}; watch it: playground web --checkpoint {out}")
 
 

@@ -144,7 +144,7 @@ def _work(job: _Job) -> None:
             raise PlaygroundError(f"{task.id}: no prompt could be swapped for one of it; leave this task out")
         episodes, histories = [c.episode for c in found], [c.history for c in found]
     else:
-        choices = np.flatnonzero(packed.promptable)
+        choices = packed.demonstrations
         prompts = [packed.prompt(int(e)) for e in rng.choice(choices, WORLDS)]
         envs = [task.make(64) for _ in range(WORLDS)]
         model = None if job.checkpoint == CHANCE else load_model(job.checkpoint)
@@ -155,7 +155,7 @@ def _work(job: _Job) -> None:
                 env.close()
         if not episodes:
             raise PlaygroundError(f"{task.id}: the expert could save no episode; leave this task out")
-    write_shard(_place(job), episodes, task.hidden_goal, WORLDS, demonstrations=False, histories=histories)
+    write_shard(_place(job), episodes, task.hidden_goal, WORLDS, is_demonstration=False, loss_start=histories)
 
 
 def drive(

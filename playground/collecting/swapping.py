@@ -113,9 +113,7 @@ def _episodes(pair: Pair, seed: int, tries: int, kept: list[Continuation]) -> Ge
     for number in range(ROUNDS):
         for own in range(seed + number * tries, seed + (number + 1) * tries):
             rng = np.random.default_rng([own, 5])
-            prompts = [
-                p.prompt(int(rng.choice(np.flatnonzero(p.promptable)))) for p in (pair.first_prompts, pair.prompts)
-            ]
+            prompts = [p.prompt(int(rng.choice(p.demonstrations))) for p in (pair.first_prompts, pair.prompts)]
             goals = [p.goal if t.hidden_goal else None for p, t in zip(prompts, (pair.mate, pair.task), strict=True)]
             run = handing_over(pair.task, pair.env, pair.expert, pair.before, pair.first, own, goals[1], goals[0], rng)
             found = yield from _shown(run, prompts)

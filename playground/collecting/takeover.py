@@ -117,7 +117,7 @@ def _work(job: _Job) -> int:
     """The job of one worker process; returns the number of episodes."""
     task = domains.task(job.task)
     packed = PackedTask.open(job.root, job.task)
-    goals = [packed.prompt(int(e)).goal for e in np.flatnonzero(packed.promptable)] if task.hidden_goal else [None]
+    goals = [packed.prompt(int(e)).goal for e in packed.demonstrations] if task.hidden_goal else [None]
     rng = np.random.default_rng([job.seed, 3])
     env = task.make(64)
     expert = task.make_expert(env)
@@ -143,7 +143,7 @@ def _work(job: _Job) -> int:
         raise PlaygroundError("no take-over ended well; leave this task out")
     episodes = [continuation.episode for continuation in kept]
     histories = [continuation.history for continuation in kept]
-    write_shard(_place(job), episodes, task.hidden_goal, SHARD, demonstrations=False, histories=histories)
+    write_shard(_place(job), episodes, task.hidden_goal, SHARD, is_demonstration=False, loss_start=histories)
     return len(kept)
 
 

@@ -1,4 +1,4 @@
-"""Packed demonstrations: what training reads, as memory-mapped arrays in one folder per shard.
+"""Packed episodes: what training reads, as memory-mapped arrays in one folder per shard.
 
 `<root>/<domain>/<name>/<shard>/` holds
 
@@ -6,8 +6,7 @@
 * `actions.npy` [T, A] or [T]: the expert's clean labels,
 * `episodes.npy` [E]: a table (`EPISODE`) that says where in T each episode lies and what it was,
 * `texts.json`: key -> one string per episode; text does not change within an episode,
-* `meta.json`: task, format version, goals by id, how much was asked for, whether the expert drove, and how many first
-  steps of each episode are history only.
+* `meta.json`: task, format version, goals by id, how many episodes were asked for, and whether they are demonstrations.
 
 A shard is written beside its place and renamed, so that a folder that exists is complete.
 """
@@ -27,7 +26,7 @@ from playground.files import atomic_write
 from playground.prompt import Prompt, Segment
 from playground.task import Goal
 
-FORMAT = 1
+FORMAT = 2
 
 EPISODE = np.dtype(
     [
@@ -37,9 +36,11 @@ EPISODE = np.dtype(
         ("success", "?"),
         ("total_reward", "<f4"),
         ("seed", "<i8"),
+        ("loss_start", "<i4"),
     ]
 )
-"""One row per episode: first timestep, number of timesteps, goal group, outcome, and what it was reset with (or -1)."""
+"""One row per episode: first timestep, number of timesteps, goal group, outcome, the seed of its reset (or -1), and the
+first timestep whose action is to be learnt: those before served another goal."""
 
 
 def default_root() -> Path:
@@ -62,8 +63,8 @@ def write_shard(
     episodes: Sequence[Episode],
     grouped: bool,
     planned: int,
-    demonstrations: bool = True,
-    histories: Sequence[int] = (),
+    is_demonstration: bool = True,
+    loss_start: Sequence[int] = (),
 ) -> None:
     """Writes episodes of one task as a shard, replacing the one of that name.
 
@@ -72,10 +73,16 @@ def write_shard(
         episodes: at least one; all of one task.
         grouped: whether episodes are grouped by goal (hidden goals); else all are one group, 0.
         planned: number of episodes that were asked for, which may be more than could be had.
-        demonstrations: whether the expert drove. Its labels alone do not make an episode fit to be a prompt.
-        histories: first steps of each episode whose actions are not to be learnt, as they had another aim; none if
-            left out.
+        is_demonstration: whether the expert played alone. Its labels alone do not make an episode fit to be a prompt.
+        loss_start: first timestep of each episode whose action is to be learnt; 0 if left out.
     """
+    pack(episodes, grouped, is_demonstration, loss_start).save(folder, planned)
+
+
+def pack(
+    episodes: Sequence[Episode], grouped: bool, is_demonstration: bool = True, loss_start: Sequence[int] = ()
+) -> "Shard":
+    """A shard of episodes of one task, in memory; see `write_shard` for the arguments."""
     lengths = np.array([len(episode) for episode in episodes])
     table = np.zeros(len(episodes), EPISODE)
     table["start"] = np.cumsum(lengths) - lengths
@@ -84,28 +91,22 @@ def write_shard(
     table["success"] = [bool(episode.success) for episode in episodes]
     table["total_reward"] = [episode.total_reward for episode in episodes]
     table["seed"] = [-1 if episode.seed is None else episode.seed for episode in episodes]
-
+    table["loss_start"] = list(loss_start) or 0
     keys = episodes[0].observations
     texts = [key for key in keys if keys[key].dtype.kind == "U"]
-    meta = {
-        "format": FORMAT,
-        "task": episodes[0].task,
-        "planned": planned,
-        "demonstrations": demonstrations,
-        "histories": list(histories),
-        "goals": {str(goal_id(episode.goal)): episode.goal for episode in episodes} if grouped else {},
-    }
-
-    with atomic_write(folder) as unfinished:
-        unfinished.mkdir()
-        np.save(unfinished / "episodes.npy", table)
-        np.save(unfinished / "actions.npy", np.concatenate([episode.actions for episode in episodes]))
-        for key in keys.keys() - set(texts):
-            values = np.concatenate([episode.observations[key][:-1] for episode in episodes])
-            np.save(unfinished / f"observations.{key}.npy", values)
-        strings = {key: [str(episode.observations[key][0]) for episode in episodes] for key in texts}
-        (unfinished / "texts.json").write_text(json.dumps(strings))
-        (unfinished / "meta.json").write_text(json.dumps(meta))
+    return Shard(
+        task=episodes[0].task,
+        observations={
+            key: np.concatenate([episode.observations[key][:-1] for episode in episodes])
+            for key in keys
+            if key not in texts
+        },
+        actions=np.concatenate([episode.actions for episode in episodes]),
+        episodes=table,
+        texts={key: [str(episode.observations[key][0]) for episode in episodes] for key in texts},
+        goals={goal_id(episode.goal): episode.goal for episode in episodes} if grouped else {},
+        is_demonstration=is_demonstration,
+    )
 
 
 def shard_folders(root: Path, task: str) -> list[Path]:
@@ -121,25 +122,43 @@ def planned_episodes(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard, checked and memory-mapped.
+    """Episodes of one task, in memory or memory-mapped.
 
     Attributes:
-        observations: key -> array [T, ...].
-        actions: array [T, A] or [T].
+        task: task id.
+        observations: key -> array [T, ...], o_t for t < N of every episode.
+        actions: array [T, A] or [T], the expert's.
         episodes: table [E] of `EPISODE`, starts relative to this shard.
         texts: key -> one string per episode.
         goals: goal id -> goal.
-        demonstrations: whether the expert drove, so that the episodes can be prompts.
-        histories: int [E], first steps whose actions had another aim.
+        is_demonstration: whether the expert played alone, so that the episodes can be prompts.
     """
 
+    task: str
     observations: dict[str, np.ndarray]
     actions: np.ndarray
     episodes: np.ndarray
     texts: dict[str, list[str]]
     goals: dict[int, Goal]
-    demonstrations: bool
-    histories: np.ndarray
+    is_demonstration: bool
+
+    def save(self, folder: Path, planned: int) -> None:
+        """Writes the shard's folder, replacing the one of that name; `planned` episodes were asked for."""
+        meta = {
+            "format": FORMAT,
+            "task": self.task,
+            "planned": planned,
+            "is_demonstration": self.is_demonstration,
+            "goals": {str(number): goal for number, goal in self.goals.items()},
+        }
+        with atomic_write(folder) as unfinished:
+            unfinished.mkdir()
+            np.save(unfinished / "episodes.npy", self.episodes)
+            np.save(unfinished / "actions.npy", self.actions)
+            for key, values in self.observations.items():
+                np.save(unfinished / f"observations.{key}.npy", values)
+            (unfinished / "texts.json").write_text(json.dumps(self.texts), encoding="utf-8")
+            (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
     @classmethod
     def open(cls, folder: Path, task: str) -> "Shard":
@@ -151,7 +170,7 @@ class Shard:
         meta = _read_json(folder / "meta.json")
         if meta.get("format") != FORMAT:
             raise BadFileError(
-                f"{folder}: format {meta.get('format')!r}, this version reads {FORMAT}; collect it again"
+                f"{folder}: format {meta.get('format')!r}, this version reads {FORMAT}; delete it and collect it again"
             )
         if meta.get("task") != task:
             raise BadFileError(f"{folder}: holds task {meta.get('task')!r}, not {task!r}; move it to its own folder")
@@ -178,11 +197,13 @@ class Shard:
                 )
         goals = {int(number): as_goal(goal) for number, goal in meta.get("goals", {}).items()}
         if missing := set(episodes["goal"].tolist()) - set(goals) - {0}:
-            raise BadFileError(f"{folder}/meta.json: goal {min(missing)} is not told; collect it again")
-        histories = np.array(meta.get("histories") or np.zeros(len(episodes)), np.int64)
-        if histories.shape != episodes.shape or (histories < 0).any() or (histories >= episodes["length"]).any():
-            raise BadFileError(f"{folder}/meta.json: histories {histories} do not fit the episodes; collect it again")
-        return cls(observations, actions, episodes, texts, goals, bool(meta.get("demonstrations", True)), histories)
+            raise BadFileError(f"{folder}/meta.json: goal {min(missing)} is missing; collect it again")
+        loss_start = episodes["loss_start"]
+        if (loss_start < 0).any() or (loss_start >= episodes["length"]).any():
+            raise BadFileError(
+                f"{folder}/episodes.npy: loss_start {loss_start} lies outside of episodes; collect it again"
+            )
+        return cls(task, observations, actions, episodes, texts, goals, bool(meta.get("is_demonstration")))
 
 
 @dataclass(frozen=True)
@@ -222,6 +243,7 @@ class PackedTask:
 
     @property
     def timesteps(self) -> int:
+        """Number of timesteps of all episodes."""
         return sum(len(shard.actions) for shard in self.shards)
 
     @property
@@ -236,16 +258,16 @@ class PackedTask:
         return np.concatenate(tables)
 
     @property
-    def promptable(self) -> np.ndarray:
-        """bool [E]: which episodes the expert drove."""
+    def is_demonstration(self) -> np.ndarray:
+        """bool [E]: which episodes the expert played alone."""
         return np.repeat(
-            [shard.demonstrations for shard in self.shards], [len(shard.episodes) for shard in self.shards]
+            [shard.is_demonstration for shard in self.shards], [len(shard.episodes) for shard in self.shards]
         )
 
     @property
-    def histories(self) -> np.ndarray:
-        """int [E]: first steps of each episode whose actions had another aim."""
-        return np.concatenate([shard.histories for shard in self.shards])
+    def demonstrations(self) -> np.ndarray:
+        """int: the episodes that can be prompts."""
+        return np.flatnonzero(self.is_demonstration)
 
     @property
     def texts(self) -> dict[str, np.ndarray]:
@@ -296,7 +318,7 @@ def _form(shard: Shard) -> dict[str, str]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadFileError(f"{path}: cannot be read ({error}); delete the folder and collect it again") from error
     if not isinstance(value, dict):

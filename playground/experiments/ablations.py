@@ -4,7 +4,6 @@ Judged by closed-loop scores under the right prompt, another of the scene, and n
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,50 +14,30 @@ from playground.errors import UnknownNameError
 from playground.experiments.running import FIGURE, Options, flat, run, table, write_report
 from playground.model import read_config
 from playground.scores import normalise, reference_scores
+from playground.settings import assign
 from playground.training.recipe import Recipe, recipe
-
-MINUTES = 3.0
-"""Training of an arm, on one core."""
-
-ROWS = (("vector", 3.0), ("grid", 1.0))
-"""Of a step, fewer than the recipe's: so there are some hundreds of steps in these minutes."""
-
-TASKS = (
-    "metaworld/reach",
-    "metaworld/drawer-open",
-    "metaworld/drawer-close",
-    "metaworld/faucet-open",
-    "metaworld/faucet-close",
-    "babyai/GoToLocalS5N2-hidden",
-)
-"""Few enough to be learnt in minutes. The last turned out to be done under any prompt; in the others it has a say."""
 
 PROMPTS = ("right", "wrong", "none")
 
+SHORT = ("model.max_prompt=16", "model.max_live=16", "model.max_live_grid=16")
 
-def _model(**changes: Any) -> Callable[[Recipe], Recipe]:
-    return lambda base: replace(base, model=tuple(changes.items()))
-
-
-ARMS: dict[str, Callable[[Recipe], Recipe]] = {
-    "as it is": lambda base: base,
-    "16 and 16 steps": _model(max_prompt=16, max_live=16, max_live_grid=16),
-    "half the width": _model(width=128, hidden=512),
-    "twice the layers": _model(layers=8),
-    "prompts of 16": _model(max_prompt=16),
-    "prompts of 128": _model(max_prompt=128),
-    "context of 24": _model(max_live=24, max_live_grid=24),
-    "never prompted": lambda base: replace(base, prompted=0.0),
-    "a quarter prompted": lambda base: replace(base, prompted=0.25),
-    "always prompted": lambda base: replace(base, prompted=1.0),
-    "prompts from the end": lambda base: replace(base, from_end=1.0),
-    "prompts from anywhere": lambda base: replace(base, from_end=0.0),
-    "telling nothing": lambda base: replace(base, asked=0.0, told=()),
-    "demonstrations alone": lambda base: replace(base, corrected=0.0),
-    "a shard of data": lambda base: replace(base, corrected=0.0),
-    "flat, 16 and 16 steps": lambda base: replace(
-        base, batch_rows=1, model=(("layout", "flat"), ("max_prompt", 16), ("max_live", 16), ("max_live_grid", 16))
-    ),
+ARMS: dict[str, tuple[str, ...]] = {
+    "as it is": (),
+    "16 and 16 steps": SHORT,
+    "half the width": ("model.width=128", "model.hidden=512"),
+    "twice the layers": ("model.layers=8",),
+    "prompts of 16": ("model.max_prompt=16",),
+    "prompts of 128": ("model.max_prompt=128",),
+    "context of 24": ("model.max_live=24", "model.max_live_grid=24"),
+    "never prompted": ("sampling.prompted=0",),
+    "a quarter prompted": ("sampling.prompted=0.25",),
+    "always prompted": ("sampling.prompted=1",),
+    "prompts from the end": ("sampling.from_end=1",),
+    "prompts from anywhere": ("sampling.from_end=0",),
+    "no goal head": ("loss.goal=0", "sampling.goal_only={}"),
+    "demonstrations alone": ("sampling.corrections=0",),
+    "a shard of data": ("sampling.corrections=0",),
+    "flat, 16 and 16 steps": ("model.layout=flat", "sampling.batch_rows=1", *SHORT),
 }
 """Name -> what is changed. "A shard of data" takes only each task's first shard of demonstrations. The flat layout gets
 short contexts: with the recipe's, the mask of its attention alone takes 26 GB."""
@@ -67,38 +46,70 @@ FEWER = "a shard of data"
 
 
 @dataclass(frozen=True)
+class Study:
+    """What is trained.
+
+    Attributes:
+        minutes: of training an arm, on one core.
+        tasks: few enough to be learnt in minutes. BabyAI's turned out to be done under any prompt; in the others the
+            prompt has a say.
+        arms: which of `ARMS` are trained.
+        settings: changes of the recipe `cpu` in all arms. Fewer rows make some hundreds of steps of these minutes.
+    """
+
+    minutes: float = 3.0
+    tasks: tuple[str, ...] = (
+        "metaworld/reach",
+        "metaworld/drawer-open",
+        "metaworld/drawer-close",
+        "metaworld/faucet-open",
+        "metaworld/faucet-close",
+        "babyai/GoToLocalS5N2-hidden",
+    )
+    arms: tuple[str, ...] = tuple(ARMS)
+    settings: tuple[str, ...] = ('sampling.rows={"vector": 3, "grid": 1}', "sampling.task_weights={}")
+
+
+@dataclass(frozen=True)
 class Job:
     """One arm: trained in a folder of its own beside the result, then evaluated."""
 
     arm: str
-    tasks: tuple[str, ...]
+    recipe: Recipe
     episodes: int
     seed: int
     out: Path
     root: Path
-    minutes: float
 
     @property
     def key(self) -> str:
+        """Name of the arm, under which its records are kept."""
         return self.arm
 
 
-def ablations(options: Options) -> dict[str, Any]:
+def ablations(options: Options, study: Study | None = None, data: Path | None = None) -> dict[str, Any]:
     """Runs the experiment with one process for each arm; see `run` for what is written and raised.
 
+    Args:
+        options: of every experiment; its seed is the evaluation's.
+        study: what is trained, by default what was published.
+        data: packed episodes, by default where `playground collect` puts them.
+
     Raises:
-        UnknownNameError: no task of `TASKS` with collected demonstrations matches.
+        UnknownNameError: no task of the study with collected demonstrations matches.
     """
-    root = default_root()
-    possible = [id for id in packed_tasks(root) if id in TASKS]
+    study, root = study or Study(), data or default_root()
+    possible = [id for id in packed_tasks(root) if id in study.tasks]
     chosen = domains.matching(possible, options.scenes)
     if not chosen:
         raise UnknownNameError("task of the ablations with collected demonstrations", options.scenes, possible)
+    base = replace(recipe("cpu", study.settings), tasks=tuple(chosen), minutes=study.minutes)
     jobs = [
-        Job(arm, tuple(chosen), options.episodes, options.seed, options.out.absolute(), root, MINUTES) for arm in ARMS
+        Job(arm, assign(base, ARMS[arm]), options.episodes, options.seed, options.out.absolute(), root)
+        for arm in study.arms
     ]
-    report = run("ablations", options, f"{MINUTES:g} minutes on {', '.join(chosen)}", jobs, _work, conclude)
-    _draw(report, options)
+    report = run("ablations", options, f"{study.minutes:g} minutes on {', '.join(chosen)}", jobs, _work, conclude)
+    _draw(report, options, study.minutes)
     return report
 
 
@@ -109,14 +120,13 @@ def _work(job: Job) -> list[dict[str, Any]]:
     from playground.training.train import train
 
     folder = job.out / "arms" / job.arm.replace(" ", "-")
-    data = _first_shards(job.root, folder / "data", job.tasks) if job.arm == FEWER else job.root
+    data = _first_shards(job.root, folder / "data", job.recipe.tasks) if job.arm == FEWER else job.root
     if not (folder / "config.json").exists():
-        base = replace(recipe("cpu"), tasks=job.tasks, minutes=job.minutes, rows=ROWS, task_weights=())
-        train(ARMS[job.arm](base), folder, data, accelerator="cpu")
+        train(job.recipe, folder, data)
     model = load_model(folder)
     steps = read_config(folder)[1]["steps"]
     records = []
-    for id in job.tasks:
+    for id in job.recipe.tasks:
         for prompt in PROMPTS:
             found = evaluate_task(domains.task(id), Settings("model", prompt, job.episodes, job.seed), model)
             known = reference_scores().get(id)
@@ -138,7 +148,7 @@ def _first_shards(root: Path, folder: Path, tasks: tuple[str, ...]) -> Path:
 
 
 def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Normalised score (0 chance, 1 expert) by arm and prompt, mean over tasks."""
+    """Normalised score (0 random, 1 expert) by arm and prompt, mean over tasks."""
     summary: dict[str, Any] = {}
     for arm, rows in records.items():
         for prompt in PROMPTS:
@@ -149,7 +159,7 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     return {"summary": summary}
 
 
-def _draw(report: dict[str, Any], options: Options) -> None:
+def _draw(report: dict[str, Any], options: Options, minutes: float) -> None:
     """Figure and one-page report."""
     from matplotlib.figure import Figure
 
@@ -163,7 +173,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
             axis.plot(value, y + 0.2 * (1 - shift), "o", color=colour, ms=4, label=prompt if y == 0 else None)
     axis.set_yticks(range(len(arms)), arms)
     axis.invert_yaxis()
-    axis.set(xlabel="score, 0 chance and 1 expert", title=f"{MINUTES:g} minutes of training on one core")
+    axis.set(xlabel="score, 0 random and 1 expert", title=f"{minutes:g} minutes of training on one core")
     axis.legend(title="prompt")
     figure.savefig(options.out / FIGURE, dpi=110)
     rows = []

@@ -85,7 +85,7 @@ def _play(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(job.seed)
     envs = [task.make(64) for _ in range(WORLDS)]
     agent = _Supervised(load_model(job.checkpoint), envs)
-    choices = rng.choice(np.flatnonzero(packed.promptable), WORLDS)
+    choices = rng.choice(packed.demonstrations, WORLDS)
     agent.condition([packed.prompt(int(choice)) for choice in choices], range(WORLDS))
     seen = [env.reset(seed=job.seed + row)[0] for row, env in enumerate(envs)]
     running = list(range(WORLDS))

@@ -14,8 +14,8 @@ from playground.demonstrations.packed import PackedTask, write_shard
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, preset
-from playground.training import batches
-from playground.training.batches import Sampler, TaskData
+from playground.training.dataset import TaskData
+from playground.training.sampler import Sampler, Sampling
 from tests.toy import STEP, ToyEnv, ToyExpert, toy_task
 
 
@@ -111,19 +111,16 @@ def test_chance_drives_with_held_actions(packed: PackedTask, monkeypatch: pytest
     assert len(directions) == 4
 
 
-def test_what_an_agent_drove_is_never_a_prompt(
-    tmp_path: Path, demonstrations: list[Episode], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batches, "FEW", 50)
+def test_what_an_agent_drove_is_never_a_prompt(tmp_path: Path, demonstrations: list[Episode]) -> None:
     write(tmp_path, demonstrations, "000000", True)
     write(tmp_path, [replace(e, success=False) for e in demonstrations], "dagger-900000", False)
     packed = PackedTask.open(tmp_path, demonstrations[0].task)
-    assert packed.promptable.tolist() == [True] * 4 + [False] * 4
+    assert packed.is_demonstration.tolist() == [True] * 4 + [False] * 4
     config = preset("tiny")
-    data = TaskData.load(packed, config)
-    sampler = Sampler([data], config, {"grid": 4}, 4, {}, {}, prompted=1.0, from_end=0.5, corrected=0.6, told={})
+    data = TaskData.from_packed(packed, config)
+    sampler = Sampler([data], config, Sampling(prompted=1.0, corrections=0.6, min_corrections=50, goal_only={}))
     rng = np.random.default_rng(0)
-    drawn = [sampler._sequence(data, rng) for _ in range(200)]
+    drawn = [sampler.draw(data, rng) for _ in range(200)]
     assert {s.live_episode for s in drawn} == set(range(8))
     there = sum(map(len, demonstrations))
     assert np.mean([s.live_episode >= 4 for s in drawn]) == pytest.approx(0.6 * there / (there + 50), abs=0.1)

@@ -70,8 +70,8 @@ def test_command_writes_what_is_never_a_prompt(root, model, tmp_path) -> None:
     dagger(TASKS[1], tmp_path, 16, 0, root, workers=1, swaps=True)
     (shard,) = (root / TASKS[1]).glob("swapped-*")
     packed = PackedTask.open(root, TASKS[1])
-    assert packed.promptable.tolist()[:3] == [True] * 3 and not packed.promptable[3:].any()
-    assert (packed.histories[3:] > 0).all() and shard.name == f"swapped-{SEED}"
+    assert packed.is_demonstration.tolist()[:3] == [True] * 3 and not packed.is_demonstration[3:].any()
+    assert (packed.episodes["loss_start"][3:] > 0).all() and shard.name == f"swapped-{SEED}"
 
 
 def test_what_cannot_be_swapped(root) -> None:

@@ -12,7 +12,8 @@ from playground.collecting.takeover import collect_continuations, mates, take_ov
 from playground.demonstrations import PackedTask
 from playground.errors import BadFileError, BadValueError
 from playground.model.config import preset
-from playground.training.batches import Sampler, TaskData
+from playground.training.dataset import TaskData
+from playground.training.sampler import Sampler, Sampling
 
 SEED = 801_000
 
@@ -103,17 +104,21 @@ def test_shards_hold_the_history_and_no_loss_is_taken_there(tmp_path, monkeypatc
     collect(id, tmp_path, episodes=4, workers=1)
     collect_continuations(id, 4, root=tmp_path, workers=1)
     packed = PackedTask.open(tmp_path, id)
-    added = ~packed.promptable
-    assert added.any() and (packed.histories[added] > 0).all() and not packed.histories[~added].any()
+    added = ~packed.is_demonstration
+    assert (
+        added.any()
+        and (packed.episodes["loss_start"][added] > 0).all()
+        and not packed.episodes["loss_start"][~added].any()
+    )
     assert set(packed.episodes["goal"][added]) <= set(packed.episodes["goal"][~added])
 
     config = preset("tiny")
-    data = TaskData.load(packed, config)
-    sampler = Sampler([data], config, {"vector": 1.0}, 1, {}, {}, 1.0, 0.7, 1.0, {})
+    data = TaskData.from_packed(packed, config)
+    sampler = Sampler([data], config, Sampling(prompted=1.0, from_end=0.7, corrections=1.0, goal_only={}))
     rng = np.random.default_rng(0)
-    seen = [sampler._sequence(data, rng) for _ in range(200)]
+    seen = [sampler.draw(data, rng) for _ in range(200)]
     assert not any(added[s.prompt_episode] for s in seen if len(s.prompt))
     for s in seen:
         steps = s.live - data.start[s.live_episode]
-        assert np.array_equal(s.weight == 0, steps < packed.histories[s.live_episode])
+        assert np.array_equal(s.weight == 0, steps < packed.episodes["loss_start"][s.live_episode])
     assert any((s.weight == 0).any() and s.weight.any() for s in seen)

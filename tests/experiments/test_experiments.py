@@ -17,7 +17,6 @@ from playground.experiments import NAMES, ablations, experiment, ood_goals, prom
 from playground.experiments.rollouts import ComparedModel, Experts, Trial, play
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
 from playground.model import load_model, read_config
-from playground.training.recipe import recipe
 
 SEED = 1_500_000
 
@@ -143,18 +142,14 @@ def test_zero_shot(tmp_path, monkeypatch):
         assert low <= value <= high
 
 
-def test_ablations(tmp_path, monkeypatch):
+def test_ablations(tmp_path):
     root = tmp_path / "packed"
     collect("classic/CartPole", root, episodes=100, workers=1)
-    monkeypatch.setattr(ablations, "default_root", lambda: root)
-    monkeypatch.setattr(ablations, "MINUTES", 0.04)
-    monkeypatch.setattr(ablations, "TASKS", ("classic/CartPole",))
     arms = ("as it is", "half the width", ablations.FEWER)
-    monkeypatch.setattr(ablations, "ARMS", {arm: ablations.ARMS[arm] for arm in arms})
-    monkeypatch.setattr(ablations, "recipe", lambda name: replace(recipe(name), preset="tiny"))
+    study = ablations.Study(0.04, ("classic/CartPole",), arms, ("preset=tiny",))
     with pytest.raises(UnknownNameError, match="ablations"):
-        experiment("ablations", Options(tmp_path / "result", 2, 0, "metaworld/*", workers=1))
-    report = experiment("ablations", Options(tmp_path / "result", 2, 0, "*", workers=1))
+        ablations.ablations(Options(tmp_path / "result", 2, 0, "metaworld/*", workers=1), study, root)
+    report = ablations.ablations(Options(tmp_path / "result", 2, 0, "*", workers=1), study, root)
     summary = written(tmp_path / "result")["summary"]
     assert summary == report["summary"] and report["complete"] and set(report["records"]) == set(arms)
     for arm in arms:

@@ -1,67 +1,60 @@
-"""Behavioural cloning: the masked loss, and float32 master weights for a network that computes in bfloat16."""
+"""The optimisers, float32 master weights for a network that may compute in bfloat16, and the learning rate."""
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.model import GeneralistModel
-from playground.model.segment_sum import ROWS
-from playground.training.batches import Batch
-
-SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
-"""Share of a continuous action's label that its neighbouring bins get: a Gaussian of one bin."""
+from playground.errors import BadValueError
 
 
-def cloning_loss(model: GeneralistModel, batch: Batch, before: GeneralistModel | None = None) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of what is to be predicted.
+@dataclass(frozen=True)
+class Optimization:
+    """How weights are changed.
 
-    Args:
-        model: learns.
-        batch: sequences.
-        before: what the model was, if its distributions are to be predicted instead of the experts' tokens.
-
-    Returns:
-        of the expert's action tokens: mean over action dimensions, weighted sum over live timesteps.
-        of the tokens that tell what a prompt asks for: mean over tokens, sum over the sequences with a prompt.
+    Attributes:
+        learning_rate: peak, of both optimisers; it falls to zero over the run as a cosine.
+        warmup: optimiser steps of linear warm-up.
+        restart: share of the peak from which the learning rate falls again in a run that is made longer.
+        weight_decay: on matrices only.
+        ema: decay of the moving average of the weights, which is what is saved.
+        clip: largest gradient norm.
+        trainable: globs of the parameters that are trained; all others are frozen.
     """
-    steps = batch.steps
-    h = model(steps).flatten(0, 1)  # [B * S, T, D]
-    said = model.prompt_reader(h[batch.asked_at, -1], model.encoder.tables.token.weight).float()
-    misread = F.cross_entropy(said.mT, batch.asked, ignore_index=-1, reduction="none")  # [P, GOAL_TOKENS]
-    if before is not None:
-        with torch.no_grad():
-            earlier = before(steps).flatten(0, 1)
-            likely = before.prompt_reader(earlier[batch.asked_at, -1], before.encoder.tables.token.weight).float()
-        misread = F.cross_entropy(said.mT, likely.softmax(-1).mT, reduction="none") * (batch.asked >= 0)
-    asked = (misread.sum(1) / (batch.asked >= 0).sum(1).clamp(min=1)).sum()
-    chosen = batch.weight.flatten().nonzero()[:, 0]
-    count = len(chosen)
-    chosen = F.pad(chosen, (0, -count % ROWS))  # [N]
-    tokens = steps.actions.flatten(0, 1)[chosen]  # [N, A]
-    tokens[count:] = -1
-    discrete = steps.discrete.flatten()[chosen]  # [N]
-    there = tokens >= 0
-    share = batch.weight.flatten()[chosen] / there.sum(-1).clamp(min=1)
-    log_p = F.log_softmax(model.logits(h[chosen], tokens, discrete).float(), dim=-1)  # [L, V]
-    row = there.nonzero()[:, 0]
-    if before is not None:
-        with torch.no_grad():
-            q = before.logits(earlier[chosen], tokens, discrete).float().softmax(-1)
-        return -((q * log_p).sum(-1) * share[row]).sum(), asked
-    label, choice, bins = tokens[there], discrete[row], model.config.action_bins  # [L] each
-    reach = len(SMOOTHING) // 2
-    near = (label[:, None] + torch.arange(-reach, reach + 1, device=label.device)).clamp(0, bins - 1)  # [L, 5]
-    near = torch.where(choice[:, None], (label + bins)[:, None], near)
-    smoothed = (log_p.gather(-1, near) * torch.tensor(SMOOTHING, device=label.device)).sum(-1)
-    return -(smoothed * share[row]).sum(), asked
+
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    restart: float = 0.5
+    weight_decay: float = 0.1
+    ema: float = 0.999
+    clip: float = 1.0
+    trainable: tuple[str, ...] = ("*",)
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise BadValueError(f"optimization.{name} is {getattr(self, name)}; give more than 0")
+        if self.warmup < 1:
+            raise BadValueError(f"optimization.warmup is {self.warmup}; give 1 step or more")
+        for name in ("restart", "ema", "weight_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadValueError(f"optimization.{name} is {getattr(self, name)}; give 0 to 1")
 
 
-def halves_are_slow() -> bool:
-    """Whether bfloat16 products take longer than float32 ones: a CPU without instructions for them takes five times."""
+def freeze(model: nn.Module, trainable: Iterable[str]) -> None:
+    """Turns off the gradients of all parameters that no glob matches."""
+    patterns = tuple(trainable)
+    for name, parameter in model.named_parameters():
+        matches = any(fnmatchcase(name, pattern) for pattern in patterns)
+        parameter.requires_grad_(parameter.requires_grad and matches)
+
+
+def bfloat16_is_slow() -> bool:
+    """Whether products take longer in bfloat16 than in float32: on a CPU without instructions for it, five times."""
     seconds: dict[torch.dtype, float] = {}
     for dtype in (torch.float32, torch.bfloat16):
         a, b = torch.ones(256, 256, dtype=dtype), torch.ones(1024, 256, dtype=dtype)
@@ -81,16 +74,16 @@ class MasterWeights:
 
     Args:
         model: whose parameters are optimised, but for those that require no gradient; `update` writes into them.
-        weight_decay: on parameters of two axes or more.
-        ema: decay of the moving average.
+        optimization: weight decay, moving average and clipping are taken from it.
         muon: whether Muon is used. PyTorch's multiplies in bfloat16 whatever the weights are: on a CPU without
             instructions for that a step of `small` took 10 s, AdamW's 7 ms.
     """
 
-    def __init__(self, model: nn.Module, weight_decay: float, ema: float, muon: bool = True):
+    def __init__(self, model: nn.Module, optimization: Optimization, muon: bool = True):
+        self.optimization = optimization
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
-        self.held = {name: p.detach().float().clone() for name, p in self._frozen.items()}
+        self.frozen = {name: p.detach().float().clone() for name, p in self._frozen.items()}
         inner = [name for name, p in named.items() if muon and name.startswith("trunk.") and p.ndim == 2]
         others = {name: p for name, p in named.items() if name not in inner}
         matrices = {name: p for name, p in others.items() if p.ndim > 1}
@@ -101,7 +94,6 @@ class MasterWeights:
         self.average = self.weights.clone()
         self._gradient = torch.empty_like(self.weights)
         self._gradients = self._gradient.split([p.numel() for p in self.parameters])
-        self.ema = ema
         shapes: list[torch.Size] = []
         for name in inner:  # queries, keys and values are matrices of their own
             parts = 3 if name.endswith("qkv.weight") else 1
@@ -111,21 +103,17 @@ class MasterWeights:
         *flat, decayed, free = self.weights.split(sizes)
         self._parts = [nn.Parameter(part.view(shape)) for part, shape in zip(flat, shapes, strict=True)]
         self._parts += [nn.Parameter(decayed), nn.Parameter(free)]
+        decay = optimization.weight_decay
         self.optimizers: list[torch.optim.Optimizer] = []
         if inner:
             self.optimizers.append(
-                torch.optim.Muon(self._parts[:-2], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+                torch.optim.Muon(self._parts[:-2], weight_decay=decay, adjust_lr_fn="match_rms_adamw")
             )
-        self.optimizers.append(
-            torch.optim.AdamW(
-                [
-                    {"params": [self._parts[-2]], "weight_decay": weight_decay},
-                    {"params": [self._parts[-1]], "weight_decay": 0.0},
-                ],
-                betas=(0.9, 0.98),
-                fused=True,
-            )
-        )
+        groups = [
+            {"params": [self._parts[-2]], "weight_decay": decay},
+            {"params": [self._parts[-1]], "weight_decay": 0.0},
+        ]
+        self.optimizers.append(torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True))
 
     def take_gradient(self) -> Tensor:
         """The model's gradients as one float32 vector, good until the next call; the model's own are dropped."""
@@ -137,33 +125,32 @@ class MasterWeights:
             p.grad = None
         return self._gradient
 
-    def update(self, gradient: Tensor, learning_rate: float, clip: float, step: int) -> float:
+    def update(self, gradient: Tensor, learning_rate: float, step: int) -> float:
         """One optimiser step; returns the gradient's norm before clipping. A gradient with NaN is dropped.
 
         Args:
             gradient: of all weights, as one vector; overwritten.
             learning_rate: of both optimisers.
-            clip: largest norm.
-            step: steps since the optimisers knew nothing; the average reaches back over a tenth of them at first.
+            step: optimiser steps since they were made; the average reaches back over a tenth of them at first.
         """
         norm = float(gradient.norm())
         if norm != norm or norm == float("inf"):
             return norm
-        if norm > clip:
-            gradient *= clip / norm
+        if norm > self.optimization.clip:
+            gradient *= self.optimization.clip / norm
         for part, own in zip(self._parts, gradient.split([p.numel() for p in self._parts]), strict=True):
             part.grad = own.view(part.shape)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
             optimizer.step()
-        self.average.lerp_(self.weights, 1.0 - min(self.ema, (step + 1) / (step + 10)))
+        self.average.lerp_(self.weights, 1.0 - min(self.optimization.ema, (step + 1) / (step + 10)))
         self.write(self.weights)
         return norm
 
     @torch.no_grad()
     def write(self, weights: Tensor, parameters: Iterable[Tensor] | None = None) -> None:
-        """Copies a flat vector into the model's parameters."""
+        """Copies a flat vector into the model's parameters, or into others of the same shapes."""
         offset = 0
         for p in self.parameters if parameters is None else parameters:
             p.copy_(weights[offset : offset + p.numel()].view_as(p))
@@ -171,16 +158,16 @@ class MasterWeights:
 
     @torch.no_grad()
     def write_average(self, model: nn.Module) -> None:
-        """Copies the moving average, and what is not optimised, into another model on the CPU."""
+        """Copies the moving average and the frozen parameters into another model on the CPU."""
         named = dict(model.named_parameters())
         self.write(self.average.cpu(), [named[name] for name in self.names])
-        for name, value in self.held.items():
+        for name, value in self.frozen.items():
             named[name].copy_(value)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that resuming needs, as tensors."""
         state = {"weights": self.weights, "average": self.average}
-        state |= {f"held.{name}": value for name, value in self.held.items()}
+        state |= {f"frozen.{name}": value for name, value in self.frozen.items()}
         for i, part in enumerate(self._parts):
             for name, value in self._optimizer(i).state.get(part, {}).items():
                 state[f"optimizer.{i}.{name}"] = value
@@ -195,21 +182,21 @@ class MasterWeights:
             if name in given:
                 part.copy_(given[name].flatten())
         self.average.copy_(self.weights)
-        self._hold({name: given.get(name, value).float() for name, value in self.held.items()})
+        self._set_frozen({name: given.get(name, value).float() for name, value in self.frozen.items()})
         self.write(self.weights)
 
     def fits(self, state: dict[str, Tensor]) -> bool:
         """Whether `state` was saved for such parameters and optimisers."""
         found = {key.split(".")[1] for key in state if key.startswith("optimizer.")}
-        held = {key.removeprefix("held.") for key in state if key.startswith("held.")}
-        same = "weights" in state and state["weights"].shape == self.weights.shape and held == self.held.keys()
+        frozen = {key.removeprefix("frozen.") for key in state if key.startswith("frozen.")}
+        same = "weights" in state and state["weights"].shape == self.weights.shape and frozen == self.frozen.keys()
         return same and found in (set(), {str(i) for i in range(len(self._parts))})
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Inverse of `state`, which must fit."""
         self.weights.copy_(state["weights"])
         self.average.copy_(state["average"])
-        self._hold({name: state[f"held.{name}"] for name in self.held})
+        self._set_frozen({name: state[f"frozen.{name}"] for name in self.frozen})
         for i, part in enumerate(self._parts):
             found: dict[str, Any] = {
                 key.rpartition(".")[2]: value for key, value in state.items() if key.startswith(f"optimizer.{i}.")
@@ -221,10 +208,9 @@ class MasterWeights:
         self.write(self.weights)
 
     @torch.no_grad()
-    def _hold(self, values: dict[str, Tensor]) -> None:
-        """Sets the parameters that are not optimised."""
+    def _set_frozen(self, values: dict[str, Tensor]) -> None:
         for name, parameter in self._frozen.items():
-            self.held[name].copy_(values[name])
+            self.frozen[name].copy_(values[name])
             parameter.copy_(values[name])
 
     def _optimizer(self, part: int) -> torch.optim.Optimizer:
