@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "playground"
 
 ROWS = {
     **dict.fromkeys(("errors", "assets"), 0),
-    **dict.fromkeys(("task", "files", "scores"), 1),
+    **dict.fromkeys(("task", "files", "scores", "settings"), 1),
     "episode": 2,
     "prompt": 3,
     "prompt_spec": 4,
@@ -32,6 +32,7 @@ HOMES = {
     **{library: {"domains"} for library in ("dm_control", "mujoco", "metaworld", "minigrid", "ale_py")},
     "minari": {"demonstrations"},
     "distributed": {"parallel"},
+    "pydantic": {"settings"},
     **{library: {"web"} for library in ("gradio", "fastapi", "uvicorn", "starlette")},
     "pygame": {"window"},
     **{

@@ -34,7 +34,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "always prompted": ("sampling.prompted=1",),
     "prompts from the end": ("sampling.from_end=1",),
     "prompts from anywhere": ("sampling.from_end=0",),
-    "no goal head": ("loss.goal=0", "sampling.goal_only={}"),
+    "no goal loss": ("loss.goal=0", "sampling.goal_only={}"),
     "demonstrations alone": ("sampling.corrections=0",),
     "a shard of data": ("sampling.corrections=0",),
     "flat, 16 and 16 steps": ("model.layout=flat", "sampling.batch_rows=1", *SHORT),
