@@ -49,9 +49,9 @@ def test_live_steps_without_text_have_the_words_of_the_prompts_goal(tmp_path: Pa
     drawn = [draw.draw(task, rng) for _ in range(60)]
     assert any(0 < sequence.loss_start < len(sequence.live) for sequence in drawn)
     for sequence in drawn:
-        goal = words[sequence.live_episode // 2]
+        wanted = words[sequence.live_episode // 2]
         before = len(sequence.prompt) + sequence.loss_start
-        assert texts(sequence) == before * [""] + (len(sequence) - before) * [goal]
+        assert texts(sequence) == before * [""] + (len(sequence) - before) * [wanted]
     alone = replace(drawn[0], prompt=drawn[0].prompt[:0])
     assert set(texts(alone)) == {""}
 

@@ -41,4 +41,4 @@ def test_the_trunks_matrices_move_in_every_direction_alike() -> None:
 def test_impossible_settings_are_refused() -> None:
     for name, value in (("learning_rate", 0.0), ("warmup", 0), ("ema", 1.5), ("clip", float("nan"))):
         with pytest.raises(BadValueError, match=f"optimization.{name} is"):
-            Optimization(**{name: value})
+            replace(Optimization(), **{name: value})  # type: ignore[arg-type]
