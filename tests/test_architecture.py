@@ -35,6 +35,7 @@ HOMES = {
     "pydantic": {"settings"},
     **{library: {"web"} for library in ("gradio", "fastapi", "uvicorn", "starlette")},
     "pygame": {"window"},
+    "playwright": {"bench"},
     **{
         library: {"model", "agent", "collecting", "training", "evaluation", "rl", "experiments", "bench"}
         for library in ("torch", "lightning")

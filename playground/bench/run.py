@@ -1,50 +1,64 @@
 """The benchmarks by name: what `playground bench` runs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from playground.bench.measure import Case, print_cases, write_cases
 from playground.errors import UnknownNameError
 
-Benchmark = Callable[[str | None], Iterator[Case]]
-"""Given a checkpoint folder, or None for the shipped one."""
+
+@dataclass(frozen=True)
+class Settings:
+    """What a benchmark is given.
+
+    Attributes:
+        checkpoint: checkpoint folder; None takes the shipped one.
+        minutes: length of the benchmarks that take long.
+    """
+
+    checkpoint: str | None = None
+    minutes: float = 60.0
 
 
-def _act(checkpoint: str | None) -> Iterator[Case]:
+Benchmark = Callable[[Settings], Iterator[Case]]
+
+
+def _act(settings: Settings) -> Iterator[Case]:
     import torch
 
     from playground.bench.act import measure_act
     from playground.model import load_model
 
     torch.set_num_threads(1)
-    yield from measure_act(load_model(checkpoint))
+    yield from measure_act(load_model(settings.checkpoint))
 
 
-def _start(checkpoint: str | None) -> Iterator[Case]:
+def _start(settings: Settings) -> Iterator[Case]:
     from playground.bench.start import measure_start
 
-    yield from measure_start(checkpoint)
+    yield from measure_start(settings.checkpoint)
 
 
-def _batch(checkpoint: str | None) -> Iterator[Case]:
+def _batch(settings: Settings) -> Iterator[Case]:
     from playground.bench.batch import measure_batch
 
-    yield from measure_batch(checkpoint)
+    yield from measure_batch(settings.checkpoint)
 
 
-def _train(checkpoint: str | None) -> Iterator[Case]:
+def _train(settings: Settings) -> Iterator[Case]:
     from playground.bench.train import measure_train
 
     yield from measure_train()
 
 
-def _render(checkpoint: str | None) -> Iterator[Case]:
+def _render(settings: Settings) -> Iterator[Case]:
     from playground.bench.render import measure_render
 
     yield from measure_render()
 
 
-def _peers(checkpoint: str | None) -> Iterator[Case]:
+def _peers(settings: Settings) -> Iterator[Case]:
     import torch
 
     from playground.bench.peers import measure_peers
@@ -53,10 +67,28 @@ def _peers(checkpoint: str | None) -> Iterator[Case]:
     yield from measure_peers()
 
 
-def _web(checkpoint: str | None) -> Iterator[Case]:
+def _web(settings: Settings) -> Iterator[Case]:
     from playground.bench.start import measure_web
 
-    yield from measure_web(checkpoint)
+    yield from measure_web(settings.checkpoint)
+
+
+def _page(settings: Settings) -> Iterator[Case]:
+    from playground.bench.page import measure_page
+
+    yield from measure_page(settings.checkpoint)
+
+
+def _soak(settings: Settings) -> Iterator[Case]:
+    from playground.bench.soak import measure_soak
+
+    yield from measure_soak(settings.checkpoint, settings.minutes)
+
+
+def _window(settings: Settings) -> Iterator[Case]:
+    from playground.bench.window import measure_window
+
+    yield from measure_window(settings.checkpoint)
 
 
 BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
@@ -67,17 +99,23 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "peers": ("One decision behind 128 timesteps, walker's numbers, one thread, random weights", _peers),
     "web": ("A fresh server, files in the page cache", _web),
     "start": ("Fresh processes, files in the page cache", _start),
+    "page": ("The page in headless Chromium; in the middle: least and most", _page),
+    "soak": ("Visitors come and go; in the middle: least and most of all rests", _soak),
+    "window": ("The window, pictures of 640 px", _window),
 }
 """Name -> title of its table, and what measures."""
 
+BY_NAME_ONLY = ("page", "soak", "window")
+"""Benchmarks that run only if they are asked for: they need a browser or a screen."""
 
-def run(names: Sequence[str], json_file: Path | None = None, checkpoint: str | None = None) -> list[Case]:
-    """Runs benchmarks, all of them by default, and prints a table of each.
+
+def run(names: Sequence[str], json_file: Path | None = None, settings: Settings | None = None) -> list[Case]:
+    """Runs benchmarks and prints a table of each.
 
     Args:
-        names: keys of `BENCHMARKS`.
+        names: keys of `BENCHMARKS`; if empty, all but those of `BY_NAME_ONLY`.
         json_file: where the figures go; written after each benchmark.
-        checkpoint: checkpoint folder; None takes the shipped one.
+        settings: what each benchmark is given.
 
     Raises:
         UnknownNameError: there is no benchmark of that name.
@@ -86,9 +124,9 @@ def run(names: Sequence[str], json_file: Path | None = None, checkpoint: str | N
         if name not in BENCHMARKS:
             raise UnknownNameError("benchmark", name, BENCHMARKS)
     cases: list[Case] = []
-    for name in names or BENCHMARKS:
+    for name in names or [name for name in BENCHMARKS if name not in BY_NAME_ONLY]:
         title, measure = BENCHMARKS[name]
-        found = list(measure(checkpoint))
+        found = list(measure(settings or Settings()))
         print_cases(f"{name}: {title}", found)
         cases += found
         if json_file is not None:

@@ -70,16 +70,21 @@ def experiment(
 @commands.command(rich_help_panel=PANEL)
 def bench(
     what: Annotated[
-        list[str] | None, typer.Argument(help="act, batch, train, render, peers, web, start; all if left out.")
+        list[str] | None,
+        typer.Argument(
+            help="act, batch, train, render, peers, web, start; all of these if left out. "
+            "page and soak (a browser on the page) and window run only by name."
+        ),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
     checkpoint: CheckpointOption = None,
+    minutes: Annotated[float, typer.Option(help="Length of `soak`.")] = 60.0,
 ) -> None:
     """Measure speed on this machine, each figure beside the lower bound that the machine sets."""
     one_core_per_session()
-    from playground.bench.run import run
+    from playground.bench.run import Settings, run
 
-    run(what or [], json_file, checkpoint)
+    run(what or [], json_file, Settings(checkpoint, minutes))
 
 
 @commands.command(rich_help_panel=PANEL)

@@ -94,11 +94,11 @@ def test_starting(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_figures_are_kept_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def slept(checkpoint: str | None):
+    def slept(settings: run.Settings):
         time.sleep(0.01)
-        yield Case.of_rate(f"of {checkpoint}", 3.0, "steps/s", 6.0, "the peak")
+        yield Case.of_rate(f"of {settings.checkpoint}", 3.0, "steps/s", 6.0, "the peak")
 
     monkeypatch.setattr(run, "BENCHMARKS", {"one": ("title", slept), "two": ("title", slept)})
-    run.run([], tmp_path / "all.json", "folder")
+    run.run([], tmp_path / "all.json", run.Settings("folder"))
     cases = json.loads((tmp_path / "all.json").read_text())["cases"]
     assert [(c["name"], c["value"], c["floor"], c["ratio"]) for c in cases] == [("of folder", 3, 6, 2)] * 2

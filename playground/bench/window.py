@@ -1,22 +1,18 @@
-"""Measures the window as its user finds it: seconds to the first moving picture, pictures a second, the world's rate.
-
-python -m tests.window.measure             opens its own virtual screen (Xvfb) where there is no display
-python -m tests.window.measure --size 480  another width of the drawn pictures
-"""
+"""`playground bench window`: the window as its user finds it, on a virtual screen (Xvfb) where there is no display."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-import typer
-from rich import print
+from playground import domains
+from playground.bench.measure import Case
+from playground.errors import MissingLibraryError, PlaygroundError
 
 TASKS = (
     "metaworld/faucet-open",
@@ -28,9 +24,11 @@ TASKS = (
     "classic/LunarLander",
 )
 
+SECONDS = 5.0
+"""How long the window stays open after its first step."""
+
 WATCHED = """
 import json, sys, time
-import numpy as np
 from playground.window.app import App
 
 draw, shown, seconds = App._draw, [], float(sys.argv.pop(1))
@@ -52,12 +50,26 @@ main()
 """The command `playground window`, which notes when it has drawn what, and ends by itself."""
 
 
+def measure_window(checkpoint: str | None) -> Iterator[Case]:
+    """Measures seconds to the first picture and to the first step, pictures a second, and the speed of the world.
+
+    Raises:
+        MissingLibraryError: there is no display and no Xvfb.
+        PlaygroundError: the window fails.
+    """
+    with _screen():
+        for task in TASKS:
+            yield from _watch(task, checkpoint)
+
+
 @contextmanager
-def screen() -> Iterator[None]:
+def _screen() -> Iterator[None]:
     """A display: the one that is there, or a virtual one."""
     if os.environ.get("DISPLAY"):
         yield
         return
+    if shutil.which("Xvfb") is None:
+        raise MissingLibraryError("there is no display, and no Xvfb to make one: apt install xvfb")
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
@@ -70,39 +82,26 @@ def screen() -> Iterator[None]:
         server.wait()
 
 
-def watch(task: str, size: int, seconds: float) -> dict[str, Any]:
-    """Opens the window on a task for so long."""
+def _watch(task: str, checkpoint: str | None) -> Iterator[Case]:
+    """Opens the window on a task."""
+    options = [] if checkpoint is None else ["--checkpoint", checkpoint]
     began = time.time()
-    command = [sys.executable, "-c", WATCHED, str(seconds), "window", "--task", task]
-    command += ["--size", str(size)]
+    command = [sys.executable, "-c", WATCHED, str(SECONDS), "window", "--task", task, *options]
     ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    if ended.returncode:
+        raise PlaygroundError(f"`playground window --task {task}` failed: {ended.stderr.strip()[-300:]}")
     shown = json.loads(ended.stdout.splitlines()[-1])
     moving = next(at for at, _, t, _ in shown if t >= 1)
     # Left out: the first moments, in which the demonstration is drawn too, and the rest after an episode.
     turns = [(a, b) for a, b in pairwise(shown) if a[0] >= moving + 1.0 and b[2] and not a[3]]
     length = sum(b[0] - a[0] for a, b in turns)
-    from playground import domains
-
-    return {
-        "first picture s": round(shown[0][0] - began, 2),
-        "moving s": round(moving - began, 2),
-        "pictures/s": round(sum(a[1] != b[1] for a, b in turns) / length, 1),
-        "turns/s": round(len(turns) / length, 1),
-        "real time": round(sum(b[2] - a[2] for a, b in turns) / length / domains.task(task).fps, 2),
-    }
+    yield _case(f"{task}: command to first picture", shown[0][0] - began, "s")
+    yield _case(f"{task}: command to first step", moving - began, "s")
+    yield _case(f"{task}: pictures", sum(a[1] != b[1] for a, b in turns) / length, "/s")
+    yield _case(f"{task}: turns of the loop", len(turns) / length, "/s")
+    speed = sum(b[2] - a[2] for a, b in turns) / length / domains.task(task).fps
+    yield _case(f"{task}: speed", speed, "x real time")
 
 
-def main(size: int = 640, seconds: float = 5.0, tasks: str = ",".join(TASKS), json_file: Path | None = None):
-    found: dict[str, Any] = {"load of the machine before": os.getloadavg()[0]}
-    with screen():
-        for task in tasks.split(","):
-            found[task] = watch(task, size, seconds)
-            print(task, json.dumps(found[task]))
-    found["load of the machine after"] = os.getloadavg()[0]
-    if json_file:
-        json_file.write_text(json.dumps(found, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    typer.run(main)
+def _case(name: str, value: float, unit: str) -> Case:
+    return Case(name, value, unit, None, None, value, value)
