@@ -43,8 +43,8 @@ class Lobby:
         self._warm: Visitor | None = self._new()  # a warm session: the first page opens at once
 
     def _new(self) -> Visitor:
-        wish: dict[str, Any] = {"task": self.task, "prompts": [first_prompt(self.task)]}
-        return Visitor(wish, self.agent, self.checkpoint, self.painter, PICTURE_SIZE)
+        request: dict[str, Any] = {"task": self.task, "prompts": [first_prompt(self.task)]}
+        return Visitor(request, self.agent, self.checkpoint, self.painter, PICTURE_SIZE)
 
     def find(self, id: str) -> Visitor | None:
         """The visitor of that id."""

@@ -3,31 +3,110 @@
 Everything here happens in the visitor's one thread.
 """
 
-from collections.abc import Sequence
-from time import perf_counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from playground.api import load_model, world_seed
+from playground.api import world_seed
 from playground.episode import Episode
-from playground.errors import BadValueError, UnknownNameError
+from playground.errors import BadValueError
 from playground.prompt import Prompt
 from playground.prompt_spec import NO_PROMPT
-from playground.tokens.timestep import TimestepSpec
-from playground.viewing.controllers import controller_for, controls_json
-from playground.web.lockstep import Lockstep
-from playground.web.panel import Panel
+from playground.task import EVALUATION_SEEDS
+from playground.viewing.lockstep import FASTEST, MAX_PANELS, SPEEDS, Lockstep
+from playground.viewing.reel import Painter
+from playground.web.demonstration_store import DemonstrationStore
+from playground.web.outbox import Outbox
+from playground.web.panel import PagePanel
+from playground.web.publisher import Publisher
+from playground.web.videos import Videos
 
-SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-FASTEST = "max"
-MAX_PANELS = 4
-MAX_PLAN = 64
+MAX_SWAPS = 64
+"""Scheduled swaps of one link."""
+
 MAX_STRIPS = 64
 MAX_HELD = 8
 """Keys that a person may hold at once."""
 
 
-class Stage(Lockstep):
-    """Panels in step that obey."""
+class Stage:
+    """Panels in step that obey a page.
+
+    Args:
+        agent: who acts.
+        checkpoint: checkpoint folder; None takes the shipped one.
+        painter: draws demonstrations.
+        size: width of pictures.
+        outbox: where news go.
+        store: where demonstrations are found.
+        folder: makes, when first called, a folder for the visitor's files.
+
+    Attributes:
+        error: why the world stopped; empty while it runs.
+        busy: what is being built at the moment.
+    """
+
+    def __init__(
+        self,
+        agent: str,
+        checkpoint: str | None,
+        painter: Painter,
+        size: int,
+        outbox: Outbox,
+        store: DemonstrationStore,
+        folder: Callable[[], Path],
+    ):
+        self.lockstep = Lockstep[PagePanel]()
+        self.error = self.busy = ""
+        self.videos = Videos(folder, lambda name: outbox.tell({"kept": name}))
+        self._agent, self._checkpoint, self._painter, self._size = agent, checkpoint, painter, size
+        self._outbox, self._store = outbox, store
+        self._publisher = Publisher(self.lockstep, checkpoint, painter, outbox, store)
+        self._swaps: list[tuple[int, Prompt | None]] = []
+
+    # Steps
+
+    def tick(self) -> float | None:
+        """Steps if it is time to; returns the seconds until it is again, or None if only a command changes that."""
+        steps = self.lockstep
+        if not steps.ready:
+            return None
+        steps.catch_up()
+        if steps.clock() >= steps.due:
+            self._before_step()
+            steps.advance(self.videos.recording or self._publisher.wants_picture())
+            self._stepped()
+        return max(0.0, steps.due - steps.clock())
+
+    def _step(self) -> None:
+        """One step at once, drawn."""
+        self._before_step()
+        self.lockstep.step()
+        self._stepped()
+
+    def _before_step(self) -> None:
+        """Makes the swaps that are scheduled for this step."""
+        main = self.lockstep.main
+        if main.over:
+            return
+        while self._swaps and main.event is not None and self._swaps[0][0] <= main.event.t:
+            main.swap(self._swaps.pop(0)[1])
+            self._publisher.tell_prompts()
+
+    def _stepped(self) -> None:
+        """After a step: tells the page, if there is a picture or nothing will follow."""
+        if self.videos.full:
+            self.videos.stop()
+        self.error = ""
+        if self.lockstep.main.fresh or not self.lockstep.ready or self.lockstep.over:
+            self.publish()
+
+    def publish(self) -> None:
+        """Tells the page how things stand."""
+        status = {"error": self.error, "busy": self.busy, "recording": self.videos.recording}
+        self._publisher.publish(self._agent, status)
+
+    # Commands
 
     def obey(self, message: dict[str, Any]) -> None:
         """Carries out what the page asks for.
@@ -35,20 +114,21 @@ class Stage(Lockstep):
         Raises:
             PlaygroundError: it cannot be had; what was on goes on.
         """
+        steps = self.lockstep
         for key, value in message.items():
             match key, value:
                 case "open", dict():
                     self._open(value)
                 case "prompt", str():
                     self._panel(message.get("panel", 0)).swap(self._store.prompt(value))
-                    self._plan, self.error = [], ""
-                    self._watch()
+                    self._swaps, self.error = [], ""
+                    self._publisher.tell_prompts()
                 case "panel", int():
                     pass  # said with "prompt"
                 case "plan", list():
-                    self._plan = self._swaps(value)
+                    self._swaps = self._scheduled(value)
                 case "greet", True:
-                    self._greet()
+                    self._publisher.tell_world(self._agent)
                 case "compare", str():
                     self._compare(value)
                 case "drop", int():
@@ -56,44 +136,40 @@ class Stage(Lockstep):
                 case "agent", str():
                     self._switch(value)
                 case "playing", bool():
-                    self.playing, self.due = value, perf_counter()
+                    steps.playing, steps.due = value, steps.clock()
                 case "step", _:
-                    self.playing = False
-                    self._need_panels()
-                    self.step()
+                    steps.playing = False
+                    if not steps.main.waits:
+                        self._step()
                 case "reset", bool() | int():
-                    self._need_panels()
-                    self._plan = []
-                    self.reset(None if isinstance(value, bool) else value)
-                    self.due = perf_counter() + self.pace
+                    self._swaps = []
+                    steps.reset(None if isinstance(value, bool) else world_seed(value))
+                case "rewind", int():
+                    if not steps.rewind(value):
+                        raise BadValueError("the world was pulled at in this episode, so it cannot be taken back")
                 case "speed", int() | float() | str() if value in (*SPEEDS, FASTEST):
-                    self._speed, self.due = value, perf_counter()
-                    self._ticks.clear()
+                    steps.set_speed(value)
                 case "drive", bool():
-                    self._drive(value)
+                    steps.main.take_over() if value else steps.main.release()
                 case "held", list():
-                    if self._controller is not None:
-                        self._controller.hold(map(str, value[:MAX_HELD]))
+                    steps.main.controller.hold(map(str, value[:MAX_HELD]))
                 case "press", str():
                     self._press(value)
                 case "grab", [int() | float() as x, int() | float() as y]:
-                    if not self._panel(0).grab(x, y):
+                    if not steps.main.grab(x, y):
                         self._outbox.tell({"missed": True})
                 case "drag", [int() | float() as x, int() | float() as y]:
-                    self._panel(0).env.drag(x, y)
+                    steps.main.env.drag(x, y)
                 case "release", True:
-                    self._panel(0).env.release()
+                    steps.main.env.release()
                 case "camera", str():
-                    self._look(value)
+                    steps.look(value)
                 case "push", True:
-                    self._need_panels()
-                    for panel in self.panels:
-                        panel.push()
+                    steps.push()
                 case "blind", bool():
-                    for panel in self.panels:
-                        panel.mask.on = value
+                    steps.blindfold(value)
                 case "record", bool():
-                    self.videos.start(self._panel(0)) if value else self.videos.stop()
+                    self.videos.start(steps.main) if value else self.videos.stop()
                 case "take", True:
                     self.add_own([self.recording()])
                 case "strips", list():
@@ -109,141 +185,107 @@ class Stage(Lockstep):
         Raises:
             BadValueError: too little has happened.
         """
-        self._need_panels()
-        return self.panels[0].recording()
+        return self.lockstep.main.recording()
 
     def add_own(self, episodes: Sequence[Episode]) -> None:
         """Adds demonstrations of the visitor's own to the gallery."""
-        names = self._store.add(episodes)
-        self._outbox.tell({"own": list(self._store.own), "new": names})
+        self._publisher.tell_own(self._store.add(episodes))
 
-    def _open(self, wish: dict[str, Any]) -> None:
+    def close(self) -> None:
+        """Closes every world and finishes a video."""
+        self.videos.stop()
+        self.lockstep.close()
+
+    @property
+    def _seed(self) -> int:
+        """The running episode's start, as a person gives it."""
+        event = self.lockstep.panels[0].event if self.lockstep.panels else None
+        return 0 if event is None else event.seed - EVALUATION_SEEDS.start
+
+    def _open(self, request: dict[str, Any]) -> None:
         """Another world, perhaps with its story; built before the old one goes, so that a failure changes nothing."""
-        task, texts = str(wish.get("task")), wish.get("prompts") or [NO_PROMPT]
-        agent, swaps = str(wish.get("agent", self._agent)), self._swaps(wish.get("plan", []))
+        task, texts = str(request.get("task")), request.get("prompts") or [NO_PROMPT]
+        agent, swaps = str(request.get("agent", self._agent)), self._scheduled(request.get("plan", []))
         try:
-            seed = int(wish.get("seed", self._seed))
+            seed = int(request.get("seed", self._seed))
             texts = [str(text) for text in texts[:MAX_PANELS]]
         except (TypeError, ValueError) as error:
-            raise BadValueError(f"the link asks for {str(wish)[:120]}, which there is not ({error})") from error
+            raise BadValueError(f"the link asks for {str(request)[:120]}, which there is not ({error})") from error
         prompts = [self._store.prompt(text) for text in texts]
-        self.busy = f"building {task} …"
-        self.publish()
-        panels: list[Panel] = []
+        panels: list[PagePanel] = []
         try:
             for prompt in prompts:
-                panels.append(Panel(task, agent, prompt, seed, self._checkpoint, self._size))
+                panels.append(self._build(task, agent, prompt, seed))
         except BaseException:
             for panel in panels:
                 panel.close()
             raise
+        self.videos.stop()
+        self._outbox.forget_pictures()
+        self._agent, self._swaps = agent, swaps
+        try:
+            self.lockstep.open(panels)
+        finally:  # a world that cannot be drawn is open all the same
+            self._begun()
+
+    def _build(self, task: str, agent: str, prompt: Prompt | None, seed: int) -> PagePanel:
+        """A panel, and meanwhile a word to the page: building takes a moment."""
+        self.busy = f"building {task} …"
+        self.publish()
+        try:
+            return PagePanel(task, agent, prompt, seed, self._checkpoint, self._size)
         finally:
             self.busy = ""
-        self.close()
-        self._outbox.forget_pictures()
-        self.panels, self._agent, self._plan, self._seed = panels, agent, swaps, seed
-        self._begin()
 
-    def _swaps(self, plan: Any) -> list[tuple[int, Prompt | None]]:
+    def _begun(self) -> None:
+        """After a start of other panels: tells the page of them."""
+        self.lockstep.main.release()
+        self.error = ""
+        self._publisher.tell_world(self._agent)
+
+    def _scheduled(self, swaps: Any) -> list[tuple[int, Prompt | None]]:
         """Swaps that are to come: (t, prompt), in the order of time."""
         try:
-            swaps = sorted((int(t), str(text)) for t, text in plan[:MAX_PLAN])
+            found = sorted((int(t), str(text)) for t, text in swaps[:MAX_SWAPS])
         except (TypeError, ValueError) as error:
-            raise BadValueError(f"swaps {str(plan)[:120]} are none ({error})") from error
-        return [(t, self._store.prompt(text)) for t, text in swaps]
-
-    def _begin(self) -> None:
-        """After other panels: tells the page of them and starts them."""
-        main = self.panels[0]
-        self._controller, self._driving, self.error = controller_for(main.env), False, ""
-        self._greet()
-        self._start_all()
-        self.due = perf_counter()
-
-    def _greet(self) -> None:
-        """Tells a page what it has not seen."""
-        if self._controller is not None:
-            env = self.panels[0].env
-            notice = {"controls": controls_json(env, self._controller), "cameras": env.cameras}
-            self._outbox.tell(notice | {"own": list(self._store.own), "room": self._room()})
-            self._watch()
-
-    def _room(self) -> int:
-        """Timesteps that the agent's context holds, prompt included."""
-        if self._agent != "model":
-            return 0
-        env, config = self.panels[0].env, load_model(self._checkpoint).config
-        return config.max_prompt + config.live_steps(
-            TimestepSpec.from_spaces(env.observation_space, env.action_space).grid
-        )
+            raise BadValueError(f"swaps {str(swaps)[:120]} are none ({error})") from error
+        return [(t, self._store.prompt(text)) for t, text in found]
 
     def _compare(self, text: str) -> None:
         """One more panel; all of them start again, so that they stay in step."""
-        self._need_panels()
-        if len(self.panels) == MAX_PANELS:
-            raise BadValueError(f"{MAX_PANELS} prompts are compared already; drop one first")
-        main, prompt = self.panels[0], self._store.prompt(text)
-        self.busy = "building another world …"
-        self.publish()
-        try:
-            panel = Panel(main.task.id, self._agent, prompt, self._seed, self._checkpoint, self._size)
-        finally:
-            self.busy = ""
-        self.panels.append(panel)
-        panel.mask.on, panel.env.camera = main.mask.on, main.env.camera
-        self._plan = []
-        for one in self.panels:
-            one.reset(world_seed(self._seed))
+        self.lockstep.check_room()
+        panel = self._build(self.lockstep.main.task.id, self._agent, self._store.prompt(text), self._seed)
+        self._swaps = []
         self.videos.stop()
-        self._begin()
-
-    def _look(self, camera: str) -> None:
-        """Pictures from another place, in every panel."""
-        main = self._panel(0)
-        if camera not in main.env.cameras:
-            raise UnknownNameError("camera", camera, main.env.cameras)
-        for panel in self.panels:
-            panel.env.camera = camera
-            if not self.playing:
-                panel.frame = panel.env.render()
+        try:
+            self.lockstep.compare(panel)
+        finally:
+            self._begun()
 
     def _drop(self, number: int) -> None:
-        panel = self._panel(number)
-        if len(self.panels) == 1:
-            raise BadValueError("the last panel stays; open another task in its place")
+        """Closes one of several panels."""
         self.videos.stop()
-        self.panels.remove(panel)
-        panel.close()
+        self.lockstep.drop(number)
         self._outbox.forget_pictures()
-        self._watch()
+        self._publisher.tell_prompts()
 
     def _switch(self, agent: str) -> None:
-        for panel in self.panels:
-            panel.switch(agent, self._seed)
+        """Another agent takes over in every panel."""
+        for panel in self.lockstep.panels:
+            panel.switch_agent(agent, self._seed)
         self._agent, self.error = agent, ""
-        if self.panels:
-            self._watch()
-
-    def _drive(self, on: bool) -> None:
-        """The person drives the first panel, or the agent does again."""
-        self._driving = on
-        if self._controller is not None:
-            self._controller.clear()
+        if self.lockstep.panels:
+            self._publisher.tell_prompts()
 
     def _press(self, key: str) -> None:
         """A key was pressed where the world waits for the person: one step."""
-        if not self._driving or self._controller is None or key not in self._controller.keys:
-            return
-        self._controller.press(key)
-        self._controller.release(key)
-        self.step()
+        main = self.lockstep.main
+        if main.driving and key in main.controller.keys:
+            main.controller.press(key)
+            main.controller.release(key)
+            self._step()
 
-    def _panel(self, number: Any) -> Panel:
-        self._need_panels()
-        if not isinstance(number, int) or not 0 <= number < len(self.panels):
-            raise BadValueError(f"there is no panel {number!r}; there are {len(self.panels)}")
-        return self.panels[number]
-
-    def _need_panels(self) -> None:
-        if not self.panels:
-            raise BadValueError("no world is open; choose a task")
+    def _panel(self, number: Any) -> PagePanel:
+        if not isinstance(number, int):
+            raise BadValueError(f"there is no panel {number!r}; give a number")
+        return self.lockstep.panel(number)

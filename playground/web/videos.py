@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playground.recording.recorder import VideoRecorder
-from playground.web.panel import Panel
+from playground.viewing.panel import Panel
 
 KEPT = 3
 MAX_FRAMES = 3000

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Condition, Thread
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 
 from playground.episode import Episode
@@ -17,9 +17,6 @@ from playground.viewing.reel import Painter
 from playground.web.demonstration_store import DemonstrationStore
 from playground.web.outbox import Outbox
 from playground.web.stage import Stage
-
-MAX_LAG_SECONDS = 0.25
-"""How far a world may fall behind real time before it gives up catching up."""
 
 MAX_INBOX = 500
 ANSWER_SECONDS = 30.0
@@ -31,20 +28,20 @@ class Visitor:
     """A running stage and its controls. Any thread may call the methods without underscore.
 
     Args:
-        wish: what to open with, as in the command `open`.
+        request: what to open with, as in the command `open`.
         agent: who acts.
         checkpoint: checkpoint folder; None takes the shipped one.
         painter: draws demonstrations.
         size: width of pictures.
     """
 
-    def __init__(self, wish: dict[str, Any], agent: str, checkpoint: str | None, painter: Painter, size: int):
+    def __init__(self, request: dict[str, Any], agent: str, checkpoint: str | None, painter: Painter, size: int):
         self.outbox = Outbox()
         self.asked_at = monotonic()
         """When the page last asked for something."""
         self._folder: Path | None = None
         self._stage = Stage(agent, checkpoint, painter, size, self.outbox, DemonstrationStore(), self._files_folder)
-        self._inbox: deque[dict[str, Any]] = deque([{"open": wish}], maxlen=MAX_INBOX)
+        self._inbox: deque[dict[str, Any]] = deque([{"open": request}], maxlen=MAX_INBOX)
         self._arrivals: deque[Sequence[Episode]] = deque()
         self._requests: deque[Future[Episode]] = deque()
         self._wake = Condition()
@@ -134,7 +131,7 @@ class Visitor:
                     self._stage.add_own(self._arrivals.popleft())
                 while self._inbox and not self._closed:
                     self._stage.obey(self._inbox.popleft())
-                wait = self._tick()
+                wait = self._stage.tick() if self._visible else None
             except PlaygroundError as error:
                 self._stop(str(error))
             except Exception as error:
@@ -150,18 +147,6 @@ class Visitor:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _tick(self) -> float | None:
-        """Steps if it is time to; returns the seconds until it is again, or None if only a command changes that."""
-        stage = self._stage
-        if not (stage.ready and self._visible):
-            return None
-        now = perf_counter()
-        if now >= stage.due:
-            stage.step()
-            now = perf_counter()
-            stage.due = now + stage.end_pause if stage.over else max(stage.due + stage.pace, now - MAX_LAG_SECONDS)
-        return max(0.0, stage.due - now)
-
     def _answer(self, request: "Future[Episode]") -> None:
         try:
             request.set_result(self._stage.recording())
@@ -170,7 +155,7 @@ class Visitor:
 
     def _stop(self, error: str) -> None:
         """Shows an error; the world waits for the next command."""
-        self._stage.playing, self._stage.error, self._stage.busy = False, error, ""
+        self._stage.lockstep.playing, self._stage.error, self._stage.busy = False, error, ""
         self._stage.publish()
 
     def _files_folder(self) -> Path:

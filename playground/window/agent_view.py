@@ -46,7 +46,7 @@ class AgentView:
     def _look(self, view: View) -> tuple[np.ndarray, np.ndarray] | None:
         from playground.agent import Agent
 
-        found, policy = view.demonstration, view.session.policy
+        found, policy = view.demonstration, view.policy
         if found is None or not isinstance(policy, Agent) or policy.reading is None:
             return None
         weights, segments = policy.attention(), policy.reading.prompt.segments
@@ -57,7 +57,7 @@ class AgentView:
     def _judge(self, view: View) -> str:
         from playground.agent import Agent
 
-        policy, prompt = view.session.policy, view.session.prompt
+        policy, prompt = view.policy, view.session.prompt
         if prompt is None or not isinstance(policy, Agent):
             return ""
         found = policy.read(prompt).ood

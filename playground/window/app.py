@@ -85,7 +85,7 @@ class App:
 
     def _steer(self, viewer: Viewer, event: pygame.event.Event) -> None:
         """What moves a controller, a body, or the demonstration that is shown."""
-        controller = viewer.view.teleoperation.controller
+        controller = viewer.view.controller
         if event.type == pygame.KEYUP:
             controller.release(key_name(event.key))
         elif event.type == pygame.JOYAXISMOTION:
@@ -96,18 +96,18 @@ class App:
             controller.stick(1, event.value[1])
         elif event.type in (pygame.JOYBUTTONDOWN, pygame.JOYBUTTONUP):
             controller.button(event.button, event.type == pygame.JOYBUTTONDOWN)
-        elif event.type == pygame.MOUSEWHEEL and viewer.view.teleoperation.active:
+        elif event.type == pygame.MOUSEWHEEL and viewer.view.driving:
             controller.nudge(2, event.y)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._grasp(viewer, self._pixel(event.pos))
-        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3 and viewer.view.teleoperation.active:
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3 and viewer.view.driving:
             controller.button(0, True)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 3:
             controller.button(0, False)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
             self._grip = None
             controller.drag(0.0, 0.0)
-            viewer.view.session.env.release()
+            viewer.view.env.release()
         elif event.type == pygame.MOUSEMOTION and self._grip is not None:
             self._pull(viewer, self._pixel(event.pos))
 
@@ -119,16 +119,16 @@ class App:
             viewer.view.held = None
         elif self.screen.live and self.screen.live[0].collidepoint(at):
             self._grip = at
-            if not viewer.view.teleoperation.active:
+            if not viewer.view.driving:
                 viewer.grab(*self._inside(at))
 
     def _pull(self, viewer: Viewer, at: tuple[int, int]) -> None:
         assert self._grip is not None
-        if viewer.view.teleoperation.active:
+        if viewer.view.driving:
             width = self.screen.live[0].width
-            viewer.view.teleoperation.controller.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
+            viewer.view.controller.drag((at[0] - self._grip[0]) / width, (self._grip[1] - at[1]) / width)
         else:
-            viewer.view.session.env.drag(*self._inside(at))
+            viewer.view.env.drag(*self._inside(at))
 
     def _pixel(self, at: tuple[int, int]) -> tuple[int, int]:
         """The surface's pixel at a place of the window: where pixels are small, a window's unit holds several."""
@@ -161,9 +161,9 @@ class App:
 
     def _press(self, code: int, letter: str, shift: bool) -> None:
         action, key, screen = pressed_action(code, letter), key_name(code), self.screen
-        teleoperation = self.viewer.view.teleoperation if self.viewer.views else None
-        if teleoperation is not None and teleoperation.active and key in teleoperation.controller.keys:
-            teleoperation.controller.press(key)
+        view = self.viewer.view if self.viewer.views else None
+        if view is not None and view.driving and key in view.controller.keys:
+            view.controller.press(key)
         elif action == "quit":
             self.running = False
         elif action == "help":
@@ -172,7 +172,7 @@ class App:
             screen.overlays = not screen.overlays
         elif action == "rename":
             screen.entry = ""
-        elif not self.viewer.views and action not in ("previous_task", "next_task"):
+        elif view is None and action not in ("previous_task", "next_task"):
             return  # there is no world yet
         elif action == "choose":
             self._attempt(lambda viewer: viewer.mark(int(key)) if shift else viewer.swap_to_mark(int(key)))

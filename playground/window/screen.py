@@ -78,7 +78,7 @@ class Screen:
             self.live.append(place)
             if view.event is not None and view.event.done:
                 self._ending(view, place)
-        if views and views[0].teleoperation.active and self.live:
+        if views and views[0].driving and self.live:
             self._driving(self.live[0])
 
     def _place(self, view: View, area: pygame.Rect) -> pygame.Rect:
@@ -109,10 +109,10 @@ class Screen:
 
     def _driving(self, live: pygame.Rect) -> None:
         """A frame around the world that a person drives, and the keys for it."""
-        teleoperation, canvas, px = self.viewer.view.teleoperation, self._canvas, self._canvas.px
+        view, canvas, px = self.viewer.view, self._canvas, self._canvas.px
         pygame.draw.rect(canvas.surface, WARM, live, px(3))
-        lines = [f"[{key}] {meaning}" for key, meaning in teleoperation.controller.help()]
-        if teleoperation.waits:
+        lines = [f"[{key}] {meaning}" for key, meaning in view.controller.help()]
+        if view.waits:
             lines.insert(0, "waiting for your key")
         for n, line in enumerate(["you drive", *lines]):
             at = (live.left + px(8), live.top + px(8 + 17 * n))
@@ -151,14 +151,15 @@ class Screen:
                 rows.append(("", binding.group))
             rows.append((binding.label, binding.help))
         surface = canvas.surface
-        half = (len(rows) + 1) // 2
+        starts = [n for n, (label, _) in enumerate(rows) if not label]
+        half = next(n for n in starts if n >= len(rows) / 2)  # a group stays whole
         row = min(px(24), (surface.get_height() - px(40)) // (half + 1))
         box = pygame.Rect(0, 0, min(px(860), surface.get_width()), row * (half + 1))
         box.center = surface.get_rect().center
         pygame.draw.rect(surface, PAPER, box, border_radius=px(8))
         pygame.draw.rect(surface, ACCENT, box, 1, border_radius=px(8))
         for n, (label, text) in enumerate(rows):
-            left, top = box.left + n // half * box.width // 2, box.top + row // 2 + n % half * row
+            left, top = box.left + (n >= half) * box.width // 2, box.top + row // 2 + (n - half * (n >= half)) * row
             if label:
                 canvas.text(label, (left + px(76), top), 14, ACCENT, "topright")
             line = pygame.Rect(left + px(88), top, box.width // 2 - px(96), row)

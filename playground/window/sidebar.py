@@ -119,7 +119,7 @@ class Sidebar:
         return [row for name, values in rows for row in _wrapped(name, values)]
 
     def _shown(self, view: View) -> dict[str, Any]:
-        return readouts(view.session) | rates(view.ticks, self.viewer.fps) if view.event is not None else {}
+        return readouts(view.session) | rates(view.ticks, view.task.fps) if view.event is not None else {}
 
     def _readouts(self, area: pygame.Rect, rows: list[tuple[str, list[str]]]) -> int:
         """Rows of numbers; two columns of them where two prompts differ. Returns where they end."""
@@ -154,9 +154,9 @@ class Sidebar:
         view, canvas, px = self.viewer.view, self.canvas, self.canvas.px
         choice = view.event is not None and view.event.action is not None and not view.event.action.ndim
         title = "action · grey: its probability" if choice else "action"
-        if view.teleoperation.active:
+        if view.driving:
             title = "you · grey: the agent would"
-        top = canvas.fitted(area, title, 13, WARM if view.teleoperation.active else FAINT)
+        top = canvas.fitted(area, title, 13, WARM if view.driving else FAINT)
         low, step = 0.0 if choice else -1.0, px(BAR_ROW)
         for n, (name, value, proposed) in enumerate(bars[: max(0, (area.bottom - top) // step)]):
             row = pygame.Rect(area.left, top + n * step, area.width, step)

@@ -30,4 +30,4 @@ def test_a_page_is_sent_its_rows_and_labels():
     sent = json.loads(json.dumps(to_json(PAGE)))
     assert [row["action"] for row in sent["bindings"]] == [binding.action for binding in bindings(PAGE)]
     assert sent["bindings"][0]["label"] == sent["labels"][" "] == "space"
-    assert "rewind" not in {row["action"] for row in sent["bindings"]}
+    assert "overlays" not in {row["action"] for row in sent["bindings"]}

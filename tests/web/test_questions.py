@@ -15,8 +15,8 @@ from playground import assets, domains
 from playground.collecting.ship import ship_task
 from playground.demonstrations import shipped, shipped_counts
 from playground.scores import reference_scores
+from playground.viewing.panel import Panel
 from playground.web import keeping
-from playground.web.panel import Panel
 from playground.web.server import build_app
 from tests.conftest import OTHER, TASK
 from tests.web.browsing import at_start, card, faults, opened, pause, pixels, state, until

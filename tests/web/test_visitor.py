@@ -19,7 +19,7 @@ from playground.environment import DomainEnv
 from playground.prompt_spec import NO_PROMPT
 from playground.viewing.reel import Painter
 from playground.web.catalogue import gallery
-from playground.web.panel import Panel
+from playground.web.panel import PagePanel
 from playground.web.visitor import Visitor
 from tests.conftest import OTHER, TASK
 
@@ -288,7 +288,7 @@ def test_a_video_is_kept_while_the_visitor_is_there(page: Page):
 def test_visitors_who_come_and_go_leave_nothing_behind(painter: Painter):
     def left() -> tuple[int, int, int]:
         gc.collect()
-        alive = [o for o in gc.get_objects() if issubclass(type(o), (Visitor, Panel, DomainEnv))]
+        alive = [o for o in gc.get_objects() if issubclass(type(o), (Visitor, PagePanel, DomainEnv))]
         return len(alive), threading.active_count(), len(os.listdir("/proc/self/fd"))
 
     def visit(number: int) -> None:
@@ -314,7 +314,7 @@ def test_without_opengl_the_page_tells_the_cure():
     code = f"""
 import time
 from playground.viewing.reel import Painter
-from playground.web.panel import Panel
+from playground.web.panel import PagePanel
 from playground.web.visitor import Visitor
 painter = Painter(64)
 visitor = Visitor({{"task": "metaworld/reach"}}, "expert", None, painter, 64)

@@ -25,7 +25,7 @@ def driver(open_window):
 
 def test_the_world_waits_for_the_person_and_the_agent_goes_on_proposing(driver):
     driver.wait(1.0)
-    assert driver.event.t == 3 and driver.viewer.view.teleoperation.waits
+    assert driver.event.t == 3 and driver.viewer.view.waits
     driver.press(pygame.K_UP)
     driver.wait(0.2)
     assert driver.event.t == 4 and driver.event.action == 2 and driver.event.decision is not None
@@ -47,7 +47,7 @@ def test_giving_back_keeps_the_drive(driver):
         driver.press(pygame.K_RIGHT)
         driver.wait(0.15)
     driver.press(pygame.K_d)
-    assert recordings() == {NAME: TASK} and not driver.viewer.view.teleoperation.active
+    assert recordings() == {NAME: TASK} and not driver.viewer.view.driving
     found = find_demonstration(NAME)
     assert (found.start, found.stop) == (3, 7) and len(found.episode) == 7
     driver.wait(0.3)

@@ -167,7 +167,7 @@ def test_f2_names_recordings_only(person):
     person.press(pygame.K_RETURN)
     assert "only recordings" in person.viewer.error and person.app.screen.entry is None
     person.press(pygame.K_F2, pygame.K_d, pygame.K_BACKSPACE, pygame.K_ESCAPE)
-    assert person.app.running and not person.viewer.view.teleoperation.active
+    assert person.app.running and not person.viewer.view.driving
 
 
 def test_plus_and_minus_change_the_speed(person):

@@ -123,7 +123,7 @@ def test_the_mouse_pulls_a_body_and_such_an_episode_cannot_be_taken_back(open_wi
     x, y = env.physics.named.data.geom_xpos["pointmass", :2] / (2 * 0.8 * np.tan(np.pi / 8))
     at = (live.left + round((0.5 + x) * live.width), live.top + round((0.5 - y) * live.height))
     person.post(pygame.MOUSEBUTTONDOWN, button=1, pos=at)
-    assert person.viewer.view.touched
+    assert person.viewer.view.pulled
     person.post(pygame.MOUSEMOTION, pos=live.center, rel=(1, 1), buttons=(1, 0, 0))
     person.press(pygame.K_PERIOD)
     assert env.physics.data.xfrc_applied.any()
@@ -132,7 +132,7 @@ def test_the_mouse_pulls_a_body_and_such_an_episode_cannot_be_taken_back(open_wi
     person.press(pygame.K_BACKSPACE)
     assert person.event.t == 1 and "cannot be taken back" in person.viewer.message
     person.press(pygame.K_r)
-    assert not person.viewer.view.touched
+    assert not person.viewer.view.pulled
 
 
 def test_long_missions_take_several_lines() -> None:

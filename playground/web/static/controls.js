@@ -11,6 +11,7 @@ export class Controls {
       step: () => app.send({ step: 1 }),
       reset: () => app.send({ reset: true }),
       new: () => app.send({ reset: Math.floor(Math.random() * 100000) }),
+      rewind: () => app.send({ rewind: 10 }),
       slower: () => this.shift(-1),
       faster: () => this.shift(1),
       ghost: () => this.setGhost(!this.ghost),
