@@ -7,8 +7,9 @@ import pytest
 
 from playground.domains import task
 from playground.domains.babyai import BabyAIEnv, BotExpert
-from playground.domains.babyai.missions import mission_part, subtasks
+from playground.domains.babyai.missions import subtasks
 from playground.domains.goals import TRAINED
+from playground.domains.grid_worlds import mission_part
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS, Goal
 

@@ -5,7 +5,7 @@ import pytest
 from minigrid.core import grid, world_object
 from minigrid.utils import rendering
 
-from playground.domains.babyai.tiles import draw_whole_tiles
+from playground.domains.grid_tiles import draw_whole_tiles
 
 SHAPES = ("fill_coords", "point_in_rect", "point_in_line", "point_in_triangle")
 THINGS = {

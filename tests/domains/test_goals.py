@@ -5,10 +5,10 @@ import pytest
 
 from playground import domains
 from playground.domains import families, make
-from playground.domains.babyai.missions import mission_part
 from playground.domains.dm_control import make_env
 from playground.domains.dm_control.goals import FAMILIES as CONTROL_FAMILIES
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, PARTS, TRAINED, GoalFamily
+from playground.domains.grid_worlds import mission_part
 
 FAMILIES = {**{family.task: family for family in CONTROL_FAMILIES}, **families()}
 SEEDS = range(20)

@@ -8,8 +8,9 @@ from functools import partial
 
 from playground.domains.babyai.bot import BotExpert
 from playground.domains.babyai.env import BabyAIEnv
-from playground.domains.babyai.missions import COLOURS, KINDS, fulfils, mission_part
+from playground.domains.babyai.missions import fulfils
 from playground.domains.goals import NamedFamily
+from playground.domains.grid_worlds import COLOURS, KINDS, mission_part
 from playground.task import Horizons, Task
 
 FPS = 10.0

@@ -1,21 +1,10 @@
-"""BabyAI's missions: their grammar, their subtasks, and which of them are trained where the mission is hidden."""
+"""BabyAI's missions: their grammar and their subtasks."""
 
 import re
 from typing import Any
 
-from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED
+from playground.domains.grid_worlds import THING
 from playground.errors import BadValueError
-
-COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
-KINDS = ("ball", "box", "key", "door")
-
-HELD_OUT_PAIRS = frozenset({("purple", "ball"), ("blue", "box"), ("green", "key"), ("red", "door")})
-"""Pairs of a colour and a kind that no hidden mission of the trained part names, though it names each of the two."""
-
-HELD_OUT_COLOUR = "yellow"
-"""The colour that no hidden mission of the trained part names."""
-
-_THING = re.compile(rf"({'|'.join(COLOURS)}) ({'|'.join(KINDS)})\b")
 
 AND, THEN, AFTER = " and ", ", then ", " after you "
 
@@ -54,21 +43,11 @@ def parse_mission(mission: str) -> Any:
     if then:
         return BeforeInstr(parse_mission(first), parse_mission(second))
     make = {"go to": GoToInstr, "pick up": PickupInstr, "open": OpenInstr, "put": PutNextInstr}
-    things = [ObjDesc(kind, colour) for colour, kind in _THING.findall(mission)]
+    things = [ObjDesc(kind, colour) for colour, kind in THING.findall(mission)]
     verb = next((verb for verb in make if mission.startswith(f"{verb} ")), None)
     if verb is None or len(things) != (2 if verb == "put" else 1) or (verb == "open" and things[0].type != "door"):
         raise BadValueError(f"mission is {mission!r}; give one such as 'go to the red ball'")
     return make[verb](*things)
-
-
-def mission_part(mission: str) -> str | None:
-    """The part of the goals that a mission belongs to, by the things that it names; None if it names none in full."""
-    things = _THING.findall(mission)
-    if not things:
-        return None
-    if any(colour == HELD_OUT_COLOUR for colour, _ in things):
-        return EXTRAPOLATED
-    return INTERPOLATED if HELD_OUT_PAIRS & set(things) else TRAINED
 
 
 def fulfils(goal: str, achieved: str) -> bool:
