@@ -14,24 +14,35 @@ from playground.errors import BadValueError
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, replace: bool = True) -> Iterator[Path]:
     """Gives a place to write a file or a folder to, which takes the place of `path` when the block ends without error.
 
     The folder that `path` lies in is made if it is missing. Two processes may write the same path: the later one wins.
 
     Args:
         path: what to replace.
+        replace: False leaves a folder alone that another process has put at `path` meanwhile.
 
     Yields:
         A path that does not exist yet, of the same name, on the same file system.
+
+    Raises:
+        FileExistsError: `path` is there already and is not to be replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
         unfinished = Path(folder, path.name)
         yield unfinished
-        if path.is_dir():
+        if not replace and path.exists():
+            raise FileExistsError(f"{path} exists already")
+        if replace and path.is_dir():
             shutil.rmtree(path)
-        os.replace(unfinished, path)
+        try:
+            os.rename(unfinished, path) if unfinished.is_dir() else os.replace(unfinished, path)
+        except OSError as error:
+            if not replace and path.exists():  # a folder is never renamed onto one that holds something
+                raise FileExistsError(f"{path} exists already") from error
+            raise
 
 
 def write_json(path: Path, value: Any, indent: int | None = 1) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from playground.demonstrations.packed import as_goal
+from playground.demonstrations.checks import check_episode, checked_goal, checked_seed, checked_success
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError
 from playground.files import atomic_write
@@ -65,7 +65,13 @@ def save_episodes(
             f"{path.name!r} is no dataset name; give letters, digits, '-', '_' and a version, as in my-v0"
         )
 
-    with atomic_write(path) as unfinished:
+    numbers = sum(values.size for e in episodes for values in (e.actions, *e.observations.values()))
+    if sum(map(len, episodes)) > MAX_STEPS or numbers > MAX_NUMBERS:
+        raise BadValueError(
+            f"{path}: {numbers} numbers in {sum(map(len, episodes))} timesteps could not be read again; "
+            f"save up to {MAX_NUMBERS} in {MAX_STEPS}"
+        )
+    with atomic_write(path, replace=False) as unfinished:
         unfinished.mkdir()
         storage = MinariStorage.new(
             unfinished / "data", observation_space, action_space, data_format="parquet", jpeg_encoding=False
@@ -98,6 +104,10 @@ def load_episodes(path: Path) -> list[Episode]:
             _from_minari(metadata["task"], episode, detail)
             for episode, detail in zip(storage.get_episodes(range(count)), details, strict=True)
         ]
+        for episode in episodes:
+            check_episode(episode)
+    except BadFileError as error:
+        raise BadFileError(f"{path}: {error}") from error
     except Exception as error:  # any fault of a library that reads a file is a fault of the file
         raise BadFileError(f"{path}: not a whole dataset ({_short(error)}); copy or record it again") from error
     steps = sum(len(episode) for episode in episodes)
@@ -114,8 +124,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """
     file = path / "data" / "metadata.json"
     try:
-        metadata = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        metadata = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFileError(f"{path}: no Minari dataset ({_short(error)}); give a folder that has data/") from error
     if not isinstance(metadata, dict) or not isinstance(metadata.get("task"), str):
         raise BadFileError(f"{file}: does not name its task; give a dataset that this program wrote")
@@ -187,9 +197,9 @@ def _from_minari(task: str, episode: dict[str, Any], detail: dict[str, Any]) -> 
         rewards=episode["rewards"],
         terminated=bool(episode["terminations"][-1]),
         truncated=bool(episode["truncations"][-1]),
-        seed=detail.get("seed"),
-        goal=as_goal(detail["options"]["goal"]),
-        success=detail["success"],
+        seed=checked_seed(detail.get("seed")),
+        goal=checked_goal(detail["options"]["goal"]),
+        success=checked_success(detail["success"]),
     )
     # Arrow hands out views that cannot be written to and keep the whole file alive.
     return replace(loaded, actions=np.array(loaded.actions), rewards=np.array(loaded.rewards))

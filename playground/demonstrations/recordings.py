@@ -13,6 +13,7 @@ from playground.demonstrations.files import read_metadata, save_episodes
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError
+from playground.files import write_json
 
 VERSION = "-v0"
 _CUT = "cut.json"
@@ -41,9 +42,15 @@ def save_recording(episode: Episode, env: DomainEnv, start: int = 0, stop: int |
     """
     base = "my-" + re.sub(r"[^A-Za-z0-9_]+", "-", episode.task.partition("/")[2])
     root, number = recordings_root(), 1
-    while (path := root / f"{base}-{number}{VERSION}").exists():
+    while True:
+        path = root / f"{base}-{number}{VERSION}"
+        if not path.exists():
+            try:
+                save_episodes([episode], path, env.observation_space, env.action_space)
+                break
+            except FileExistsError:  # another program took the name meanwhile
+                continue
         number += 1
-    save_episodes([episode], path, env.observation_space, env.action_space)
     if start or stop is not None:
         trim_recording(path, start, len(episode) if stop is None else stop)
     return path
@@ -70,8 +77,8 @@ def recorded_cut(path: Path, length: int) -> tuple[int, int]:
     if not file.exists():
         return 0, length
     try:
-        start, stop = (int(n) for n in json.loads(file.read_text()))
-    except (OSError, TypeError, ValueError) as error:
+        start, stop = (int(n) for n in json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         raise BadFileError(f"{file}: not two whole numbers ({error}); delete it to use the whole recording") from error
     if not 0 <= start < stop <= length:
         raise BadFileError(f"{file}: cut [{start}, {stop}) of {length} timesteps; delete it to use the whole recording")
@@ -87,7 +94,7 @@ def trim_recording(path: Path, start: int, stop: int) -> None:
     length = read_metadata(path)["total_steps"]
     if not 0 <= start < stop <= length:
         raise BadValueError(f"cut [{start}, {stop}) of {length} timesteps leaves nothing; start earlier or end later")
-    (path / _CUT).write_text(json.dumps([start, stop]))
+    write_json(path / _CUT, [start, stop])
 
 
 def rename_recording(path: Path, name: str) -> Path:
@@ -99,6 +106,11 @@ def rename_recording(path: Path, name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise BadValueError(f"{name!r} is no name for a recording; use letters, digits, '-' and '_'")
     target = path.with_name(name.removesuffix(VERSION) + VERSION)
-    if target.exists() and target != path:
-        raise BadValueError(f"there is a recording {name!r} already; choose another name")
-    return path.rename(target)
+    try:
+        if target.exists() and target != path:
+            raise FileExistsError
+        return path.rename(target)
+    except OSError as error:
+        if not target.exists():
+            raise BadValueError(f"the recording {path.name!r} cannot be renamed ({error.strerror})") from error
+        raise BadValueError(f"there is a recording {name!r} already; choose another name") from error

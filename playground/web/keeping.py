@@ -21,7 +21,9 @@ MAX_UPLOAD = 8_000_000
 
 MAX_UNPACKED = 64_000_000
 MAX_FILES = 60
-_KIND = re.compile(r"(?:[\w.-]+/)?(data/(?:\d{1,3}/)?[\w.-]+\.(?:json|parquet))")
+_KIND = re.compile(r"(?:[^/]+/){0,3}(data/(?:\d{1,3}/)?[\w.-]+\.(?:json|parquet))")
+_LITTER = re.compile(r"(?:.*/)?(?:__MACOSX/.*|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini)")
+"""What macOS and Windows add when they pack a folder again."""
 
 
 def zipped(episode: Episode, env: DomainEnv) -> bytes:
@@ -49,14 +51,15 @@ def unzipped(content: bytes) -> list[Episode]:
         root = Path(folder) / "upload-v0"
         try:
             with zipfile.ZipFile(BytesIO(content)) as archive:
-                entries = [info for info in archive.infolist() if not info.is_dir()]
+                names = {info: info.filename.replace("\\", "/") for info in archive.infolist() if not info.is_dir()}
+                entries = [info for info, name in names.items() if not _LITTER.fullmatch(name)]
                 if len(entries) > MAX_FILES or sum(info.file_size for info in entries) > MAX_UNPACKED:
                     raise BadFileError(
                         f"the file unpacks to more than {MAX_FILES} files or {MAX_UNPACKED // 10**6} MB; "
                         "upload fewer episodes"
                     )
                 for info in entries:
-                    kind = _KIND.fullmatch(info.filename)
+                    kind = _KIND.fullmatch(names[info])
                     if kind is None:
                         raise BadFileError(
                             f"{info.filename[:80]!r} is not part of a dataset; upload a file that this page made"
@@ -64,7 +67,9 @@ def unzipped(content: bytes) -> list[Episode]:
                     target = root / kind[1]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(archive.read(info))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except BadFileError:
+            raise
+        except Exception as error:  # any fault of a library that unpacks a file is a fault of the file
             raise BadFileError(f"this is no whole zip file ({error}); upload a file that this page made") from error
         try:
             episodes = load_episodes(root)

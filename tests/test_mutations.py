@@ -1,0 +1,129 @@
+"""Whatever is damaged, the program says so in its own words: no raw error, no crash, no endless wait.
+
+In CI each door is tried for a few seconds. By hand, for an hour: `PLAYGROUND_MUTATIONS=100000 python -m pytest
+tests/test_mutations.py -s`; the seed that is printed repeats a run when given as `PLAYGROUND_MUTATION_SEED`.
+"""
+
+import io
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from playground.demonstrations import find_prompt, load_episodes, save_episodes
+from playground.domains import make, task
+from playground.episode import Episode
+from playground.errors import PlaygroundError
+from playground.policies import ExpertPolicy
+from playground.recording.recorder import EpisodeRecorder
+from playground.session import Session
+from playground.web.keeping import unzipped, zipped
+from tests.mutations import mutated_bytes, mutated_json
+
+SECONDS = 4.0
+"""Of each door, where no number of inputs is asked for."""
+
+SLOW_SECONDS = 10.0
+"""No single input may take longer."""
+
+SEED = int(os.environ.get("PLAYGROUND_MUTATION_SEED", time.time_ns() % 2**32))
+
+
+def knock(door: Callable[[np.random.Generator], object]) -> None:
+    """Tries a door with inputs that a generator makes; only errors of the package may come back."""
+    asked = int(os.environ.get("PLAYGROUND_MUTATIONS", "0"))
+    end, number, refused = time.monotonic() + SECONDS, 0, 0
+    while number < asked or (not asked and time.monotonic() < end):
+        began = time.monotonic()
+        try:
+            door(np.random.default_rng([SEED, number]))
+        except PlaygroundError:
+            refused += 1
+        except Exception as error:
+            raise AssertionError(f"input {number} of seed {SEED}: raw {type(error).__name__}: {error}") from error
+        assert time.monotonic() - began < SLOW_SECONDS, f"input {number} of seed {SEED} took too long"
+        number += 1
+    print(f"seed {SEED}: {number} inputs, {refused} refused")
+    assert number and refused
+
+
+@pytest.fixture(scope="module")
+def episode() -> Episode:
+    found = task("classic/CartPole")
+    recorder = EpisodeRecorder(found.id)
+    env = found.make(64)
+    with Session(env, ExpertPolicy(found, env), task=found, consumers=[recorder]) as session:
+        for _ in range(12):
+            session.step()
+    recorder.finish()
+    return recorder.episodes[0]
+
+
+def test_recordings(tmp_path: Path, episode: Episode) -> None:
+    world = make(episode.task, 64)
+    whole = save_episodes([episode], tmp_path / "mine" / "drive-v0", world.observation_space, world.action_space)
+    files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
+    broken = tmp_path / "mine" / "broken-v0"
+
+    def door(rng: np.random.Generator) -> None:
+        shutil.rmtree(broken, ignore_errors=True)
+        shutil.copytree(whole, broken)
+        file = broken / files[int(rng.integers(len(files)))]
+        content = file.read_bytes()
+        if file.suffix == ".json" and rng.random() < 0.8:
+            file.write_bytes(mutated_json(content.decode(), rng).encode("utf-8", "surrogatepass"))
+        elif rng.random() < 0.05:
+            file.unlink()
+        else:
+            file.write_bytes(mutated_bytes(content, rng))
+        load_episodes(broken)
+
+    knock(door)
+
+
+def test_uploads(episode: Episode) -> None:
+    content = zipped(episode, make(episode.task, 64))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {info.filename: archive.read(info) for info in archive.infolist()}
+
+    def door(rng: np.random.Generator) -> None:
+        if rng.random() < 0.5:
+            unzipped(mutated_bytes(content, rng))
+            return
+        changed = dict(parts)
+        name = sorted(changed)[int(rng.integers(len(changed)))]
+        data = changed.pop(name)
+        if rng.random() < 0.7:
+            good = name.endswith(".json")
+            data = (
+                mutated_json(data.decode(), rng).encode("utf-8", "surrogatepass") if good else mutated_bytes(data, rng)
+            )
+        else:
+            name = mutated_bytes(name.encode(), rng).decode("utf-8", "replace") or "x"
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for key, value in {**changed, name: data}.items():
+                archive.writestr(key, value)
+        unzipped(buffer.getvalue())
+
+    knock(door)
+
+
+def test_prompt_texts() -> None:
+    texts = [
+        "classic/CartPole#0",
+        "classic/CartPole#0[1:6:2]+classic/CartPole#1~shuffled~actions-only",
+        "my-drive-1",
+        "none",
+    ]
+
+    def door(rng: np.random.Generator) -> None:
+        text = texts[int(rng.integers(len(texts)))]
+        find_prompt(mutated_bytes(text.encode(), rng).decode("utf-8", "replace"))
+
+    knock(door)
