@@ -219,3 +219,16 @@ def _versions() -> dict[str, str]:
 
     names = ("numpy", "torch", "gymnasium", "mujoco", "dm_control", "metaworld", "minigrid", "ale-py")
     return {name: version(name) for name in names}
+
+
+@commands.command("import", rich_help_panel=PANEL)
+def import_(
+    dataset: Annotated[str, typer.Argument(help="A Minari dataset: its folder, or its id in Minari's folder.")],
+    task: Annotated[str, typer.Option(help="The task that has the dataset's spaces.")],
+    episodes: Annotated[int | None, typer.Option(min=1, help="How many to take; all if left out.")] = None,
+) -> None:
+    """Make recordings of a Minari dataset, which are prompts for the agent from then on."""
+    from playground.demonstrations.importing import import_dataset
+
+    for folder in import_dataset(dataset, task, episodes):
+        print(f"wrote {folder}")

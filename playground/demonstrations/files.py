@@ -29,6 +29,8 @@ MAX_STEPS = 1_000_000
 MAX_NUMBERS = 200_000_000
 """Most numbers that a dataset may unpack to: a small file can say the same number very often."""
 
+_IMPORT = "make a recording of it with `playground import`"
+
 
 def save_episodes(
     episodes: Sequence[Episode], path: Path, observation_space: "Space[Any]", action_space: "Space[Any]"
@@ -128,14 +130,12 @@ def read_metadata(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise BadFileError(f"{path}: no Minari dataset ({_short(error)}); give a folder that has data/") from error
     if not isinstance(metadata, dict) or not isinstance(metadata.get("task"), str):
-        raise BadFileError(f"{file}: does not name its task; give a dataset that this program wrote")
+        raise BadFileError(f"{file}: does not name its task; {_IMPORT}")
     spaces = (metadata.get("observation_space"), metadata.get("action_space"))
     if not all(isinstance(space, str) for space in spaces) or "env_spec" in metadata:
-        raise BadFileError(
-            f"{file}: names an environment in place of its spaces; give a dataset that this program wrote"
-        )
+        raise BadFileError(f"{file}: names an environment in place of its spaces; {_IMPORT}")
     if metadata.get("data_format") != "parquet":
-        raise BadFileError(f"{file}: data format {metadata.get('data_format')!r}; give a dataset in parquet")
+        raise BadFileError(f"{file}: data format {metadata.get('data_format')!r}, not 'parquet'; {_IMPORT}")
     episodes, steps = metadata.get("total_episodes"), metadata.get("total_steps")
     if not isinstance(episodes, int) or not isinstance(steps, int) or not 0 < episodes <= steps <= MAX_STEPS:
         raise BadFileError(
