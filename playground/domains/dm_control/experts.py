@@ -71,7 +71,7 @@ class CommandedExpert(PolicyExpert):
         return super().act({"state": np.concatenate([observation["state"], goal])})
 
 
-def lqr_gain(model: Any, state_cost: Sequence[float], control_cost: float) -> np.ndarray:
+def lqr_gain(model: Any, state_cost: Sequence[float], control_cost: float, substeps: int = 1) -> np.ndarray:
     """Gains [A, 2 nv] that balance a model at all joints zero; controls = -gain @ (positions, velocities).
 
     The steps of `model` are linearised by central differences (MuJoCo's own derivatives refuse its Runge-Kutta).
@@ -80,6 +80,7 @@ def lqr_gain(model: Any, state_cost: Sequence[float], control_cost: float) -> np
         model: a `mujoco.MjModel`.
         state_cost: of squared positions, then velocities.
         control_cost: of squared controls.
+        substeps: physics steps that a control is held for.
     """
     import mujoco
     from scipy.linalg import solve_discrete_are
@@ -89,7 +90,7 @@ def lqr_gain(model: Any, state_cost: Sequence[float], control_cost: float) -> np
     def follow(point: np.ndarray) -> np.ndarray:
         mujoco.mj_resetData(model, data)
         data.qpos[:], data.qvel[:], data.ctrl[:] = point[:nv], point[nv : 2 * nv], point[2 * nv :]
-        mujoco.mj_step(model, data)
+        mujoco.mj_step(model, data, substeps)
         return np.concatenate([data.qpos, data.qvel])
 
     nudges = eps * np.eye(2 * nv + nu)

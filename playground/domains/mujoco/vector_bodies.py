@@ -3,7 +3,7 @@
 import numpy as np
 
 from playground.domains.mujoco.bodies import BODIES
-from playground.domains.opengl import choose_opengl
+from playground.domains.mujoco.env import make_upstream
 
 EPISODE_STEPS = 1000
 
@@ -20,29 +20,26 @@ class VectorLocomotion:
     """
 
     def __init__(self, name: str, count: int, seed: int, starts: int = 256, limit: int = EPISODE_STEPS):
-        choose_opengl()
-        import gymnasium
+        self.body = BODIES[name]
+        env = make_upstream(self.body.gym_id)  # before MuJoCo is imported: it chooses how to draw
         import mujoco
         from mujoco.rollout import Rollout
 
-        self.body = BODIES[name]
-        upstream = gymnasium.make(self.body.gym_id)
-        env = upstream.unwrapped
         self._random = np.random.default_rng(seed)
         kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
-        self._model = env.model  # type: ignore[attr-defined]
+        self._model = env.model
         self._starts = np.empty((starts, mujoco.mj_stateSize(self._model, kind)))
         for number, start in enumerate(self._starts):
             env.reset(seed=seed * starts + number)
-            mujoco.mj_getState(self._model, env.data, start, kind)  # type: ignore[attr-defined]
+            mujoco.mj_getState(self._model, env.data, start, kind)
         self._starts[:, 0] = 0.0
-        self._substeps, self._dt = env.frame_skip, float(env.dt)  # type: ignore[attr-defined]
+        self._substeps, self._dt = env.frame_skip, float(env.dt)
         self._data, self._rollout = mujoco.MjData(self._model), Rollout(nthread=0)
         self._states = self._starts[self._random.integers(starts, size=count)]
         self._limit, self._ages = limit, np.zeros(count, int)
         self.fallen = np.zeros(count, bool)
         """Which episodes [B] ended in the last step because of what happened, not because their time was up."""
-        upstream.close()
+        env.close()
 
     @property
     def actions(self) -> int:
