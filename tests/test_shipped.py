@@ -13,7 +13,7 @@ from playground.prompt import Prompt
 from playground.scores import reference_scores
 from playground.task import PROMPT_SEEDS
 from playground.viewing.readouts import readouts
-from playground.web.catalogue import FAVOURITES
+from playground.web.page_catalogue import FAVOURITES
 
 LEARNT = read_config(ASSETS / "checkpoint")[1]["tasks"]
 

@@ -114,7 +114,7 @@ def at_rest(served: Served, census: Path) -> dict[str, float]:
     while vitals(served, census)["visitors"] and time.monotonic() < deadline:
         time.sleep(5)
     time.sleep(35)  # memory is given back after a sweep
-    _answer(f"{served.address}/pg/laboratory")  # ends the threads of requests long ago
+    _answer(f"{served.address}/pg/experiment-run")  # ends the threads of requests long ago
     time.sleep(1)
     return vitals(served, census)
 

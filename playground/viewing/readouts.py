@@ -9,7 +9,6 @@ from playground.events import Decision, StepEvent
 from playground.scores import normalise, reference_scores
 from playground.session import Session
 from playground.task import EVALUATION_SEEDS, Goal
-from playground.viewing.catalogue import readable
 
 WINDOW_SECONDS = 1.0
 """Time over which rates are measured."""
@@ -33,9 +32,9 @@ def readouts(session: Session) -> dict[str, Any]:
         "reward": round(event.reward, 4),
         "score": normalise(result, reference_scores().get(task.id)),
         "success": event.success,
-        "goal": readable(event.goal) or _told(event),
+        "goal": readable_goal(event.goal) or _told(event),
         "subtask": None if decision is None or decision.subtask == _told(event) else decision.subtask or None,
-        "achieved": readable(achieved),
+        "achieved": readable_goal(achieved),
         "distance": distance(event.goal, achieved),
         "seed": event.seed - EVALUATION_SEEDS.start,
         "done": event.done,
@@ -69,6 +68,13 @@ def rates(ticks: deque[tuple[float, bool]], fps: float) -> dict[str, Any]:
         "ratio": (len(recent) - 1) / seconds / fps,
         "drawn_fps": round(sum(drawn for _, drawn in recent[1:]) / seconds),
     }
+
+
+def readable_goal(goal: Goal) -> str | None:
+    """A goal as text."""
+    if goal is None or isinstance(goal, str):
+        return goal
+    return "(" + ", ".join(f"{number:.2f}" for number in goal) + ")"
 
 
 def distance(goal: Goal, achieved: Goal) -> float | None:

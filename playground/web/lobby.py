@@ -5,8 +5,8 @@ import secrets
 from time import monotonic
 from typing import Any
 
-from playground.viewing.reel import Painter
-from playground.web.catalogue import first_prompt
+from playground.viewing.clips import RenderWorker
+from playground.web.page_catalogue import first_prompt
 from playground.web.visitor import Visitor
 
 MAX_QUEUE = 50
@@ -35,7 +35,7 @@ class Lobby:
 
     def __init__(self, agent: str, checkpoint: str | None, task: str, limit: int):
         self.agent, self.checkpoint, self.task, self.limit = agent, checkpoint, task, limit
-        self.painter = Painter(PICTURE_SIZE)
+        self.render_worker = RenderWorker(PICTURE_SIZE)
         self._visitors: dict[str, Visitor] = {}
         self._left: dict[str, float] = {}
         self._queue: list[asyncio.Event] = []
@@ -44,7 +44,7 @@ class Lobby:
 
     def _new(self) -> Visitor:
         request: dict[str, Any] = {"task": self.task, "prompts": [first_prompt(self.task)]}
-        return Visitor(request, self.agent, self.checkpoint, self.painter, PICTURE_SIZE)
+        return Visitor(request, self.agent, self.checkpoint, self.render_worker, PICTURE_SIZE)
 
     def find(self, id: str) -> Visitor | None:
         """The visitor of that id."""
@@ -141,4 +141,4 @@ class Lobby:
         for visitor in visitors:
             visitor.join()
         self._visitors.clear()
-        self.painter.close()
+        self.render_worker.close()

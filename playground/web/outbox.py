@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
-from playground.viewing.catalogue import readable
-from playground.viewing.reel import Reel, Strip
+from playground.viewing.clips import Clip, Thumbnails
+from playground.viewing.readouts import readable_goal
 
 MAX_NOTICES = 200
 """Notices that may wait; a page that takes none for so long has gone."""
@@ -32,15 +32,15 @@ class Outbox:
         self._state: dict[str, Any] | None = None
         self._pictures: dict[int, bytes] = {}
         self._notices: deque[bytes] = deque(maxlen=MAX_NOTICES)
-        self._reels: dict[str, tuple[Reel, int, str]] = {}  # with the number of pictures and the note that were sent
-        self._strips: dict[str, Strip] = {}
+        self._clips: dict[str, tuple[Clip, int, str]] = {}  # with the number of pictures and the note that were sent
+        self._thumbnails: dict[str, Thumbnails] = {}
         self._others_turn = False
 
     def attach(self, notify: Callable[[], None]) -> None:
         """Connects a page: `notify` is called, from any thread, whenever `take` has something."""
         with self._lock:
             self._notify = notify
-            self._reels = {name: (reel, 0, "") for name, (reel, _, _) in self._reels.items()}
+            self._clips = {name: (clip, 0, "") for name, (clip, _, _) in self._clips.items()}
         notify()
 
     def detach(self) -> None:
@@ -62,8 +62,8 @@ class Outbox:
     def show(self, state: dict[str, Any], pictures: dict[int, bytes]) -> None:
         """Publishes the live view: what is so now, and new pictures by panel; replaces what was not taken."""
         with self._lock:
-            if self._state is not None and "thoughts" in self._state:
-                state.setdefault("thoughts", self._state["thoughts"])
+            if self._state is not None and "agent_view" in self._state:
+                state.setdefault("agent_view", self._state["agent_view"])
             self._state = state
             self._pictures |= pictures
         self._news()
@@ -79,28 +79,28 @@ class Outbox:
             self._notices.append(packed(notice))
         self._news()
 
-    def watch(self, reels: Sequence[Reel]) -> None:
-        """Sends these reels, as they are drawn, and no others."""
+    def watch(self, clips: Sequence[Clip]) -> None:
+        """Sends these clips, as they are drawn, and no others."""
         with self._lock:
-            for name, (reel, _, _) in self._reels.items():
-                if reel not in reels and self._news in reel.watchers:
-                    reel.watchers.remove(self._news)
-                    self._reels = {other: sent for other, sent in self._reels.items() if other != name}
-            for reel in reels:
-                if reel.name not in self._reels:
-                    self._reels[reel.name] = (reel, 0, "")
-                    reel.watchers.append(self._news)
+            for name, (clip, _, _) in self._clips.items():
+                if clip not in clips and self._news in clip.watchers:
+                    clip.watchers.remove(self._news)
+                    self._clips = {other: sent for other, sent in self._clips.items() if other != name}
+            for clip in clips:
+                if clip.name not in self._clips:
+                    self._clips[clip.name] = (clip, 0, "")
+                    clip.watchers.append(self._news)
         self._news()
 
-    def want(self, strips: Sequence[Strip]) -> None:
-        """Sends these strips once they are drawn, and forgets the others."""
+    def want(self, thumbnails: Sequence[Thumbnails]) -> None:
+        """Sends these thumbnails once they are drawn, and forgets the others."""
         with self._lock:
-            for strip in self._strips.values():
-                if self._news in strip.watchers:
-                    strip.watchers.remove(self._news)
-            self._strips = {strip.name: strip for strip in strips}
-            for strip in strips:
-                strip.watchers.append(self._news)
+            for one in self._thumbnails.values():
+                if self._news in one.watchers:
+                    one.watchers.remove(self._news)
+            self._thumbnails = {one.name: one for one in thumbnails}
+            for one in thumbnails:
+                one.watchers.append(self._news)
         self._news()
 
     def take(self) -> bytes | None:
@@ -121,27 +121,27 @@ class Outbox:
     def _other(self) -> bytes | None:
         if self._notices:
             return self._notices.popleft()
-        for name, strip in self._strips.items():
-            if strip.picture is not None:
-                del self._strips[name]
-                if self._news in strip.watchers:
-                    strip.watchers.remove(self._news)
-                return packed({"strip": name}, [strip.picture])
-        for name, (reel, sent, note) in self._reels.items():
+        for name, row in self._thumbnails.items():
+            if row.picture is not None:
+                del self._thumbnails[name]
+                if self._news in row.watchers:
+                    row.watchers.remove(self._news)
+                return packed({"thumbnails": name}, [row.picture])
+        for name, (clip, sent, note) in self._clips.items():
             about = {
                 "name": name,
-                "fps": reel.fps,
-                "stride": reel.stride,
-                "total": reel.total,
-                "note": reel.note,
-                "goal": readable(reel.episode.goal),
+                "fps": clip.fps,
+                "stride": clip.stride,
+                "total": clip.total,
+                "note": clip.note,
+                "goal": readable_goal(clip.episode.goal),
             }
-            if sent < len(reel.pictures):
-                self._reels[name] = (reel, sent + 1, reel.note)
-                return packed({"reel": about | {"index": sent}}, [reel.pictures[sent]])
-            if reel.note != note:
-                self._reels[name] = (reel, sent, reel.note)
-                return packed({"reel": about})
+            if sent < len(clip.pictures):
+                self._clips[name] = (clip, sent + 1, clip.note)
+                return packed({"clip": about | {"index": sent}}, [clip.pictures[sent]])
+            if clip.note != note:
+                self._clips[name] = (clip, sent, clip.note)
+                return packed({"clip": about})
         return None
 
     def _news(self) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from playground.api import load_model
 from playground.tokens.timestep import TimestepSpec
+from playground.viewing.clips import RenderWorker, jpeg
 from playground.viewing.controllers import controls_json
 from playground.viewing.lockstep import Lockstep
 from playground.viewing.readouts import distribution, divergence_bits, rates
-from playground.viewing.reel import Painter, jpeg
 from playground.viewing.wrappers import MODEL_LOCK
 from playground.web.demonstration_store import DemonstrationStore
 from playground.web.outbox import Outbox
@@ -27,7 +27,7 @@ MOST_FPS, LEAST_FPS = 60.0, 16.0
 LATE_SECONDS = 0.15
 """How late a step may be; if one is later, pictures become rarer, else more frequent again."""
 
-THOUGHT_SECONDS = 0.15
+AGENT_VIEW_SECONDS = 0.15
 """How often the page is told what the agent thinks; looking at its attention costs about as much as a decision."""
 
 
@@ -37,7 +37,7 @@ class Publisher:
     Args:
         lockstep: the panels.
         checkpoint: checkpoint folder; None takes the shipped one.
-        painter: draws demonstrations.
+        render_worker: draws demonstrations.
         outbox: where news go.
         store: where demonstrations are found.
     """
@@ -46,13 +46,13 @@ class Publisher:
         self,
         lockstep: Lockstep[PagePanel],
         checkpoint: str | None,
-        painter: Painter,
+        render_worker: RenderWorker,
         outbox: Outbox,
         store: DemonstrationStore,
     ):
         self._lockstep, self._checkpoint = lockstep, checkpoint
-        self._painter, self._outbox, self._store = painter, outbox, store
-        self._drawn_at = self._thought_at = 0.0
+        self._render_worker, self._outbox, self._store = render_worker, outbox, store
+        self._drawn_at = self._agent_view_at = 0.0
         self._gap = 1 / MOST_FPS
 
     def wants_picture(self) -> bool:
@@ -94,9 +94,9 @@ class Publisher:
                 "others": [self._beside(panel) for panel in others],
             }
             now = perf_counter()
-            if not steps.ready or now - self._thought_at > THOUGHT_SECONDS:
-                self._thought_at = now
-                state["thoughts"] = self._thoughts(main, agent)
+            if not steps.ready or now - self._agent_view_at > AGENT_VIEW_SECONDS:
+                self._agent_view_at = now
+                state["agent_view"] = self._agent_view(main, agent)
         self._outbox.show(state, pictures)
 
     def tell_prompts(self) -> None:
@@ -104,8 +104,8 @@ class Publisher:
         panels = self._lockstep.panels
         prompts = [panel.session.prompt for panel in panels]
         names = dict.fromkeys(part.name for prompt in prompts if prompt is not None for part in prompt.segments)
-        self._outbox.watch([self._painter.reel(name, self._store.find(name).episode) for name in names])
-        self._outbox.tell({"made": [panel.info for panel in panels]})
+        self._outbox.watch([self._render_worker.clip(name, self._store.find(name).episode) for name in names])
+        self._outbox.tell({"prompt_info": [panel.info for panel in panels]})
 
     def tell_world(self, agent: str) -> None:
         """Tells a page what it has not seen of the world, if one is open: its keys, its cameras, its prompts."""
@@ -127,7 +127,7 @@ class Publisher:
             apart = divergence_bits(mine.decision, other.decision)
         return panel.readouts() | {"divergence": apart}
 
-    def _thoughts(self, panel: PagePanel, agent: str) -> dict[str, Any]:
+    def _agent_view(self, panel: PagePanel, agent: str) -> dict[str, Any]:
         attention = None
         if agent == "model":
             with MODEL_LOCK:

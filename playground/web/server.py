@@ -18,12 +18,12 @@ from fastapi.staticfiles import StaticFiles
 
 from playground import domains
 from playground.api import AGENTS
-from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
+from playground.errors import BadValueError, PlaygroundError, UnknownNameError
 from playground.viewing import keymap
-from playground.web import keeping, memory, reports
-from playground.web.catalogue import FAVOURITES, catalogue, gallery, strange_ones
-from playground.web.laboratory import Laboratory
+from playground.web import allocator, reports, transfers
+from playground.web.experiment_runner import ExperimentRunner
 from playground.web.lobby import Full, Lobby
+from playground.web.page_catalogue import FAVOURITES, catalogue, gallery, ood_prompts
 from playground.web.visitor import Visitor
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
 
     lobby = Lobby(agent, checkpoint, domains.task(task).id, limit)
 
-    laboratory = Laboratory(checkpoint)
+    runner = ExperimentRunner(checkpoint)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,11 +54,11 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
         yield
         sweeper.cancel()
         await asyncio.to_thread(lobby.close)
-        await asyncio.to_thread(laboratory.close)
+        await asyncio.to_thread(runner.close)
 
     app = FastAPI(lifespan=lifespan)
     app.add_middleware(Calm)
-    _add_routes(app, lobby, laboratory)
+    _add_routes(app, lobby, runner)
 
     @app.websocket("/pg/stage")
     async def stage(socket: WebSocket) -> None:
@@ -84,7 +84,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
     )
 
 
-def _add_routes(app: FastAPI, lobby: Lobby, laboratory: Laboratory) -> None:
+def _add_routes(app: FastAPI, lobby: Lobby, runner: ExperimentRunner) -> None:
     """What the page fetches; everything under /pg/."""
 
     @app.exception_handler(PlaygroundError)
@@ -106,9 +106,9 @@ def _add_routes(app: FastAPI, lobby: Lobby, laboratory: Laboratory) -> None:
     def get_gallery(task: str) -> list[dict[str, Any]]:
         return gallery(task, lobby.checkpoint)
 
-    @app.get("/pg/strange")
-    def get_strange(task: str) -> list[str]:
-        return strange_ones(task, lobby.checkpoint)
+    @app.get("/pg/ood")
+    def get_ood(task: str) -> list[str]:
+        return ood_prompts(task, lobby.checkpoint)
 
     @app.get("/pg/house")
     async def get_house() -> dict[str, int]:
@@ -118,18 +118,18 @@ def _add_routes(app: FastAPI, lobby: Lobby, laboratory: Laboratory) -> None:
     def get_experiments() -> list[dict[str, Any]]:
         return reports.experiments()
 
-    @app.get("/pg/laboratory")
-    def get_laboratory() -> dict[str, Any]:
-        return laboratory.status()
+    @app.get("/pg/experiment-run")
+    def get_experiment_run() -> dict[str, Any]:
+        return runner.status()
 
-    @app.post("/pg/laboratory/{name}")
+    @app.post("/pg/experiment-run/{name}")
     def start_experiment(name: str) -> dict[str, Any]:
-        laboratory.start(name)
-        return laboratory.status()
+        runner.start(name)
+        return runner.status()
 
     @app.get("/pg/figure/{name}")
     def get_figure(name: str, live: bool = False) -> FileResponse:
-        path = laboratory.figure() if live else reports.figure(name)
+        path = runner.figure() if live else reports.figure(name)
         if path is None:
             raise HTTPException(404, "there is no such experiment")
         return FileResponse(path, media_type="image/png")
@@ -139,7 +139,7 @@ def _add_routes(app: FastAPI, lobby: Lobby, laboratory: Laboratory) -> None:
         episode = known(id).recording()
         env = domains.make(episode.task)
         try:
-            content = keeping.zipped(episode, env)
+            content = transfers.zipped(episode, env)
         finally:
             env.close()
         name = episode.task.replace("/", "-")
@@ -158,9 +158,9 @@ def _add_routes(app: FastAPI, lobby: Lobby, laboratory: Laboratory) -> None:
         visitor, content = known(id), b""
         async for piece in request.stream():
             content += piece
-            if len(content) > keeping.MAX_UPLOAD:
-                raise BadFileError(f"the file has more than {keeping.MAX_UPLOAD // 10**6} MB; upload a shorter episode")
-        episodes = await asyncio.to_thread(keeping.unzipped, content)
+            if len(content) > transfers.MAX_UPLOAD:
+                break  # it is refused below
+        episodes = await asyncio.to_thread(transfers.unzipped, content)
         visitor.receive(episodes)
         return {"episodes": len(episodes)}
 
@@ -174,7 +174,7 @@ async def _sweep(lobby: Lobby) -> None:
         if (id := lobby.idle_client()) is not None:
             lobby.dismiss_idle(id)
         if lobby.tidy():
-            await asyncio.to_thread(memory.give_back)
+            await asyncio.to_thread(allocator.give_back)
 
 
 async def _queue(socket: WebSocket, lobby: Lobby) -> tuple[str, Visitor] | None:
@@ -295,7 +295,7 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
 
         warm_up(load_model(checkpoint))
     app = build_app(agent, checkpoint, first, limit)
-    memory.settle()
+    allocator.configure()
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     print(
         f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; on the page, ? shows the keys)",

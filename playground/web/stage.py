@@ -13,8 +13,8 @@ from playground.errors import BadValueError
 from playground.prompt import Prompt
 from playground.prompt_spec import NO_PROMPT
 from playground.task import EVALUATION_SEEDS
+from playground.viewing.clips import RenderWorker
 from playground.viewing.lockstep import FASTEST, MAX_PANELS, SPEEDS, Lockstep
-from playground.viewing.reel import Painter
 from playground.web.demonstration_store import DemonstrationStore
 from playground.web.outbox import Outbox
 from playground.web.panel import PagePanel
@@ -24,7 +24,7 @@ from playground.web.videos import Videos
 MAX_SWAPS = 64
 """Scheduled swaps of one link."""
 
-MAX_STRIPS = 64
+MAX_THUMBNAILS = 64
 MAX_HELD = 8
 """Keys that a person may hold at once."""
 
@@ -35,7 +35,7 @@ class Stage:
     Args:
         agent: who acts.
         checkpoint: checkpoint folder; None takes the shipped one.
-        painter: draws demonstrations.
+        render_worker: renders demonstrations.
         size: width of pictures.
         outbox: where news go.
         store: where demonstrations are found.
@@ -50,7 +50,7 @@ class Stage:
         self,
         agent: str,
         checkpoint: str | None,
-        painter: Painter,
+        render_worker: RenderWorker,
         size: int,
         outbox: Outbox,
         store: DemonstrationStore,
@@ -59,9 +59,9 @@ class Stage:
         self.lockstep = Lockstep[PagePanel]()
         self.error = self.busy = ""
         self.videos = Videos(folder, lambda name: outbox.tell({"kept": name}))
-        self._agent, self._checkpoint, self._painter, self._size = agent, checkpoint, painter, size
+        self._agent, self._checkpoint, self._render_worker, self._size = agent, checkpoint, render_worker, size
         self._outbox, self._store = outbox, store
-        self._publisher = Publisher(self.lockstep, checkpoint, painter, outbox, store)
+        self._publisher = Publisher(self.lockstep, checkpoint, render_worker, outbox, store)
         self._swaps: list[tuple[int, Prompt | None]] = []
 
     # Steps
@@ -172,9 +172,9 @@ class Stage:
                     self.videos.start(steps.main) if value else self.videos.stop()
                 case "take", True:
                     self.add_own([self.recording()])
-                case "strips", list():
-                    wanted = {str(name): self._store.find(str(name)).episode for name in value[:MAX_STRIPS]}
-                    self._outbox.want(self._painter.strips(wanted))
+                case "thumbnails", list():
+                    wanted = {str(name): self._store.find(str(name)).episode for name in value[:MAX_THUMBNAILS]}
+                    self._outbox.want(self._render_worker.thumbnails(wanted))
                 case _:
                     raise BadValueError(f"the page asked for {key} = {value!r:.80}, which there is not; reload it")
         self.publish()

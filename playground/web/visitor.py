@@ -13,7 +13,7 @@ from typing import Any
 
 from playground.episode import Episode
 from playground.errors import PlaygroundError
-from playground.viewing.reel import Painter
+from playground.viewing.clips import RenderWorker
 from playground.web.demonstration_store import DemonstrationStore
 from playground.web.outbox import Outbox
 from playground.web.stage import Stage
@@ -31,16 +31,16 @@ class Visitor:
         request: what to open with, as in the command `open`.
         agent: who acts.
         checkpoint: checkpoint folder; None takes the shipped one.
-        painter: draws demonstrations.
+        worker: renders demonstrations.
         size: width of pictures.
     """
 
-    def __init__(self, request: dict[str, Any], agent: str, checkpoint: str | None, painter: Painter, size: int):
+    def __init__(self, request: dict[str, Any], agent: str, checkpoint: str | None, worker: RenderWorker, size: int):
         self.outbox = Outbox()
         self.asked_at = monotonic()
         """When the page last asked for something."""
         self._folder: Path | None = None
-        self._stage = Stage(agent, checkpoint, painter, size, self.outbox, DemonstrationStore(), self._files_folder)
+        self._stage = Stage(agent, checkpoint, worker, size, self.outbox, DemonstrationStore(), self._files_folder)
         self._inbox: deque[dict[str, Any]] = deque([{"open": request}], maxlen=MAX_INBOX)
         self._arrivals: deque[Sequence[Episode]] = deque()
         self._requests: deque[Future[Episode]] = deque()

@@ -194,7 +194,7 @@ def run(viewer: Viewer) -> None:
         PlaygroundError: there is no display.
     """
     if sys.platform.startswith("linux"):
-        os.environ.setdefault("MUJOCO_GL", "egl")  # beside another library's window, and in the painter's thread
+        os.environ.setdefault("MUJOCO_GL", "egl")  # beside another library's window, and in the render_worker's thread
     try:
         app = App(viewer)
     except BaseException:

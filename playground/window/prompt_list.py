@@ -7,7 +7,7 @@ from pathlib import Path
 from playground.demonstrations import Demonstration, recordings_root, rename_recording, trim_recording
 from playground.errors import BadValueError
 from playground.prompt_spec import NO_PROMPT, Cut, PromptSpec
-from playground.viewing.catalogue import prompt_names
+from playground.viewing.prompt_names import prompt_names
 
 DIGITS = range(1, 10)
 

@@ -9,8 +9,8 @@ import pygame
 
 from playground.prompt_spec import NO_PROMPT
 from playground.recording.video import ACCENT, FAINT, INK, WARM
+from playground.viewing.clips import Clip
 from playground.viewing.readouts import rates, readouts
-from playground.viewing.reel import Reel
 from playground.window.canvas import LINE, PANEL, Canvas, fitting
 from playground.window.view import View
 from playground.window.viewer import Viewer
@@ -65,13 +65,13 @@ class Sidebar:
         canvas, px = self.canvas, self.canvas.px
         track = pygame.Rect(place.left, place.bottom + px(3), place.width, px(TRACK))
         pygame.draw.rect(canvas.surface, LINE, place, border_radius=px(4))
-        reel, found = self.viewer.reel(view), view.demonstration
-        if reel is None or found is None or not reel.pictures:
-            note = "no prompt" if reel is None else reel.note or "drawing …"
+        clip, found = self.viewer.clip(view), view.demonstration
+        if clip is None or found is None or not clip.pictures:
+            note = "no prompt" if clip is None else clip.note or "drawing …"
             canvas.text(note, place.center, 13, FAINT, "center")
             return place, track
         step = view.shown_step
-        image = self._still(reel, min(step // reel.stride, len(reel.pictures) - 1))
+        image = self._still(clip, min(step // clip.stride, len(clip.pictures) - 1))
         canvas.picture(image, fitting(image.get_size(), place))
         steps = len(found.episode)
         for start, stop, colour in (
@@ -98,12 +98,12 @@ class Sidebar:
         note = f"{looked[1].sum():.0%} of its attention is on the prompt"
         canvas.fitted(pygame.Rect(track.left, bottom, track.width, 1), note, 11, FAINT)
 
-    def _still(self, reel: Reel, number: int) -> pygame.Surface:
-        jpeg = reel.pictures[number]
+    def _still(self, clip: Clip, number: int) -> pygame.Surface:
+        jpeg = clip.pictures[number]
         if jpeg not in self._stills:
             if len(self._stills) >= len(self.viewer.views):
                 del self._stills[next(iter(self._stills))]
-            self._stills[jpeg] = pygame.image.load(BytesIO(jpeg), "reel.jpg")
+            self._stills[jpeg] = pygame.image.load(BytesIO(jpeg), "clip.jpg")
         return self._stills[jpeg]
 
     # Numbers

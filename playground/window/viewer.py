@@ -10,14 +10,14 @@ from playground.policies import ReplayPolicy
 from playground.prompt_spec import NO_PROMPT, Demonstration
 from playground.recording.recorder import VideoRecorder
 from playground.task import EVALUATION_SEEDS
+from playground.viewing.clips import Clip, RenderWorker
 from playground.viewing.lockstep import SPEEDS, Lockstep
-from playground.viewing.reel import Painter, Reel
 from playground.viewing.replaying import replay_session
 from playground.window.agent_view import AgentView
 from playground.window.prompt_list import PromptList, free_video, recording_name, trimmed
 from playground.window.view import View
 
-REEL_SIZE = 240
+CLIP_SIZE = 240
 """Width of a demonstration's pictures, pixels."""
 
 MAX_FPS = 60.0
@@ -61,7 +61,7 @@ class Viewer:
         self.task, self.message, self.error = task, "", ""
         self._clock, self._replayed = clock, replayed
         self._agent, self._checkpoint, self._seed, self._size = agent, checkpoint, seed, size
-        self._painter = Painter(REEL_SIZE)
+        self._render_worker = RenderWorker(CLIP_SIZE)
         self._next: tuple[str, str | None] | None = (task, prompt)
         self._video: VideoRecorder | None = None
         self._before = ""  # the prompt before the present one
@@ -97,17 +97,17 @@ class Viewer:
         """Whether a video is being recorded."""
         return self._video is not None
 
-    def reel(self, view: View) -> Reel | None:
+    def clip(self, view: View) -> Clip | None:
         """The demonstration of a view's prompt, drawn or being drawn."""
         found = view.demonstration
-        return None if found is None else self._painter.reel(found.name, found.episode)
+        return None if found is None else self._render_worker.clip(found.name, found.episode)
 
     def close(self) -> None:
         """Keeps what is being driven and recorded, and closes the worlds."""
         if self.views:
             self.attempt(self._finish)
         self.lockstep.close()
-        self._painter.close()
+        self._render_worker.close()
 
     # Time
 

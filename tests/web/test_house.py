@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from playground.agent.fit_ood import fit_ood_detector
 from playground.agent.ood import FILE
 from playground.model import from_pretrained, save_pretrained
-from playground.web import laboratory, lobby, server
+from playground.web import experiment_runner, lobby, server
 from tests.conftest import OTHER, TASK
 from tests.web.browsing import card, opened, pixels, until
 from tests.web.conftest import serving
@@ -26,7 +26,7 @@ def house(demonstrations: None, checkpoint: Path, tmp_path_factory: pytest.TempP
     folder, model = tmp_path_factory.mktemp("schooled"), from_pretrained(checkpoint)
     save_pretrained(model, folder, {"tasks": [TASK]})
     detector = fit_ood_detector(model, [TASK])
-    replace(detector, scores=np.array([-1e9])).save(folder / FILE)  # every prompt is strange
+    replace(detector, scores=np.array([-1e9])).save(folder / FILE)  # every prompt is out of distribution
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "SWEEP_SECONDS", 0.2)
         with serving(server.build_app("model", str(folder), TASK, limit=1)) as address:
@@ -45,11 +45,11 @@ def test_what_the_agent_thinks_is_shown(page: Page):
     expect(page.locator("[data-out=entropy]")).to_contain_text("bit")
     expect(page.locator("[data-out=contexttext]")).to_contain_text(" live of 16")  # what a tiny model reads
     expect(page.locator("[data-out=look]")).to_contain_text("%")
-    page.wait_for_function("window.playground.attention()?.length == window.playground.made()[0].read.length")
+    page.wait_for_function("window.playground.attention()?.length == window.playground.promptInfo()[0].read.length")
     assert page.evaluate("window.playground.attention().every((weight) => weight >= 0)")
     page.wait_for_timeout(300)
-    assert pixels(page, "strip", [249, 115, 22], top=0.75) > 0  # the longest bar below the film strip
-    expect(page.locator("[data-out=strange]")).to_contain_text("nearest GoToLocal-hidden")
+    assert pixels(page, "timeline", [249, 115, 22], top=0.75) > 0  # the longest bar below the thumbnails
+    expect(page.locator("[data-out=ood]")).to_contain_text("nearest GoToLocal-hidden")
     shares = page.locator(".pg-choices > div").evaluate_all(
         "rows => rows.map((row) => Number(row.style.getPropertyValue('--share')))"
     )
@@ -80,11 +80,11 @@ def test_nothing_jumps_while_the_agent_acts(page: Page):
     assert sum(value for value, *_ in jumps) < 0.005, jumps  # from opening the page on
 
 
-def test_badges_tell_what_was_trained_and_what_is_strange(page: Page):
+def test_badges_tell_what_was_trained_and_what_is_out_of_distribution(page: Page):
     expect(card(page, f"{TASK}#0").locator("em").first).to_have_text("trained")
     expect(card(page, f"{OTHER}#0").locator("em").first).to_have_text("held out")
     expect(card(page, f"{OTHER}#0").locator("em").last).to_have_text("out of distribution", timeout=30_000)
-    expect(page.locator("[data-out=strange]")).to_contain_text("out of distribution: stranger than 100 %")
+    expect(page.locator("[data-out=ood]")).to_contain_text("out of distribution: stranger than 100 %")
 
 
 def test_compared_prompts_tell_how_far_apart_the_next_actions_are(page: Page):
@@ -131,7 +131,7 @@ def test_who_sleeps_makes_room(browser: Browser, house: str, page: Page, monkeyp
 
 
 def test_a_small_experiment_runs_live_to_its_report(page: Page, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(laboratory, "EPISODES", 1)
+    monkeypatch.setattr(experiment_runner, "EPISODES", 1)
     page.click("[data-do=experiments]")
     page.click("nav button:has-text('▶ zero-shot')")
     page.click("article button")
@@ -139,5 +139,5 @@ def test_a_small_experiment_runs_live_to_its_report(page: Page, monkeypatch: pyt
     expect(progress).to_contain_text("running")
     expect(page.locator("article button")).to_be_disabled()
     expect(progress).to_contain_text("done in", timeout=600_000)
-    expect(page.locator("article table").first).to_contain_text(laboratory.SMALL["zero-shot"])
+    expect(page.locator("article table").first).to_contain_text(experiment_runner.SMALL["zero-shot"])
     page.wait_for_function("document.querySelector('article img').naturalWidth > 100")

@@ -76,7 +76,7 @@ def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page)
     page.wait_for_function("window.playground.state().t == 1")
     page.wait_for_timeout(200)
     before, drawn = state(page), picture(page)
-    page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden #0')")
+    page.wait_for_function("document.querySelector('[data-out=clip]').textContent.startsWith('GoToLocal-hidden #0')")
     card(page, f"{TASK}#1").click()
     page.wait_for_function(f"window.playground.state().prompt == '{TASK}#1'")
     after = state(page)
@@ -87,7 +87,7 @@ def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page)
         before["goal"],
     )
     assert picture(page) == drawn
-    page.wait_for_function("document.querySelector('[data-out=reel]').textContent.startsWith('GoToLocal-hidden #1')")
+    page.wait_for_function("document.querySelector('[data-out=clip]').textContent.startsWith('GoToLocal-hidden #1')")
     expect(page.locator(f".pg-card[data-name='{TASK}#1']")).to_have_attribute("aria-current", "true")
     assert page.text_content("[data-out=note]") == ""
     page.keyboard.press(".")
@@ -97,15 +97,15 @@ def test_swap_keeps_world_and_time_and_shows_the_other_demonstration(page: Page)
     assert pixels(page, "plot", [59, 130, 246]) > 20  # the mark of the swap, in the second prompt's colour
 
 
-def test_the_gallery_shows_film_strips_with_goal_and_length(page: Page):
+def test_the_gallery_shows_thumbnails_with_goal_and_length(page: Page):
     episode = shipped(TASK)[2]
     about = page.locator(f".pg-card[data-name='{TASK}#2'] .pg-cap")
     expect(about).to_contain_text(f"#2 · {episode.goal}")
     expect(about).to_contain_text(f"{len(episode)} steps")
     expect(page.locator(".pg-gallery h3")).to_have_text(["this task", "same world, another task"])
-    strip = page.locator(f".pg-card[data-name='{TASK}#2'] .pg-film")
+    row = page.locator(f".pg-card[data-name='{TASK}#2'] .pg-thumbnails")
     page.wait_for_function(
-        "strip => strip.style.backgroundImage.startsWith('url')", arg=strip.element_handle(), timeout=30_000
+        "row => row.style.backgroundImage.startsWith('url')", arg=row.element_handle(), timeout=30_000
     )
     page.keyboard.press("3")
     until(page, f"s.prompt == '{TASK}#2'")
@@ -135,11 +135,11 @@ def test_prompts_of_other_tasks_and_edits_and_no_prompt(page: Page):
     assert state(page)["error"] == ""
 
 
-def test_a_drag_over_the_film_strip_cuts(page: Page):
+def test_a_drag_over_the_timeline_cuts(page: Page):
     card(page, f"{TASK}#2").click()
-    until(page, f"s.prompt == '{TASK}#2' && window.playground.made()[0].prompt == s.prompt")
-    steps = page.evaluate("window.playground.made()[0].segments[0].steps.length")
-    box = page.locator("[data-view=strip]").bounding_box()
+    until(page, f"s.prompt == '{TASK}#2' && window.playground.promptInfo()[0].prompt == s.prompt")
+    steps = page.evaluate("window.playground.promptInfo()[0].segments[0].steps.length")
+    box = page.locator("[data-view=timeline]").bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 3.5 / steps, box["y"] + 20, steps=4)

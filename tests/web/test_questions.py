@@ -16,7 +16,7 @@ from playground.collecting.ship import ship_task
 from playground.demonstrations import shipped, shipped_counts
 from playground.scores import reference_scores
 from playground.viewing.panel import Panel
-from playground.web import keeping
+from playground.web import transfers
 from playground.web.server import build_app
 from tests.conftest import OTHER, TASK
 from tests.web.browsing import at_start, card, faults, opened, pause, pixels, state, until
@@ -100,9 +100,9 @@ def test_prompts_of_other_tasks_and_domains_are_experiments(page: Page):
         until(page, f"s.t == {before['t'] + 1} && s.acted == '{name}' && s.prompt_steps > 0")
         after = state(page)
         assert all(after[key] == before[key] for key in ("task", "episode", "seed", "goal", "error"))
-        expect(page.locator("[data-out=reel]")).to_have_text(name.partition("/")[2].replace("#", " #"))
+        expect(page.locator("[data-out=clip]")).to_have_text(name.partition("/")[2].replace("#", " #"))
         page.wait_for_function("window.playground.missing() == 0", timeout=30_000)
-    page.wait_for_function("window.playground.attention()?.length == window.playground.made()[0].read.length")
+    page.wait_for_function("window.playground.attention()?.length == window.playground.promptInfo()[0].read.length")
 
 
 def test_speed_is_kept_and_a_slow_machine_says_so(page: Page, monkeypatch: pytest.MonkeyPatch):
@@ -163,14 +163,14 @@ def test_score_reward_and_distance_are_plotted_with_the_swaps(page: Page):
 def test_the_ghost_is_the_demonstration_and_what_is_done_by_hand_is_told(page: Page):
     page.wait_for_function("window.playground.missing() == 0", timeout=30_000)
     at_start(page)
-    page.click("[data-view=reel]")
-    expect(page.locator("[data-out=reelstep]")).to_contain_text("paused")
+    page.click("[data-view=clip]")
+    expect(page.locator("[data-out=clipstep]")).to_contain_text("paused")
     page.keyboard.press("g")
     ghost = page.locator(".pg-ghost")
     expect(ghost).to_be_visible()
     expect(page.locator("[data-do=ghost]")).to_have_attribute("aria-pressed", "true")
     show = "node => node.toDataURL()"
-    assert ghost.evaluate(show) == page.locator("[data-view=reel]").evaluate(show)
+    assert ghost.evaluate(show) == page.locator("[data-view=clip]").evaluate(show)
     assert 0 < float(ghost.evaluate("node => getComputedStyle(node).opacity")) < 1
     page.keyboard.press("g")
     expect(ghost).to_be_hidden()
@@ -185,9 +185,9 @@ def test_the_ghost_is_the_demonstration_and_what_is_done_by_hand_is_told(page: P
 
 
 def test_files_that_are_none_are_refused_and_nothing_is_lost(page: Page):
-    good = keeping.zipped(shipped(OTHER)[0], domains.make(OTHER))
+    good = transfers.zipped(shipped(OTHER)[0], domains.make(OTHER))
     bad = {
-        "large.zip": (bytes(keeping.MAX_UPLOAD + 1), "more than 8 MB"),
+        "large.zip": (bytes(transfers.MAX_UPLOAD + 1), "more than 8 MB"),
         "film.mp4": (b"\0\0\0 ftypisom" + bytes(2000), "no whole zip file"),
         "torn.zip": (good[: len(good) // 2], "no whole zip file"),
         "nothing.zip": (b"", "no whole zip file"),

@@ -1,4 +1,4 @@
-"""A visitor without a browser: obeys, keeps the newest picture only, survives errors; reels tell the truth."""
+"""A visitor without a browser: obeys, keeps the newest picture only, survives errors; clips tell the truth."""
 
 import gc
 import json
@@ -17,8 +17,8 @@ import pytest
 from playground.demonstrations import shipped
 from playground.environment import DomainEnv
 from playground.prompt_spec import NO_PROMPT
-from playground.viewing.reel import Painter
-from playground.web.catalogue import gallery
+from playground.viewing.clips import RenderWorker
+from playground.web.page_catalogue import gallery
 from playground.web.panel import PagePanel
 from playground.web.visitor import Visitor
 from tests.conftest import OTHER, TASK
@@ -32,7 +32,7 @@ class Page:
     def __init__(self, visitor: Visitor):
         self.visitor = visitor
         self.live: list[dict[str, Any]] = []
-        self.reels: list[dict[str, Any]] = []
+        self.clips: list[dict[str, Any]] = []
         self.notices: dict[str, Any] = {}
         self.pictures = 0
         visitor.attach(lambda: None)
@@ -46,8 +46,8 @@ class Page:
                 time.sleep(0.005)
                 continue
             header, pictures = unpacked(message)
-            if "reel" in header:
-                self.reels.append(header["reel"])
+            if "clip" in header:
+                self.clips.append(header["clip"])
             if "live" not in header:
                 self.notices |= header
                 if self.live and wanted(self.live[-1]):
@@ -73,15 +73,15 @@ def unpacked(message: bytes) -> tuple[dict[str, Any], list[bytes]]:
 
 
 @pytest.fixture(scope="module")
-def painter(demonstrations: None) -> Iterator[Painter]:
-    painter = Painter(64)
-    yield painter
-    painter.close()
+def render_worker(demonstrations: None) -> Iterator[RenderWorker]:
+    render_worker = RenderWorker(64)
+    yield render_worker
+    render_worker.close()
 
 
 @pytest.fixture
-def page(painter: Painter) -> Iterator[Page]:
-    visitor = Visitor({"task": TASK, "prompts": [f"{TASK}#0"]}, "nearest", None, painter, 64)
+def page(render_worker: RenderWorker) -> Iterator[Page]:
+    visitor = Visitor({"task": TASK, "prompts": [f"{TASK}#0"]}, "nearest", None, render_worker, 64)
     page = Page(visitor)
     page.until(lambda live: live.get("t", 0) >= 1)
     yield page
@@ -160,7 +160,7 @@ def test_nothing_moves_while_hidden(page: Page):
         {"plan": [[1, "no/such#1"]]},
         {"reset": -5},
         {"drop": 0},
-        {"strips": ["../secret#0"]},
+        {"thumbnails": ["../secret#0"]},
     ],
 )
 def test_bad_wishes_pause_with_a_message_and_the_world_survives(page: Page, message: dict[str, Any]):
@@ -180,23 +180,23 @@ def test_another_task_then_no_prompt_then_another_agent(page: Page):
     assert page.until(lambda live: live["agent"] == "expert")["task"] == OTHER
 
 
-def test_reels_show_the_recording(page: Page, painter: Painter):
+def test_clips_show_the_recording(page: Page, render_worker: RenderWorker):
     episode = shipped(TASK)[2]
-    reel = painter.reel(f"{TASK}#2", episode)
+    clip = render_worker.clip(f"{TASK}#2", episode)
     page.visitor.command({"prompt": f"{TASK}#2"})
     deadline = time.monotonic() + 20
-    while len(reel.pictures) < reel.total and time.monotonic() < deadline:
+    while len(clip.pictures) < clip.total and time.monotonic() < deadline:
         page.until(lambda live: True)
-    assert len(reel.pictures) == reel.total == len(episode) + 1 and reel.note == ""
-    page.until(lambda live: any(news["name"] == reel.name and news.get("index") == 2 for news in page.reels))
+    assert len(clip.pictures) == clip.total == len(episode) + 1 and clip.note == ""
+    page.until(lambda live: any(news["name"] == clip.name and news.get("index") == 2 for news in page.clips))
 
 
-def test_reels_say_where_they_leave_the_recording(painter: Painter):
+def test_clips_say_where_they_leave_the_recording(render_worker: RenderWorker):
     episode = shipped(TASK)[0]
     grids = episode.observations["grid"].copy()
     grids[2] += 1
-    wrong = painter.reel("wrong", replace(episode, observations=episode.observations | {"grid": grids}))
-    lost = painter.reel("lost", replace(episode, seed=None))
+    wrong = render_worker.clip("wrong", replace(episode, observations=episode.observations | {"grid": grids}))
+    lost = render_worker.clip("lost", replace(episode, seed=None))
     deadline = time.monotonic() + 20
     while (len(wrong.pictures) < wrong.total or not lost.note) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -211,9 +211,9 @@ def test_the_gallery_names_the_goals_and_the_other_tasks():
     assert groups["this task"][0]["goal"] == shipped(TASK)[0].goal
 
 
-def test_strips_are_drawn_when_asked_for(page: Page):
-    page.visitor.command({"strips": [f"{TASK}#3"]})
-    page.until(lambda live: page.notices.get("strip") == f"{TASK}#3")
+def test_thumbnails_are_drawn_when_asked_for(page: Page):
+    page.visitor.command({"thumbnails": [f"{TASK}#3"]})
+    page.until(lambda live: page.notices.get("thumbnails") == f"{TASK}#3")
 
 
 def test_prompts_are_compared_in_step_from_one_start(page: Page):
@@ -285,14 +285,14 @@ def test_a_video_is_kept_while_the_visitor_is_there(page: Page):
     assert not path.exists()
 
 
-def test_visitors_who_come_and_go_leave_nothing_behind(painter: Painter):
+def test_visitors_who_come_and_go_leave_nothing_behind(render_worker: RenderWorker):
     def left() -> tuple[int, int, int]:
         gc.collect()
         alive = [o for o in gc.get_objects() if issubclass(type(o), (Visitor, PagePanel, DomainEnv))]
         return len(alive), threading.active_count(), len(os.listdir("/proc/self/fd"))
 
     def visit(number: int) -> None:
-        visitor = Visitor({"task": TASK, "prompts": [f"{TASK}#0"]}, "nearest", None, painter, 64)
+        visitor = Visitor({"task": TASK, "prompts": [f"{TASK}#0"]}, "nearest", None, render_worker, 64)
         page = Page(visitor)
         visitor.command({"compare": f"{TASK}#1", "speed": "max"})
         visitor.command({"record": True})
@@ -313,11 +313,11 @@ def test_visitors_who_come_and_go_leave_nothing_behind(painter: Painter):
 def test_without_opengl_the_page_tells_the_cure():
     code = f"""
 import time
-from playground.viewing.reel import Painter
+from playground.viewing.clips import RenderWorker
 from playground.web.panel import PagePanel
 from playground.web.visitor import Visitor
-painter = Painter(64)
-visitor = Visitor({{"task": "metaworld/reach"}}, "expert", None, painter, 64)
+render_worker = RenderWorker(64)
+visitor = Visitor({{"task": "metaworld/reach"}}, "expert", None, render_worker, 64)
 visitor.attach(lambda: None)
 deadline, shown = time.monotonic() + 60, b""
 while b"unset it" not in shown and time.monotonic() < deadline:
@@ -331,7 +331,7 @@ while b'"t": 2' not in shown and time.monotonic() < deadline:
 assert b'"error": ""' in shown, shown
 visitor.close()
 visitor.join()
-painter.close()
+render_worker.close()
 """
     ran = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "MUJOCO_GL": "disabled"}, capture_output=True, text=True

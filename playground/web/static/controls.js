@@ -44,7 +44,7 @@ export class Controls {
       theme: () => {
         const dark = document.body.classList.toggle('dark');
         localStorage.setItem('playground-theme', dark ? 'dark' : 'light');
-        app.live.stale = app.strip.stale = true;
+        app.live.stale = app.timeline.stale = true;
       },
     };
     for (const [name, run] of Object.entries(this.act))
@@ -58,7 +58,7 @@ export class Controls {
     this.wireChoosers();
     this.wireKeys();
     app.control.file.onchange = () => this.upload(app.control.file.files[0]);
-    app.view.reel.onclick = () => {
+    app.view.clip.onclick = () => {
       player.running = !player.running;
       app.demoMoved();
     };

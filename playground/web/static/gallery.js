@@ -3,11 +3,11 @@
 import { parse } from './prompt_spec.js';
 import { short } from './live.js';
 
-const STRANGE = 'out of distribution';
+const OOD = 'out of distribution';
 
 export class Gallery {
-  constructor(app, reels) {
-    Object.assign(this, { app, reels, groups: [], wanted: new Set(), cards: new Map(), strange: new Set(), judging: 0 });
+  constructor(app, clips) {
+    Object.assign(this, { app, clips, groups: [], wanted: new Set(), cards: new Map(), ood: new Set(), scoring: 0 });
     this.watcher = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) if (isIntersecting) this.want(target.dataset.name);
     }, { root: null, rootMargin: '80px' });
@@ -22,18 +22,18 @@ export class Gallery {
     if (task !== this.task || !answer.ok) return;
     this.groups = await answer.json();
     this.render();
-    if (this.app.state.agent === 'model') this.judge(task);
+    if (this.app.state.agent === 'model') this.score(task);
   }
 
   /** Marks what is out of distribution; it takes the agent a moment to read them all. */
-  async judge(task) {
-    this.judging += 1;
-    const answer = await fetch(this.app.base + 'pg/strange?task=' + encodeURIComponent(task)).finally(() => (this.judging -= 1));
+  async score(task) {
+    this.scoring += 1;
+    const answer = await fetch(this.app.base + 'pg/ood?task=' + encodeURIComponent(task)).finally(() => (this.scoring -= 1));
     if (!answer.ok) return;
     for (const name of await answer.json()) {
-      if (this.strange.has(name)) continue;
-      this.strange.add(name);
-      if (this.cards.has(name)) this.badge(this.cards.get(name), STRANGE);
+      if (this.ood.has(name)) continue;
+      this.ood.add(name);
+      if (this.cards.has(name)) this.badge(this.cards.get(name), OOD);
     }
   }
 
@@ -41,7 +41,7 @@ export class Gallery {
     const badge = document.createElement('em');
     badge.className = 'pg-badge';
     badge.dataset.kind = badge.textContent = text;
-    card.querySelector('.pg-film').append(badge);
+    card.querySelector('.pg-thumbnails').append(badge);
   }
 
   render() {
@@ -71,7 +71,7 @@ export class Gallery {
     const [task, number] = about.name.split('#');
     const title = about.title || (task === this.task ? '' : task.split('/').pop() + ' ') + '#' + number;
     const goal = about.goal ? ' · ' + about.goal : '';
-    card.innerHTML = `<button class="pg-swap"><span class="pg-film"></span><span class="pg-cap"><b></b><i></i></span></button><button class="pg-plus" title="compare side by side (c)">vs</button>`;
+    card.innerHTML = `<button class="pg-swap"><span class="pg-thumbnails"></span><span class="pg-cap"><b></b><i></i></span></button><button class="pg-plus" title="compare side by side (c)">vs</button>`;
     card.querySelector('b').textContent = title + goal;
     card.querySelector('i').textContent = about.length === undefined ? '' : `${about.length} steps` + (about.success === null ? ' · ' + short(about.return) : '');
     const swap = card.querySelector('.pg-swap');
@@ -82,16 +82,16 @@ export class Gallery {
     plus.setAttribute('aria-label', `compare with ${title}`);
     plus.onclick = () => this.app.send({ compare: about.name });
     const badges = [about.badge, about.foreign ? (about.task.split('/')[0] === this.task.split('/')[0] ? 'other body' : 'other domain') : null].filter(Boolean);
-    if (this.strange.has(about.name)) badges.push(STRANGE);
+    if (this.ood.has(about.name)) badges.push(OOD);
     badges.forEach((text) => this.badge(card, text));
     this.cards.set(about.name, card);
-    if (this.reels.strips.has(about.name)) this.picture(card, this.reels.strips.get(about.name));
+    if (this.clips.thumbnails.has(about.name)) this.picture(card, this.clips.thumbnails.get(about.name));
     else this.watcher.observe(card);
     return card;
   }
 
   want(name) {
-    if (this.reels.strips.has(name) || this.wanted.has(name)) return;
+    if (this.clips.thumbnails.has(name) || this.wanted.has(name)) return;
     this.wanted.add(name);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.ask(), 120);
@@ -99,23 +99,23 @@ export class Gallery {
 
   /** What is wanted and has not come. */
   get missing() {
-    return [...this.wanted].filter((name) => !this.reels.strips.has(name));
+    return [...this.wanted].filter((name) => !this.clips.thumbnails.has(name));
   }
 
   /** Asks for what is missing; again after a lost connection. */
   ask() {
-    if (this.missing.length) this.app.send({ strips: this.missing.slice(-40) });
+    if (this.missing.length) this.app.send({ thumbnails: this.missing.slice(-40) });
   }
 
-  addStrip(name, url) {
-    this.reels.strips.set(name, url);
+  addThumbnails(name, url) {
+    this.clips.thumbnails.set(name, url);
     const card = this.cards.get(name);
     if (card) this.picture(card, url);
   }
 
   picture(card, url) {
-    if (url) card.querySelector('.pg-film').style.backgroundImage = `url(${url})`;
-    else card.querySelector('.pg-film').dataset.none = 'no pictures';
+    if (url) card.querySelector('.pg-thumbnails').style.backgroundImage = `url(${url})`;
+    else card.querySelector('.pg-thumbnails').dataset.none = 'no pictures';
   }
 
   mark(prompt) {

@@ -44,7 +44,7 @@ export class Guide {
   }
 
   swap(name) {
-    const { state, made, send } = this.app, steps = made[0].segments.reduce((sum, segment) => sum + segment.steps.length, 0);
+    const { state, info, send } = this.app, steps = info[0].segments.reduce((sum, segment) => sum + segment.steps.length, 0);
     const at = Math.ceil(Math.min(EARLIEST * state.max_steps, SHOWN * steps));
     this.before = state.prompt;
     if (state.t > LATEST * state.max_steps) send({ reset: true });

@@ -5,9 +5,9 @@ import { Controls } from './controls.js';
 import { Gallery } from './gallery.js';
 import { Guide } from './guide.js';
 import { Live, paint } from './live.js';
-import { Player, Reels } from './reels.js';
-import { Strip } from './strip.js';
-import { Thoughts } from './thoughts.js';
+import { ClipPlayer, Clips } from './clips.js';
+import { PromptTimeline } from './timeline.js';
+import { AgentView } from './agent_view.js';
 import { label, parse } from './prompt_spec.js';
 import { readLink } from './share.js';
 
@@ -20,8 +20,8 @@ const SOON = ['task', 'prompt', 'agent', 'playing', 'speed', 'episode', 'error',
 export async function start(element, base) {
   const root = element.querySelector('.pg');
   const named = (key) => Object.fromEntries([...root.querySelectorAll(`[data-${key}]`)].map((node) => [node.dataset[key], node]));
-  const app = { root, base, state: {}, own: [], made: [], out: named('out'), view: named('view'), control: named('do') };
-  const reels = new Reels(), player = new Player(reels);
+  const app = { root, base, state: {}, own: [], promptInfo: [], out: named('out'), view: named('view'), control: named('do') };
+  const clips = new Clips(), player = new ClipPlayer(clips);
   app.catalogue = await (await fetch(base + 'pg/catalogue')).json();
 
   let connection = null;
@@ -31,27 +31,27 @@ export async function start(element, base) {
     app.wished = prompt;
     app.send({ prompt });
   };
-  app.choose = (name) => app.strip.append(name) || app.swap(name);
+  app.choose = (name) => app.timeline.append(name) || app.swap(name);
   app.open = (wish) => app.send({ open: wish });
   app.say = (text) => {
     app.out.kept.textContent = text;
     app.out.kept.scrollIntoView({ block: 'nearest' });
   };
 
-  const live = new Live(app), gallery = new Gallery(app, reels), thoughts = new Thoughts(app);
+  const live = new Live(app), gallery = new Gallery(app, clips), agentView = new AgentView(app);
   app.live = live;
   app.gallery = gallery;
-  app.strip = new Strip(app, reels, player);
+  app.timeline = new PromptTimeline(app, clips, player);
   const guide = new Guide(app), controls = new Controls(app, player);
   controls.wirePull(live.panels[0].canvas);
 
-  let unread = false, mind = null, readAt = 0, shownReel = null;
+  let unread = false, mind = null, readAt = 0, shownClip = null;
 
   /** Pictures and curves at once; what is to be read, some times a second. */
   function take(state, pictures) {
     if (state.error || !app.state || state.prompt !== app.state.prompt) app.wished = null; // the wish was answered
     app.state = state;
-    mind = state.thoughts || mind;
+    mind = state.agent_view || mind;
     live.take(state, pictures);
     unread = true;
     frame(performance.now());
@@ -60,11 +60,11 @@ export async function start(element, base) {
   let read = {};
   function show(state) {
     live.show(state);
-    thoughts.show(state);
-    app.strip.showState(state);
+    agentView.show(state);
+    app.timeline.showState(state);
     if (mind) {
-      thoughts.think(state, mind);
-      app.strip.look(mind.attention);
+      agentView.think(state, mind);
+      app.timeline.look(mind.attention);
       mind = null;
     }
     controls.show(state);
@@ -77,48 +77,48 @@ export async function start(element, base) {
 
   const urgent = (state) => !state.playing || SOON.some((key) => state[key] !== read[key]);
 
-  function showMade(made) {
-    app.made = made;
-    reels.keep(new Set(made.flatMap(({ segments }) => segments.map(({ name }) => name))));
-    player.load(made[0]);
+  function showPromptInfo(info) {
+    app.promptInfo = info;
+    clips.keep(new Set(info.flatMap(({ segments }) => segments.map(({ name }) => name))));
+    player.load(info[0]);
     insets.length = 0;
-    made.forEach((one) => {
-      const inset = new Player(reels);
+    info.forEach((one) => {
+      const inset = new ClipPlayer(clips);
       inset.load(one);
       insets.push(inset);
     });
-    app.strip.load(made[0]);
-    app.out.reel.textContent = made[0].segments.length ? label(made[0].prompt, null, app.own) : 'no demonstration';
-    if (!made[0].segments.length) app.view.reel.getContext('2d').clearRect(0, 0, app.view.reel.width, app.view.reel.height);
+    app.timeline.load(info[0]);
+    app.out.clip.textContent = info[0].segments.length ? label(info[0].prompt, null, app.own) : 'no demonstration';
+    if (!info[0].segments.length) app.view.clip.getContext('2d').clearRect(0, 0, app.view.clip.width, app.view.clip.height);
     app.demoMoved();
   }
 
   const insets = [];
   app.demoMoved = () => {
     const { moment, picture } = player;
-    const reel = moment && reels.reels.get(moment.name);
-    app.out.reelbanner.hidden = !moment || Boolean(picture);
-    app.out.reelbanner.textContent = reel?.note && !reel.pictures.length ? 'no pictures' : 'drawing …';
-    app.out.note.textContent = moment && !moment.observations ? 'the agent is shown the actions only' : reel?.note || '';
-    shownReel = picture;
-    if (picture) paint(app.view.reel, picture);
+    const clip = moment && clips.clips.get(moment.name);
+    app.out.clipbanner.hidden = !moment || Boolean(picture);
+    app.out.clipbanner.textContent = clip?.note && !clip.pictures.length ? 'no pictures' : 'drawing …';
+    app.out.note.textContent = moment && !moment.observations ? 'the agent is shown the actions only' : clip?.note || '';
+    shownClip = picture;
+    if (picture) paint(app.view.clip, picture);
     if (picture) live.panels[0].ghost.hidden || paint(live.panels[0].ghost, picture);
-    app.strip.move();
+    app.timeline.move();
   };
 
   function message(header, pictures) {
     if (header.live) take(header.live, header.panels.map((number, n) => [number, pictures[n]]));
-    if (header.reel) {
-      reels.add(header.reel, pictures[0]);
-      if (pictures[0] && header.reel.index === 0) app.demoMoved();
-      if (header.reel.note) app.demoMoved();
-      app.strip.stale = true;
+    if (header.clip) {
+      clips.add(header.clip, pictures[0]);
+      if (pictures[0] && header.clip.index === 0) app.demoMoved();
+      if (header.clip.note) app.demoMoved();
+      app.timeline.stale = true;
     }
-    if ('strip' in header) gallery.addStrip(header.strip, pictures[0]);
-    if (header.made) showMade(header.made);
+    if ('thumbnails' in header) gallery.addThumbnails(header.thumbnails, pictures[0]);
+    if (header.prompt_info) showPromptInfo(header.prompt_info);
     if (header.controls) {
-      thoughts.useControls(header.controls);
-      thoughts.room = header.room;
+      agentView.useControls(header.controls);
+      agentView.room = header.room;
       controls.useControls(header.controls);
       controls.useCameras(header.cameras);
     }
@@ -150,13 +150,13 @@ export async function start(element, base) {
       gallery.ask();
     },
   });
-  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), actions: () => Object.keys(controls.act), connections: () => connection.connections, frames: () => live.frames, attention: () => app.strip.attention, made: () => app.made, tint: (prompt) => live.tint(prompt), missing: () => gallery.missing.length + gallery.judging + reels.missing(app.made) };
+  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), actions: () => Object.keys(controls.act), connections: () => connection.connections, frames: () => live.frames, attention: () => app.timeline.attention, promptInfo: () => app.promptInfo, tint: (prompt) => live.tint(prompt), missing: () => gallery.missing.length + gallery.scoring + clips.missing(app.promptInfo) };
 
   let alone = 0;
   function frame(now) {
     clearTimeout(alone);
     alone = setTimeout(() => requestAnimationFrame(frame), ALONE_MS);
-    if (player.tick(now) && player.picture !== shownReel) app.demoMoved();
+    if (player.tick(now) && player.picture !== shownClip) app.demoMoved();
     const first = live.panels[0], ghost = controls.ghost && player.picture;
     if (first.ghost.hidden === Boolean(ghost)) {
       first.ghost.hidden = !ghost;
@@ -172,11 +172,11 @@ export async function start(element, base) {
     });
     if (now - readAt < READ_MS && !(unread && urgent(app.state))) return;
     readAt = now;
-    app.out.reelstep.textContent = player.moment ? `${player.at + 1} / ${player.steps.length}${player.running ? '' : ' paused'}` : '';
+    app.out.clipstep.textContent = player.moment ? `${player.at + 1} / ${player.steps.length}${player.running ? '' : ' paused'}` : '';
     if (unread) show(app.state);
     live.draw();
-    app.strip.update();
+    app.timeline.update();
   }
   frame(performance.now());
-  window.addEventListener('resize', () => (live.stale = app.strip.stale = true));
+  window.addEventListener('resize', () => (live.stale = app.timeline.stale = true));
 }

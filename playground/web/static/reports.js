@@ -7,7 +7,7 @@ export async function openReports(app) {
   sheet.querySelector('button').onclick = () => sheet.close();
   sheet.showModal();
   const get = async (path, options) => (await fetch(app.base + 'pg/' + path, options)).json();
-  const [shipped, laboratory] = await Promise.all([get('experiments'), get('laboratory')]);
+  const [shipped, run] = await Promise.all([get('experiments'), get('run')]);
 
   function choose(item, show) {
     nav.querySelectorAll('button').forEach((other) => other.setAttribute('aria-current', other === item));
@@ -32,7 +32,7 @@ export async function openReports(app) {
     title.textContent = name + ', run now';
     about.textContent = `${status.episodes} episodes a condition in ${status.small[name]}: enough to see how it works, too few to believe. It shares the machine with everybody who is watching.`;
     button.textContent = 'Run it';
-    button.onclick = async () => follow(await get('laboratory/' + name, { method: 'POST' }));
+    button.onclick = async () => follow(await get('run/' + name, { method: 'POST' }));
     function follow(now) {
       button.disabled = Boolean(now.running);
       if (now.error && now.name === undefined) progress.textContent = now.error;
@@ -43,13 +43,13 @@ export async function openReports(app) {
         progress.textContent = `done in ${now.seconds} s`;
         showReport(report, now.report.html, '?live=true');
       }
-      if (now.running) setTimeout(async () => title.isConnected && follow(await get('laboratory')), 1500);
+      if (now.running) setTimeout(async () => title.isConnected && follow(await get('run')), 1500);
     }
     follow(status);
   }
 
   article.textContent = '';
   for (const { title, html, complete } of shipped) add(title + (complete ? '' : ' (unfinished)'), () => showReport(article, html, ''));
-  for (const name of Object.keys(laboratory.small)) add('▶ ' + name, async () => showLive(name, await get('laboratory')));
+  for (const name of Object.keys(run.small)) add('▶ ' + name, async () => showLive(name, await get('run')));
   nav.firstChild.click();
 }

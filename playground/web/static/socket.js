@@ -55,7 +55,7 @@ export class Connection {
         header.blobs.map((size) => {
           const blob = new Blob([new Uint8Array(data, start, size)], { type: 'image/jpeg' });
           start += size;
-          if ('strip' in header) return size ? URL.createObjectURL(blob) : '';
+          if ('thumbnails' in header) return size ? URL.createObjectURL(blob) : '';
           return createImageBitmap(blob);
         }),
       );

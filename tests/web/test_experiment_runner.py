@@ -6,7 +6,7 @@ import pytest
 
 from playground.errors import BadValueError, UnknownNameError
 from playground.experiments import NAMES
-from playground.web.laboratory import SMALL, Laboratory
+from playground.web.experiment_runner import SMALL, ExperimentRunner
 
 
 def test_it_offers_what_there_is():
@@ -14,15 +14,15 @@ def test_it_offers_what_there_is():
 
 
 def test_one_at_a_time_and_failures_are_told(tmp_path):
-    laboratory = Laboratory(str(tmp_path / "no-checkpoint"))
+    runner = ExperimentRunner(str(tmp_path / "no-checkpoint"))
     with pytest.raises(UnknownNameError):
-        laboratory.start("../evil")
-    laboratory.start("zero-shot")
+        runner.start("../evil")
+    runner.start("zero-shot")
     with pytest.raises(BadValueError, match="running already"):
-        laboratory.start("zero-shot")
+        runner.start("zero-shot")
     deadline = time.monotonic() + 600
-    while laboratory.status()["running"] and time.monotonic() < deadline:
+    while runner.status()["running"] and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert "no checkpoint" in laboratory.status()["error"] and laboratory.figure() is None
-    laboratory.close()
-    assert "running" not in laboratory.status()
+    assert "no checkpoint" in runner.status()["error"] and runner.figure() is None
+    runner.close()
+    assert "running" not in runner.status()

@@ -9,7 +9,7 @@ import pytest
 from playground import domains
 from playground.demonstrations import shipped
 from playground.errors import BadFileError
-from playground.web.keeping import MAX_UPLOAD, unzipped, zipped
+from playground.web.transfers import MAX_UPLOAD, unzipped, zipped
 from tests.conftest import TASK
 
 

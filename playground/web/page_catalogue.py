@@ -13,7 +13,8 @@ from playground.errors import BadFileError
 from playground.prompt import Prompt
 from playground.prompt_spec import NO_PROMPT
 from playground.task import Task
-from playground.viewing.catalogue import readable, scene_prompts
+from playground.viewing.prompt_names import scene_prompts
+from playground.viewing.readouts import readable_goal
 from playground.viewing.wrappers import MODEL_LOCK
 
 FAVOURITES = (
@@ -115,17 +116,17 @@ def offered(task: str) -> dict[str, list[str]]:
     }
 
 
-def strange_ones(task: str, checkpoint: str | None) -> list[str]:
+def ood_prompts(task: str, checkpoint: str | None) -> list[str]:
     """Which of the demonstrations offered for a task are out of distribution to the agent.
 
     Raises:
         UnknownNameError: there is no such task.
     """
-    return [name for names in offered(task).values() for name in names if _is_strange(name, checkpoint)]
+    return [name for names in offered(task).values() for name in names if _is_ood(name, checkpoint)]
 
 
 @lru_cache(maxsize=4096)
-def _is_strange(name: str, checkpoint: str | None) -> bool:
+def _is_ood(name: str, checkpoint: str | None) -> bool:
     from playground.agent import load_detector, read_prompt
 
     with MODEL_LOCK:
@@ -139,7 +140,7 @@ def card(name: str, episode: Episode, here: Task, trained: Iterable[str]) -> dic
     return {
         "name": name,
         "task": episode.task,
-        "goal": readable(episode.goal),
+        "goal": readable_goal(episode.goal),
         "length": len(episode),
         "return": episode.total_reward,
         "success": episode.success,

@@ -2,23 +2,23 @@
 
 import { NO_PROMPT, label, parse, print, toggled } from './prompt_spec.js';
 import { cleared } from './live.js';
-import { timeline } from './reels.js';
+import { timesteps } from './clips.js';
 
 const MIN_CUT = 3;
 
 /** @returns {import('./prompt_spec.js').Cut} */
 const whole = (name) => ({ name, start: null, stop: null, stride: 1 });
 
-export class Strip {
-  constructor(app, reels, player) {
-    Object.assign(this, { app, reels, player, steps: [], read: [], attention: null, drag: null, joining: false, film: document.createElement('canvas') });
+export class PromptTimeline {
+  constructor(app, clips, player) {
+    Object.assign(this, { app, clips, player, steps: [], read: [], attention: null, drag: null, joining: false, backdrop: document.createElement('canvas') });
     const { root, control, view } = app;
     root.querySelectorAll('[data-edit]').forEach((button) => (button.onclick = () => this.toggle(button.dataset.edit)));
     control.stride.onchange = () => this.setStride(Number(control.stride.value));
     control.whole.onclick = () => this.change(({ cuts }) => ({ cuts: cuts.map(({ name }) => whole(name)), edits: [] }));
     control.noprompt.onclick = () => app.swap(NO_PROMPT);
     control.join.onclick = () => this.join(!this.joining);
-    const canvas = view.strip;
+    const canvas = view.timeline;
     canvas.onpointerdown = (event) => {
       if (!this.steps.length) return;
       canvas.setPointerCapture(event.pointerId);
@@ -87,21 +87,21 @@ export class Strip {
     return true;
   }
 
-  load(made) {
-    this.steps = timeline(made);
-    this.read = made.read || [];
-    this.showStrangeness(made.ood, made.goal);
+  load(info) {
+    this.steps = timesteps(info);
+    this.read = info.read || [];
+    this.showScore(info.ood, info.goal);
     this.attention = null;
     this.stale = true;
   }
 
   /** How strange the prompt is to the agent, and what the agent takes it to ask for. */
-  showStrangeness(found, asked) {
-    const { strange } = this.app.out;
-    strange.dataset.strange = Boolean(found?.out_of_distribution);
-    strange.textContent = found ? `${found.out_of_distribution ? 'out of distribution' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
-    if (asked) strange.textContent = `read as “${asked}”` + (found ? ' · ' : '') + strange.textContent;
-    strange.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';
+  showScore(found, asked) {
+    const { ood } = this.app.out;
+    ood.dataset.ood = Boolean(found?.out_of_distribution);
+    ood.textContent = found ? `${found.out_of_distribution ? 'out of distribution' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
+    if (asked) ood.textContent = `read as “${asked}”` + (found ? ' · ' : '') + ood.textContent;
+    ood.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';
   }
 
   showState(state) {
@@ -109,7 +109,7 @@ export class Strip {
     if (state.prompt === this.shown) return;
     this.shown = state.prompt;
     const { cuts, edits } = parse(state.prompt);
-    out.recipe.textContent = label(state.prompt, null, this.app.own);
+    out.prompt.textContent = label(state.prompt, null, this.app.own);
     root.querySelectorAll('[data-edit]').forEach((button) => {
       button.setAttribute('aria-pressed', edits.includes(button.dataset.edit));
       button.disabled = !cuts.length;
@@ -132,7 +132,7 @@ export class Strip {
   }
 
   under(event) {
-    const box = this.app.view.strip.getBoundingClientRect();
+    const box = this.app.view.timeline.getBoundingClientRect();
     const share = Math.min(0.9999, Math.max(0, (event.clientX - box.left) / box.width));
     return Math.floor(share * this.steps.length);
   }
@@ -143,7 +143,7 @@ export class Strip {
 
   draw() {
     this.changed = false;
-    const { pen, width, height, ratio } = cleared(this.app.view.strip);
+    const { pen, width, height, ratio } = cleared(this.app.view.timeline);
     const style = getComputedStyle(this.app.root), film = height - 26, count = this.steps.length;
     pen.font = '12px system-ui, sans-serif';
     pen.fillStyle = style.getPropertyValue('--pg-dim');
@@ -152,15 +152,15 @@ export class Strip {
       pen.fillText('no prompt: the agent has to guess from the world alone', width / 2, height / 2);
       return;
     }
-    if (this.stale || this.film.width !== pen.canvas.width) {
+    if (this.stale || this.backdrop.width !== pen.canvas.width) {
       this.stale = false;
-      Object.assign(this.film, { width: pen.canvas.width, height: pen.canvas.height });
-      const behind = this.film.getContext('2d');
+      Object.assign(this.backdrop, { width: pen.canvas.width, height: pen.canvas.height });
+      const behind = this.backdrop.getContext('2d');
       behind.setTransform(ratio, 0, 0, ratio, 0, 0);
       behind.font = pen.font;
-      this.drawFilm(behind, width, film, count, style);
+      this.drawThumbnails(behind, width, film, count, style);
     }
-    pen.drawImage(this.film, 0, 0, width, height);
+    pen.drawImage(this.backdrop, 0, 0, width, height);
     this.drawAttention(pen, width, height, film, count, style);
     if (this.drag) {
       const [low, high] = [...this.drag].sort((a, b) => a - b);
@@ -169,11 +169,11 @@ export class Strip {
     }
   }
 
-  drawFilm(pen, width, film, count, style) {
+  drawThumbnails(pen, width, film, count, style) {
     const slots = Math.max(1, Math.round(width / film)), wide = width / slots;
     for (let slot = 0; slot < slots; slot++) {
       const k = Math.min(count - 1, Math.round(((slot + 0.5) * count) / slots - 0.5)), moment = this.steps[k];
-      const picture = this.reels.at(moment.name, moment.step);
+      const picture = this.clips.at(moment.name, moment.step);
       pen.globalAlpha = moment.observations ? 1 : 0.15;
       pen.fillStyle = style.getPropertyValue('--pg-line');
       pen.fillRect(slot * wide, 0, wide - 1, film);

@@ -1,6 +1,6 @@
-"""Reels and film strips: demonstrations drawn as pictures, by one thread for all visitors, so that no live view waits.
+"""Clips and thumbnails: demonstrations rendered by one thread for all visitors, so that no live view waits.
 
-Demonstrations are kept without pictures. A reel replays the recorded actions from the recorded start, checks every
+Demonstrations are kept without pictures. A clip replays the recorded actions from the recorded start, checks every
 observation against the recording, and says where the replay leaves it.
 """
 
@@ -24,14 +24,16 @@ from playground.errors import PlaygroundError
 from playground.events import StepEvent
 from playground.viewing.replaying import as_recorded, replay_session
 
-REEL_FPS = 15.0
+CLIP_FPS = 15.0
 MAX_PICTURES = 240
-KEPT_REELS = 32
-STRIP_PICTURES = 6
-STRIP_SIZE = 56
-"""Height and width of a picture in a film strip, pixels."""
+KEPT_CLIPS = 32
+THUMBNAILS = 6
+"""How many of a demonstration."""
 
-KEPT_STRIPS = 2000
+THUMBNAIL_SIZE = 56
+"""Height and width of a thumbnail, pixels."""
+
+KEPT_THUMBNAILS = 2000
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def jpeg(picture: np.ndarray) -> bytes:
 
 
 @dataclass
-class Reel:
+class Clip:
     """Pictures of one demonstration. Only ever grows; any thread may read it.
 
     Attributes:
@@ -54,7 +56,7 @@ class Reel:
         stride: every how many-th step is drawn.
         pictures: JPEG of steps 0, stride, 2 stride, …
         note: where the replay is not what was recorded, or why there is none.
-        watchers: called, from the painting thread, whenever there is something new.
+        watchers: called, from the render thread, whenever there is something new.
     """
 
     name: str
@@ -71,14 +73,14 @@ class Reel:
 
 
 @dataclass
-class Strip:
+class Thumbnails:
     """A demonstration at a glance: a few small pictures side by side.
 
     Attributes:
         name: the demonstration's name.
         episode: the demonstration.
         picture: JPEG; None until it is drawn, empty if it cannot be.
-        watchers: called, from the painting thread, when it is drawn.
+        watchers: called, from the render thread, when it is drawn.
     """
 
     name: str
@@ -87,8 +89,8 @@ class Strip:
     watchers: list[Callable[[], None]] = field(default_factory=list)
 
 
-class Painter:
-    """Draws reels, the latest wish first, and then strips, in a thread of its own; keeps the last ones.
+class RenderWorker:
+    """Renders clips, the latest request first, and then thumbnails, in a thread of its own; keeps the last ones.
 
     Args:
         size: width of pictures.
@@ -96,96 +98,96 @@ class Painter:
 
     def __init__(self, size: int):
         self._size = size
-        self._wishes: PriorityQueue[tuple[int, int, Reel | Strip | None]] = PriorityQueue()
+        self._requests: PriorityQueue[tuple[int, int, Clip | Thumbnails | None]] = PriorityQueue()
         self._number = count()
-        self._reels: OrderedDict[str, Reel] = OrderedDict()
-        self._strips: OrderedDict[str, Strip] = OrderedDict()
+        self._clips: OrderedDict[str, Clip] = OrderedDict()
+        self._thumbnails: OrderedDict[str, Thumbnails] = OrderedDict()
         self._lock = Lock()
         self._env: tuple[str, DomainEnv] | None = None
         self._closed = False
-        self._thread = Thread(target=self._run, name="painter", daemon=True)
+        self._thread = Thread(target=self._run, name="render-worker", daemon=True)
         self._thread.start()
 
-    def reel(self, name: str, episode: Episode) -> Reel:
-        """The demonstration's reel, at once, drawn or not."""
+    def clip(self, name: str, episode: Episode) -> Clip:
+        """The demonstration's clip, at once, drawn or not."""
         with self._lock:
-            if name in self._reels:
-                self._reels.move_to_end(name)
-                return self._reels[name]
+            if name in self._clips:
+                self._clips.move_to_end(name)
+                return self._clips[name]
             task = domains.task(episode.task)
-            stride = max(1, round(task.fps / REEL_FPS), -(-len(episode) // MAX_PICTURES))
-            reel = self._reels[name] = Reel(name, episode, task.fps / stride, stride)
-            if len(self._reels) > KEPT_REELS:
-                self._reels.popitem(last=False)
-        self._wishes.put((0, -next(self._number), reel))
-        return reel
+            stride = max(1, round(task.fps / CLIP_FPS), -(-len(episode) // MAX_PICTURES))
+            clip = self._clips[name] = Clip(name, episode, task.fps / stride, stride)
+            if len(self._clips) > KEPT_CLIPS:
+                self._clips.popitem(last=False)
+        self._requests.put((0, -next(self._number), clip))
+        return clip
 
-    def strips(self, episodes: Mapping[str, Episode]) -> list[Strip]:
-        """The film strips of demonstrations by their names, at once, drawn or not; the latest wish is drawn first."""
+    def thumbnails(self, episodes: Mapping[str, Episode]) -> list[Thumbnails]:
+        """The thumbnails of demonstrations by their names, at once, drawn or not; the latest request is drawn first."""
         found, fresh = [], []
         with self._lock:
             for name, episode in episodes.items():
-                if name not in self._strips:
-                    self._strips[name] = Strip(name, episode)
-                    fresh.append(self._strips[name])
-                self._strips.move_to_end(name)
-                found.append(self._strips[name])
-            while len(self._strips) > KEPT_STRIPS:
-                self._strips.popitem(last=False)
-        for strip in reversed(fresh):
-            self._wishes.put((1, -next(self._number), strip))
+                if name not in self._thumbnails:
+                    self._thumbnails[name] = Thumbnails(name, episode)
+                    fresh.append(self._thumbnails[name])
+                self._thumbnails.move_to_end(name)
+                found.append(self._thumbnails[name])
+            while len(self._thumbnails) > KEPT_THUMBNAILS:
+                self._thumbnails.popitem(last=False)
+        for thumbnails in reversed(fresh):
+            self._requests.put((1, -next(self._number), thumbnails))
         return found
 
     def close(self) -> None:
         """Ends the thread and closes its world."""
         self._closed = True
-        self._wishes.put((-1, 0, None))
+        self._requests.put((-1, 0, None))
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._closed:
             try:
-                _, _, wish = self._wishes.get(timeout=60)
+                _, _, request = self._requests.get(timeout=60)
             except Empty:
                 self._drop_env()
                 continue
-            if wish is None:
+            if request is None:
                 continue
             error = ""
             try:
-                self._paint(wish) if isinstance(wish, Reel) else self._paint_strip(wish)
+                self._draw_clip(request) if isinstance(request, Clip) else self._draw_thumbnails(request)
             except PlaygroundError as problem:
                 error = str(problem)
             except Exception as problem:
-                _log.exception("drawing %s", wish.name)
+                _log.exception("drawing %s", request.name)
                 error = f"{type(problem).__name__}: {problem}"
-            if error and isinstance(wish, Strip):
-                wish.picture = b""
-                self._tell(wish)
+            if error and isinstance(request, Thumbnails):
+                request.picture = b""
+                self._tell(request)
             elif error:
-                self._tell(wish, error)
+                self._tell(request, error)
         self._drop_env()
 
-    def _paint(self, reel: Reel) -> None:
-        for event in self._replay(reel.episode):
-            if not reel.note and not as_recorded(event.observation, reel.episode, event.t):
-                self._tell(reel, f"drawn by replaying; the replay leaves the recording at step {event.t}")
-            if event.t % reel.stride == 0:
-                reel.pictures.append(jpeg(self._picture()))
-                self._tell(reel)
+    def _draw_clip(self, clip: Clip) -> None:
+        for event in self._replay(clip.episode):
+            if not clip.note and not as_recorded(event.observation, clip.episode, event.t):
+                self._tell(clip, f"drawn by replaying; the replay leaves the recording at step {event.t}")
+            if event.t % clip.stride == 0:
+                clip.pictures.append(jpeg(self._picture()))
+                self._tell(clip)
                 sleep(0.002)  # lets a live view that waits for the interpreter go first
 
-    def _paint_strip(self, strip: Strip) -> None:
-        steps = len(strip.episode)
-        wanted = {round(n * steps / (STRIP_PICTURES - 1)) for n in range(STRIP_PICTURES)}
+    def _draw_thumbnails(self, thumbnails: Thumbnails) -> None:
+        steps = len(thumbnails.episode)
+        wanted = {round(n * steps / (THUMBNAILS - 1)) for n in range(THUMBNAILS)}
         pictures = []
-        for event in self._replay(strip.episode):
+        for event in self._replay(thumbnails.episode):
             if event.t in wanted:
                 small = Image.fromarray(self._picture())
-                pictures.append(np.asarray(small.resize((STRIP_SIZE, STRIP_SIZE), Image.Resampling.BOX)))
+                pictures.append(np.asarray(small.resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX)))
             sleep(0.0005)
-        strip.picture = jpeg(np.concatenate(pictures, axis=1))
-        self._tell(strip)
+        thumbnails.picture = jpeg(np.concatenate(pictures, axis=1))
+        self._tell(thumbnails)
 
     def _picture(self) -> np.ndarray:
         assert self._env is not None
@@ -216,8 +218,8 @@ class Painter:
             self._env = None
 
     @staticmethod
-    def _tell(wish: Reel | Strip, note: str = "") -> None:
-        if note and isinstance(wish, Reel):
-            wish.note = note
-        for watcher in tuple(wish.watchers):
+    def _tell(request: Clip | Thumbnails, note: str = "") -> None:
+        if note and isinstance(request, Clip):
+            request.note = note
+        for watcher in tuple(request.watchers):
             watcher()

@@ -1,19 +1,11 @@
-"""What a person can choose from: the prompts that belong to a task."""
+"""The names of the prompts that a person can choose for a task."""
 
 from playground import domains
 from playground.demonstrations import recordings, shipped_counts
 from playground.prompt_spec import NO_PROMPT
-from playground.task import Goal
 
 SMALL_SCENE = 6
 """Other tasks in a scene up to which several of their demonstrations are listed."""
-
-
-def readable(goal: Goal) -> str | None:
-    """A goal as text."""
-    if goal is None or isinstance(goal, str):
-        return goal
-    return "(" + ", ".join(f"{number:.2f}" for number in goal) + ")"
 
 
 def scene_prompts(task: str) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Memory that visitors leave behind: worlds and agents hang in cycles, and glibc keeps what each thread has freed."""
+"""Gives memory back to the system after visits: Python's cycles hold worlds and agents, glibc holds what was freed."""
 
 import ctypes
 import gc
@@ -9,11 +9,11 @@ M_ARENA_MAX = -8
 """glibc's name for the number of heaps that threads share."""
 
 ARENAS = 2
-"""A heap for each thread, as is usual, keeps holes of its own for as long as one small thing in it is in use."""
+"""One heap per thread, glibc's default, is kept whole for as long as the smallest thing in it is in use."""
 
 
-def settle() -> None:
-    """At start: what is there now stays, so that looking for garbage later is quick and happens often."""
+def configure() -> None:
+    """At start: few heaps, and quick searches for garbage, which skip what is there now."""
     if (mallopt := _of_libc("mallopt")) is not None:
         mallopt(M_ARENA_MAX, ARENAS)
     gc.collect()
@@ -21,7 +21,7 @@ def settle() -> None:
 
 
 def give_back() -> None:
-    """After visitors have gone: finds their garbage, and gives back to the system what glibc keeps of it."""
+    """After visitors have gone: collects their garbage, and gives what glibc keeps of it back to the system."""
     gc.collect()
     if (trim := _of_libc("malloc_trim")) is not None:
         trim(0)

@@ -2,7 +2,7 @@
 
 import { percent, short } from './live.js';
 
-export class Thoughts {
+export class AgentView {
   constructor(app) {
     Object.assign(this, { app, controls: { names: [], discrete: false }, rows: [], room: 1 });
   }

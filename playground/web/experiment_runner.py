@@ -28,7 +28,7 @@ EPISODES = 4
 MAX_SECONDS = 1200.0
 
 
-class Laboratory:
+class ExperimentRunner:
     """Any thread may call anything here.
 
     Args:
