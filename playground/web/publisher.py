@@ -37,7 +37,7 @@ class Publisher:
     Args:
         lockstep: the panels.
         checkpoint: checkpoint folder; None takes the shipped one.
-        render_worker: draws demonstrations.
+        worker: renders demonstrations.
         outbox: where news go.
         store: where demonstrations are found.
     """
@@ -46,12 +46,12 @@ class Publisher:
         self,
         lockstep: Lockstep[PagePanel],
         checkpoint: str | None,
-        render_worker: RenderWorker,
+        worker: RenderWorker,
         outbox: Outbox,
         store: DemonstrationStore,
     ):
         self._lockstep, self._checkpoint = lockstep, checkpoint
-        self._render_worker, self._outbox, self._store = render_worker, outbox, store
+        self._worker, self._outbox, self._store = worker, outbox, store
         self._drawn_at = self._agent_view_at = 0.0
         self._gap = 1 / MOST_FPS
 
@@ -104,7 +104,7 @@ class Publisher:
         panels = self._lockstep.panels
         prompts = [panel.session.prompt for panel in panels]
         names = dict.fromkeys(part.name for prompt in prompts if prompt is not None for part in prompt.segments)
-        self._outbox.watch([self._render_worker.clip(name, self._store.find(name).episode) for name in names])
+        self._outbox.watch([self._worker.clip(name, self._store.find(name).episode) for name in names])
         self._outbox.tell({"prompt_info": [panel.info for panel in panels]})
 
     def tell_world(self, agent: str) -> None:

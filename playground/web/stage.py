@@ -35,7 +35,7 @@ class Stage:
     Args:
         agent: who acts.
         checkpoint: checkpoint folder; None takes the shipped one.
-        render_worker: renders demonstrations.
+        worker: renders demonstrations.
         size: width of pictures.
         outbox: where news go.
         store: where demonstrations are found.
@@ -50,7 +50,7 @@ class Stage:
         self,
         agent: str,
         checkpoint: str | None,
-        render_worker: RenderWorker,
+        worker: RenderWorker,
         size: int,
         outbox: Outbox,
         store: DemonstrationStore,
@@ -59,9 +59,9 @@ class Stage:
         self.lockstep = Lockstep[PagePanel]()
         self.error = self.busy = ""
         self.videos = Videos(folder, lambda name: outbox.tell({"kept": name}))
-        self._agent, self._checkpoint, self._render_worker, self._size = agent, checkpoint, render_worker, size
+        self._agent, self._checkpoint, self._worker, self._size = agent, checkpoint, worker, size
         self._outbox, self._store = outbox, store
-        self._publisher = Publisher(self.lockstep, checkpoint, render_worker, outbox, store)
+        self._publisher = Publisher(self.lockstep, checkpoint, worker, outbox, store)
         self._swaps: list[tuple[int, Prompt | None]] = []
 
     # Steps
@@ -174,7 +174,7 @@ class Stage:
                     self.add_own([self.recording()])
                 case "thumbnails", list():
                     wanted = {str(name): self._store.find(str(name)).episode for name in value[:MAX_THUMBNAILS]}
-                    self._outbox.want(self._render_worker.thumbnails(wanted))
+                    self._outbox.want(self._worker.thumbnails(wanted))
                 case _:
                     raise BadValueError(f"the page asked for {key} = {value!r:.80}, which there is not; reload it")
         self.publish()
