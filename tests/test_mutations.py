@@ -22,7 +22,7 @@ from playground.errors import PlaygroundError
 from playground.policies import ExpertPolicy
 from playground.recording.recorder import EpisodeRecorder
 from playground.session import Session
-from playground.web.keeping import unzipped, zipped
+from playground.web.transfers import unzipped, zipped
 from tests.mutations import mutated_bytes, mutated_json
 
 SECONDS = 4.0
