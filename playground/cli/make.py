@@ -117,6 +117,24 @@ def train(
 
 
 @commands.command(rich_help_panel=PANEL)
+def train_expert(
+    task: Annotated[str, typer.Argument(help="Task of a trained body, such as cheetah-run or Hopper.")],
+    out: Annotated[Path | None, typer.Option(help="Expert file; the shipped one if left out.")] = None,
+    minutes: Annotated[float, typer.Option(help="Length of this run; one that is resumed gets as many again.")] = 6.0,
+    start: Annotated[str | None, typer.Option(help="Task whose run a new one starts from.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the networks and of the simulation.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of PPO: coarse=2, takeover=0.5; several.")
+    ] = None,
+) -> None:
+    """Train the expert of a simulated body by PPO on one core; the same command continues it."""
+    from playground.rl.ppo import train_expert as run
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(f"wrote {run(task, out, start, [f'minutes={minutes}', f'seed={seed}', *(settings or [])])}")
+
+
+@commands.command(rich_help_panel=PANEL)
 def train_dqn(
     game: Annotated[str, typer.Argument(help="Atari game, such as Breakout or SpaceInvaders.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there is continued.")],

@@ -1,6 +1,6 @@
 """Trains the learned experts of the MuJoCo bodies: PPO on batched physics, one command per task, on one core.
 
-    python -m playground.rl.ppo cheetah-run --minutes 6 --out assets/experts/cheetah-run.safetensors
+    playground train-expert cheetah-run --minutes 6 --out cheetah-run.safetensors
 
 Own code because the libraries step one environment object per episode: batched `mujoco.rollout` gives ten times the
 steps per second, and that is where the time goes. The settings follow rl_games' for the Control Suite (normalised
@@ -11,6 +11,7 @@ end by their time limit are bootstrapped. `B` episodes, `T` steps, `F` features,
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -30,9 +31,10 @@ from playground.domains.mujoco.vector_bodies import VectorLocomotion
 from playground.errors import BadFileError, BadValueError
 from playground.files import atomic_write
 from playground.rl.actor_critic import ActorCritic, log_density
+from playground.settings import assign
 
-TRAINING_STEPS = 500
-"""Of an episode in training; the time limit is bootstrapped, and beginnings are where the variety is."""
+RUNS = Path("runs/ppo")
+"""Where unfinished runs are kept."""
 
 TRAINED_TASKS = (*BODIES, *COMMANDED, *LOCOMOTION)
 """Whose experts are trained here."""
@@ -50,8 +52,12 @@ class PPOConfig:
         batch: timesteps per gradient step.
         epochs: passes over the B * T timesteps.
         width: of the two hidden layers of policy and critic.
-        rate: first learning rate.
-        divergence: KL that steers the learning rate.
+        learning_rate: at first.
+        target_kl: KL divergence of an update, which steers the learning rate.
+        clip: largest change of an action's probability that still counts.
+        gae_lambda: decay of generalised advantage estimation; the discount is the body's.
+        max_episode_steps: of the Control Suite's episodes in training. The time limit is bootstrapped, and beginnings
+            are where the variety is.
         coarse: physics steps taken as one while acting: 2 nearly doubles the walker's speed; evaluations are exact.
         takeover: share of the episodes that begin where other experts of the body would hand over.
         seed: of everything.
@@ -64,8 +70,11 @@ class PPOConfig:
     batch: int = 2048
     epochs: int = 4
     width: int = 128
-    rate: float = 1e-3
-    divergence: float = 0.01
+    learning_rate: float = 1e-3
+    target_kl: float = 0.01
+    clip: float = 0.2
+    gae_lambda: float = 0.95
+    max_episode_steps: int = 500
     coarse: int = 1
     takeover: float = 0.0
     seed: int = 0
@@ -75,6 +84,9 @@ class PPOConfig:
             raise BadValueError(f"no trained task {self.task!r}; take one of {', '.join(TRAINED_TASKS)}")
         if self.task in LOCOMOTION and (self.takeover or self.coarse != 1):
             raise BadValueError(f"takeover and coarse are not for {self.task}; leave them out")
+        for name in ("minutes", "learning_rate", "target_kl", "clip", "width", "epochs", "max_episode_steps"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise BadValueError(f"{name} is {getattr(self, name)}; give more than 0")
         if self.episodes * self.steps < self.batch:
             raise BadValueError(f"{self.episodes} episodes of {self.steps} steps do not fill a batch of {self.batch}")
 
@@ -102,7 +114,7 @@ def handed_over(task: str, episodes: int = 64, steps: int = 400) -> np.ndarray:
 
 
 @dataclass
-class Samples:
+class Transitions:
     """B * T timesteps, flattened; values and returns in reward units."""
 
     observation: Tensor
@@ -125,18 +137,18 @@ class PPO:
             self.batch = VectorLocomotion(config.task, config.episodes, config.seed)
         else:
             self.batch = VectorBodies(
-                config.task, config.episodes, config.seed, coarse=config.coarse, limit=TRAINING_STEPS
+                config.task, config.episodes, config.seed, coarse=config.coarse, limit=config.max_episode_steps
             )
         if isinstance(self.batch, VectorBodies) and config.takeover:
             self.batch.take_over(handed_over(config.task), config.takeover)
         self.batch.spread_ages()
-        self.discount, self.trace = self.batch.body.discount, 0.95
+        self.discount = self.batch.body.discount
         self.net = ActorCritic(self.batch.features().shape[1], self.batch.actions, config.width)
-        self.optimiser = torch.optim.Adam(self.net.parameters(), config.rate, eps=1e-5)
+        self.optimiser = torch.optim.Adam(self.net.parameters(), config.learning_rate, eps=1e-5)
         self.timesteps, self.best = 0, -np.inf
 
     @torch.no_grad()
-    def collect(self) -> tuple[Samples, float]:
+    def collect(self) -> tuple[Transitions, float]:
         """Acts for T steps; returns the samples and the mean reward per step."""
         config, net = self.config, self.net
         size = (config.steps, config.episodes)
@@ -165,15 +177,15 @@ class PPO:
         advantages, carried = torch.empty(size), torch.zeros(config.episodes)
         for t in reversed(range(config.steps)):
             surprise = rewards[t] + self.discount * following[t] - values[t]
-            carried = surprise + self.discount * self.trace * (1 - ends[t]) * carried
+            carried = surprise + self.discount * config.gae_lambda * (1 - ends[t]) * carried
             advantages[t] = carried
         self.timesteps += config.steps * config.episodes
         flat = (x.flatten(0, 1) for x in (observations, actions, densities, means, advantages, values))
         observation, action, density, mean, advantage, value = flat
-        samples = Samples(observation, action, density, mean, advantage, value, advantage + value)
+        samples = Transitions(observation, action, density, mean, advantage, value, advantage + value)
         return samples, earned / config.steps
 
-    def update(self, samples: Samples) -> None:
+    def update(self, samples: Transitions) -> None:
         """Takes the gradient steps of one iteration and adapts the learning rate."""
         config, net = self.config, self.net
         old_std = net.log_std.detach().clone()
@@ -186,7 +198,9 @@ class PPO:
             for index in torch.randperm(len(inputs)).split(config.batch):
                 mean = net.policy(inputs[index])
                 ratio = (log_density(mean, net.log_std, samples.action[index]) - samples.density[index]).exp()
-                gain = torch.minimum(ratio * advantage[index], ratio.clamp(0.8, 1.2) * advantage[index]).mean()
+                gain = torch.minimum(
+                    ratio * advantage[index], ratio.clamp(1 - config.clip, 1 + config.clip) * advantage[index]
+                ).mean()
                 error = (net.critic(inputs[index])[:, 0] - normalised[index]).square().mean()
                 outside = (mean.abs() - 1.1).clamp(min=0).square().sum(-1).mean()
                 loss = -gain + error + 0.01 * outside
@@ -204,9 +218,9 @@ class PPO:
 
     def _steer(self, divergence: float) -> None:
         group = self.optimiser.param_groups[0]
-        if divergence > 2 * self.config.divergence:
+        if divergence > 2 * self.config.target_kl:
             group["lr"] = max(group["lr"] / 1.5, 1e-5)
-        elif divergence < self.config.divergence / 2:
+        elif divergence < self.config.target_kl / 2:
             group["lr"] = min(group["lr"] * 1.5, 3e-3)
 
     def save(self, path: Path) -> None:
@@ -291,6 +305,8 @@ def train(config: PPOConfig, out: Path, checkpoint: Path, start: Path | None = N
     """Trains for `config.minutes`, keeping the best policy of the regular evaluations in `out`.
 
     Args:
+        config: settings.
+        out: expert file.
         checkpoint: is written at every evaluation, and gone on from if it exists.
         start: another task's checkpoint to begin from where there is none of its own.
 
@@ -327,6 +343,36 @@ def train(config: PPOConfig, out: Path, checkpoint: Path, start: Path | None = N
         evaluated = time.monotonic()
         if is_over:
             return run.best
+
+
+def train_expert(
+    task: str, out: Path | None = None, start: str | None = None, settings: Sequence[str] = (), runs: Path = RUNS
+) -> Path:
+    """Trains the expert of a task on one core; the same call goes on where the last one ended.
+
+    Args:
+        task: one of `TRAINED_TASKS`.
+        out: expert file; by default the one that the task's expert is loaded from.
+        start: task whose run to begin from where there is none of this one.
+        settings: such as `minutes=6`, see `playground.settings.assign`.
+        runs: folder of what resuming needs.
+
+    Returns:
+        The expert file.
+
+    Raises:
+        UnknownNameError: a setting does not exist.
+        BadValueError: the task or a setting cannot be.
+        BadFileError: the run to go on with, or to begin from, is missing or of another shape.
+    """
+    torch.set_num_threads(1)
+    config = assign(PPOConfig(task), settings)
+    target = out or EXPERTS / f"{task}.safetensors"
+    beginning = None if start is None else runs / f"{start}.safetensors"
+    if beginning is not None and not beginning.is_file():
+        raise BadFileError(f"{beginning}: no run to begin from; train {start} first")
+    train(config, target, runs / f"{task}.safetensors", beginning)
+    return target
 
 
 def main() -> None:

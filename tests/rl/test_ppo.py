@@ -10,9 +10,9 @@ import torch
 
 from playground.domains.dm_control.bodies import COMMANDED, at_speed
 from playground.domains.dm_control.experts import CommandedExpert, PolicyExpert
-from playground.errors import BadFileError, BadValueError
+from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.rl.actor_critic import RunningMoments
-from playground.rl.ppo import PPO, PPOConfig, train
+from playground.rl.ppo import PPO, PPOConfig, train, train_expert
 
 SMALL = {"episodes": 32, "steps": 8, "batch": 128, "width": 16}
 
@@ -96,7 +96,21 @@ def test_a_run_resumes_and_exports_what_the_expert_plays(tmp_path: Path) -> None
         other.load(checkpoint)
 
 
-def test_impossible_settings_are_refused() -> None:
+def test_a_run_is_made_from_settings_and_may_begin_from_another_tasks(tmp_path: Path) -> None:
+    settings = ["minutes=0.001", *(f"{name}={value}" for name, value in SMALL.items())]
+    runs = tmp_path / "runs"
+    with pytest.raises(BadFileError, match="train cheetah-run first"):
+        train_expert("cheetah-run_backward", tmp_path / "back.safetensors", "cheetah-run", settings, runs)
+    assert train_expert("cheetah-run", tmp_path / "out.safetensors", None, settings, runs).is_file()
+    assert train_expert("cheetah-run_backward", tmp_path / "back.safetensors", "cheetah-run", settings, runs).is_file()
+    assert PolicyExpert(tmp_path / "back.safetensors") and len(list(runs.iterdir())) == 2
+
+
+def test_impossible_settings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean learning_rate"):
+        train_expert("cheetah-run", tmp_path / "out", settings=["learningrate=1"])
+    with pytest.raises(BadValueError, match="clip is 0"):
+        train_expert("cheetah-run", tmp_path / "out", settings=["clip=0"])
     with pytest.raises(BadValueError, match="cheetah-run"):
         PPOConfig("cheetah-fly")
     with pytest.raises(BadValueError, match="fill"):
