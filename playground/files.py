@@ -5,8 +5,9 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,20 @@ def check_file_target(path: Path) -> None:
         raise BadValueError(f"cannot write {str(path)!r}: it is {kind}; give the name of a file")
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         raise BadValueError(f"cannot write {str(path)!r}; choose a file in a folder of yours")
+
+
+def write_json_lines(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON object compactly: a line for each of its values, and for each entry of a value that is an object.
+
+    Large tables of records take a third less room than with indentation, and a change still shows as changed lines.
+    """
+    dump = partial(json.dumps, separators=(",", ":"))
+    parts = []
+    for key, part in value.items():
+        if isinstance(part, Mapping) and part:
+            entries = ",\n".join(f"{dump(name)}:{dump(entry)}" for name, entry in part.items())
+            parts.append(f"{dump(key)}:{{\n{entries}}}")
+        else:
+            parts.append(f"{dump(key)}:{dump(part)}")
+    with atomic_write(path) as unfinished:
+        unfinished.write_text("{" + ",\n".join(parts) + "}\n", encoding="utf-8")

@@ -1,12 +1,13 @@
 """Files that users name: refused before the work, with the cause."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from playground.errors import BadValueError
-from playground.files import atomic_write, check_file_target, write_json
+from playground.files import atomic_write, check_file_target, write_json, write_json_lines
 
 
 def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
@@ -41,3 +42,11 @@ def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
         unfinished.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and [*tmp_path.iterdir()] == [path]
+
+
+def test_compact_json_has_a_line_for_each_entry_and_loses_nothing(tmp_path: Path) -> None:
+    value = {"name": "x", "summary": {}, "records": {"a": [{"score": 0.1 + 0.2, "none": None}], "ü": [1, "[,]"]}}
+    write_json_lines(tmp_path / "out" / "result.json", value)
+    text = (tmp_path / "out" / "result.json").read_text(encoding="utf-8")
+    assert json.loads(text) == value and text.count("\n") == 5
+    assert '"a":[{"score":0.30000000000000004,"none":null}],\n' in text

@@ -13,7 +13,7 @@ from playground.domains import matching
 from playground.errors import BadFileError, PlaygroundError, UnknownNameError
 from playground.evaluation.evaluate import fingerprint
 from playground.evaluation.scoring import RESAMPLES, bootstrap_interval
-from playground.files import write_json
+from playground.files import write_json_lines
 from playground.parallel import Workers, run_with_progress
 
 CONTROLS = ("nearest", "replay", "expert", "random")
@@ -128,7 +128,7 @@ def run(
     def save(job: Any, result: list[dict[str, Any]]) -> str:
         records[job.key] = result
         unfinished = {"experiment": name, "settings": settings, "complete": False, "records": records}
-        write_json(options.out / RESULT, unfinished)
+        write_json_lines(options.out / RESULT, unfinished)
         return ""
 
     failures = run_with_progress(work, left, options.workers, save, attrgetter("key"))
@@ -143,7 +143,7 @@ def run(
         "failures": {key: str(error) for key, error in failures.items()},
         "records": records,
     }
-    write_json(options.out / RESULT, report)
+    write_json_lines(options.out / RESULT, report)
     return report
 
 
@@ -151,7 +151,7 @@ def _finished(file: Path, name: str, settings: Mapping[str, Any]) -> dict[str, l
     if not file.exists():
         return {}
     try:
-        found = json.loads(file.read_text())
+        found = json.loads(file.read_text(encoding="utf-8"))
         experiment, earlier, records = found["experiment"], dict(found["settings"]), dict(found["records"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadFileError(f"{file} is no result of an experiment ({error}); give another folder") from error
