@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from playground.environment import DomainEnv
+from playground.environment import NO_OP, DomainEnv
 from playground.events import Decision
 from playground.prompt import Prompt
 from playground.task import Action, Observation
@@ -22,9 +22,6 @@ REPEAT_SECONDS = 0.3
 
 DRAG = 0.25
 """Share of the picture's width over which the mouse is dragged for a full deflection."""
-
-NO_OP = "nothing"
-"""Name of the discrete action that does nothing, see `DomainEnv.action_names`."""
 
 ARROWS = ("ArrowLeft", "ArrowRight", "ArrowDown", "ArrowUp")
 
@@ -281,11 +278,18 @@ def controller_for(
 ) -> DiscreteController | ContinuousController:
     """The controller that fits a world's actions."""
     if isinstance(env.action_space, gym.spaces.Discrete):
-        return DiscreteController(env.action_names, clock)
-    return ContinuousController(env.action_names, lambda: env.heading)
+        return DiscreteController(action_names(env), clock)
+    return ContinuousController(action_names(env), lambda: env.heading)
+
+
+def action_names(env: DomainEnv) -> tuple[str, ...]:
+    """The names of an action's numbers or choices; `action 0`, `action 1`, … where a domain gives none."""
+    space: Any = env.action_space
+    count = int(space.n) if isinstance(space, gym.spaces.Discrete) else space.shape[0]
+    return env.action_names or tuple(f"action {n}" for n in range(count))
 
 
 def controls_json(env: DomainEnv, controller: Controller) -> dict[str, Any]:
     """What a page needs to know of a world's controls, in JSON's terms."""
     discrete = isinstance(controller, DiscreteController)
-    return {"names": env.action_names, "discrete": discrete, "keys": controller.keys, "turns": controller.turn_based}
+    return {"names": action_names(env), "discrete": discrete, "keys": controller.keys, "turns": controller.turn_based}

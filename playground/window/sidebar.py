@@ -10,6 +10,7 @@ import pygame
 from playground.prompt_spec import NO_PROMPT
 from playground.recording.video import ACCENT, FAINT, INK, WARM
 from playground.viewing.clips import Clip
+from playground.viewing.controllers import action_names
 from playground.viewing.readouts import rates, readouts
 from playground.window.canvas import LINE, PANEL, Canvas, fitting
 from playground.window.view import View
@@ -140,7 +141,7 @@ class Sidebar:
         event = view.event
         if event is None or event.action is None or event.decision is None:
             return []
-        names, decision = view.session.env.action_names, event.decision
+        names, decision = action_names(view.env), event.decision
         if event.action.ndim:
             return list(zip(names, event.action, np.asarray(decision.action, np.float64), strict=True))
         done, sure = np.eye(len(names))[int(event.action)], np.eye(len(names))[int(decision.action)]

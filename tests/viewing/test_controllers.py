@@ -1,20 +1,22 @@
 """What is held becomes an action, in every kind of world; controllers are policies like any other."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 from playground import domains
+from playground.environment import NO_OP
 from playground.session import Session
 from playground.viewing.controllers import (
     ARROWS,
     GRIP_KEY,
-    NO_OP,
     PAIRS,
     REPEAT_SECONDS,
     SPARE_KEYS,
     WORD_KEYS,
     ContinuousController,
     DiscreteController,
+    action_names,
     controller_for,
     controls_json,
 )
@@ -171,3 +173,10 @@ def test_no_driving_key_is_a_key_of_the_table():
     table = {key for binding in KEYMAP for key in binding.keys}
     steering = {*WORD_KEYS.values(), *SPARE_KEYS, *(key for pair in PAIRS for key in pair), GRIP_KEY}
     assert steering & table == set(ARROWS)
+
+
+def test_actions_without_names_are_numbered():
+    env = LineEnv()
+    assert action_names(env) == ("action 0",)
+    env.action_space = gym.spaces.Discrete(3)  # type: ignore[assignment]
+    assert action_names(env) == ("action 0", "action 1", "action 2") and len(controller_for(env).keys) == 3
