@@ -14,6 +14,7 @@ import typer
 
 from playground.cli import app
 from playground.training.recipe import recipe_names
+from tests.training.tiny import write_toys
 
 
 def playground(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,6 +108,16 @@ def test_recipes_run_on_this_machine(recipe, tmp_path):
 def test_settings_that_cannot_be_are_refused(assignment, answer, tmp_path):
     shown = playground("train", "--out", str(tmp_path / "out"), "--data", str(tmp_path), "--set", assignment)
     assert shown.returncode == 2 and answer in shown.stderr and shown.stderr.count("\n") == 1, shown.stderr
+
+
+def test_the_recipe_debug_trains_in_seconds(tmp_path):
+    write_toys(tmp_path / "data")
+    command = ("train", "--recipe", "debug", "--tasks", "toy/*", "--data", str(tmp_path / "data"))
+    shown = playground(*command, "--out", str(tmp_path / "run"), "--steps", "3", "--set", "sampling.prompted=0.5")
+    assert shown.returncode == 0, shown.stderr
+    training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
+    assert training["steps"] == 3 and training["recipe"]["sampling"]["prompted"] == 0.5
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["loss/grid"] > 0
 
 
 def test_wrong_usage_exits_with_2():

@@ -259,14 +259,14 @@ class PackedTask:
 
     @property
     def is_demonstration(self) -> np.ndarray:
-        """bool [E]: which episodes the expert played alone."""
+        """Which episodes the expert played alone, bool [E]."""
         return np.repeat(
             [shard.is_demonstration for shard in self.shards], [len(shard.episodes) for shard in self.shards]
         )
 
     @property
     def demonstrations(self) -> np.ndarray:
-        """int: the episodes that can be prompts."""
+        """Indices of the episodes that can be prompts."""
         return np.flatnonzero(self.is_demonstration)
 
     @property

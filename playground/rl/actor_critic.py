@@ -32,9 +32,11 @@ class RunningMoments(nn.Module):
 
     @property
     def std(self) -> Tensor:
+        """Standard deviation per column."""
         return (self.variance + 1e-5).sqrt()
 
     def forward(self, values: Tensor) -> Tensor:
+        """Values [N, size], normalised and clipped to ten standard deviations."""
         return ((values - self.mean) / self.std).clamp(-10, 10)
 
 

@@ -1,7 +1,7 @@
-"""The average of a checkpoint and of what it became when it was trained further.
+"""Averages a checkpoint with its later self, after it was trained further.
 
-What training on has spoilt comes back, and most of what was newly learnt stays (Wortsman et al. 2022, WiSE-FT, arXiv
-2109.01903).
+The average restores what further training has spoilt and keeps most of what it has taught (Wortsman et al. 2022,
+WiSE-FT, arXiv 2109.01903).
 """
 
 from pathlib import Path
@@ -17,9 +17,9 @@ def average(before: Path, after: Path, share: float, out: Path) -> Path:
     """Writes a checkpoint whose weights lie between those of two others.
 
     Args:
-        before: checkpoint folder.
-        after: checkpoint folder; its configuration and the record of its training are kept.
-        share: of `after` in each weight.
+        before: checkpoint folder of the earlier model.
+        after: checkpoint folder of the later one. The average has its configuration and its record of training.
+        share: weight of the later model, 0 to 1.
         out: folder of the average.
 
     Returns:
@@ -27,11 +27,11 @@ def average(before: Path, after: Path, share: float, out: Path) -> Path:
 
     Raises:
         BadFileError: a checkpoint is missing or damaged.
-        BadValueError: the two are of different sizes, but for parts that the newer one was given (see
-            `ModelConfig.grown_from`) and keeps; or the share is none.
+        BadValueError: the models differ in size, but for parts that the later one was given and keeps (see
+            `ModelConfig.grown_from`); or `share` is not between 0 and 1.
     """
     if not 0 <= share <= 1:
-        raise BadValueError(f"the newer checkpoint's share is {share}; give 0 to 1")
+        raise BadValueError(f"the later checkpoint's share is {share}; give 0 to 1")
     old, new = from_pretrained(before), from_pretrained(after)
     weights, known = new.state_dict(), old.state_dict()
     if not new.config.grown_from(old.config):

@@ -60,7 +60,8 @@ class TrainingState:
 
         Args:
             recipe: of the run that goes on.
-            steps, minutes: what the run was to take.
+            steps: what the run was to take.
+            minutes: what the run was to take.
         """
         more_steps = steps is not None and (recipe.steps is None or recipe.steps > steps)
         more_minutes = minutes is not None and (recipe.minutes is None or recipe.minutes > minutes)

@@ -206,7 +206,9 @@ def _backward(
     """Adds the gradient of one step's loss to the model's; returns the mean loss of each modality and of the goals.
 
     Args:
-        fabric, model, teacher: see `train`.
+        fabric: the devices.
+        model: what learns.
+        teacher: what is distilled, if anything.
         batches: of the step.
         shares: modality -> share of the loss.
         goal_weight: of the goal head's loss.

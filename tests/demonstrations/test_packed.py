@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from playground.collecting.rollouts import rollout
-from playground.demonstrations.packed import PackedTask, goal_id, packed_tasks, planned_episodes, write_shard
+from playground.demonstrations.packed import PackedTask, goal_id, pack, packed_tasks, planned_episodes, write_shard
 from playground.errors import BadFileError
 from tests.toy import toy_task
 
@@ -39,6 +39,15 @@ def test_arrays_and_table_hold_every_episode(packed):
         assert opened.goals[row["goal"]] == episode.goal
         assert (row["seed"], row["success"]) == (episode.seed, episode.success)
         assert row["total_reward"] == pytest.approx(episode.total_reward, rel=1e-6)
+
+
+def test_shards_in_memory_are_those_on_disk(packed):
+    root, written = packed
+    memory = PackedTask("toy/point", (pack(written[:3], grouped=True), pack(written[3:], grouped=True)))
+    opened = PackedTask.open(root, "toy/point")
+    assert np.array_equal(memory.episodes, opened.episodes) and memory.goals == opened.goals
+    assert all(np.array_equal(values, opened.arrays()[key]) for key, values in memory.arrays().items())
+    assert memory.texts["mission"].tolist() == opened.texts["mission"].tolist()
 
 
 def test_equal_goals_have_equal_ids_and_others_do_not():
