@@ -1,22 +1,101 @@
-"""The data set: each task's demonstrations and corrections as tokens in memory, and sequences cut from them.
+"""The data set: each task's demonstrations and corrections as tokens, and sequences cut from them.
 
 `T` timesteps, `E` episodes, `K` scalar tokens, `A` action tokens.
 """
 
+from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from playground import domains
-from playground.demonstrations.packed import PackedTask
+from playground.demonstrations.packed import PackedTask, Shard
 from playground.domains.goals import TRAINED
 from playground.model import ModelConfig
+from playground.task import Goal
 from playground.tokens.text import encode_text
 from playground.tokens.timestep import TimestepSpec, encode_actions, encode_tensors
 from playground.training.goals import goal_tokens, held_out_goals
 
 MODALITIES = ("vector", "grid", "image")
 """What observations hold beside text: scalars, cells, or pictures. Batches hold tasks of one modality."""
+
+
+def task_form(shard: Shard) -> TimestepSpec:
+    """The shape of the timesteps in a packed shard."""
+    texts = {key: np.array(strings) for key, strings in shard.texts.items()}
+    return TimestepSpec.from_arrays({**shard.observations, **texts}, shard.actions)
+
+
+class Chained:
+    """Arrays [T_i, ...] one after the other as one [T, ...], without a copy: those of a task's shards.
+
+    Args:
+        parts: at least one; all of one type and shape behind the first axis.
+    """
+
+    def __init__(self, parts: Sequence_[np.ndarray]):
+        self._parts = list(parts)
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of one array."""
+        return int(self._ends[-1]), *self._parts[0].shape[1:]
+
+    def __len__(self) -> int:
+        """T, the number of timesteps."""
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """The rows at `index`, int [N], as an array [N, ...]."""
+        part = np.searchsorted(self._ends, index, side="right")
+        if len(index) and part[0] == part[-1] and (part == part[0]).all():
+            return np.asarray(self._parts[part[0]][index - (self._ends[part[0] - 1] if part[0] else 0)])
+        found = np.empty((len(index), *self.shape[1:]), self._parts[0].dtype)
+        for number in np.unique(part):
+            here = part == number
+            found[here] = self._parts[number][index[here] - (self._ends[number - 1] if number else 0)]
+        return found
+
+
+@dataclass(frozen=True)
+class TaskShard:
+    """One shard of a task as tokens.
+
+    Attributes:
+        values, grid, image, actions: as in `TaskData`, of this shard's timesteps; pictures stay on the disk.
+        episodes: the shard's table.
+        texts: text key -> one string per episode.
+        goals: goal id -> goal.
+        is_demonstration: whether the expert played these episodes alone.
+    """
+
+    values: np.ndarray
+    grid: np.ndarray | None
+    image: np.ndarray | None
+    actions: np.ndarray
+    episodes: np.ndarray
+    texts: dict[str, list[str]]
+    goals: dict[int, Goal]
+    is_demonstration: bool
+
+    @classmethod
+    def from_packed(cls, shard: Shard, form: TimestepSpec, bins: int) -> "TaskShard":
+        """Tokenises a packed shard; `bins` are the model's for continuous actions."""
+        values, grid = np.zeros((len(shard.actions), 0)), None
+        if form.tensors:
+            values, grid = encode_tensors(form, shard.observations)
+        return cls(
+            values=values.astype(np.uint16),
+            grid=None if grid is None else grid.astype(np.uint8),
+            image=shard.observations[form.image] if form.image else None,
+            actions=encode_actions(form.action, shard.actions, bins).astype(np.int16),
+            episodes=np.array(shard.episodes),
+            texts=shard.texts,
+            goals=shard.goals,
+            is_demonstration=shard.is_demonstration,
+        )
 
 
 @dataclass(frozen=True)
@@ -48,10 +127,10 @@ class TaskData:
 
     id: str
     form: TimestepSpec
-    values: np.ndarray
-    grid: np.ndarray | None
-    image: np.ndarray | None
-    actions: np.ndarray
+    values: Chained
+    grid: Chained | None
+    image: Chained | None
+    actions: Chained
     texts: list[np.ndarray]
     text: np.ndarray | None
     goal_text: np.ndarray | None
@@ -90,37 +169,48 @@ class TaskData:
     @classmethod
     def from_packed(cls, packed: PackedTask, config: ModelConfig) -> "TaskData":
         """Tokenises one task's packed episodes."""
-        arrays = packed.arrays()
-        recorded = arrays.pop("actions")
-        strings = packed.texts
-        form = TimestepSpec.from_arrays({**arrays, **strings}, recorded)
-        if form.tensors:
-            values, grid = encode_tensors(form, arrays)
-        else:
-            values, grid = np.zeros((len(recorded), 0)), None
-        episodes = packed.episodes
+        form = task_form(packed.shards[0])
+        shards = [TaskShard.from_packed(shard, form, config.action_bins) for shard in packed.shards]
+        return cls.from_shards(packed.task, form, shards, config)
+
+    @classmethod
+    def from_shards(
+        cls, task: str, form: TimestepSpec, shards: Sequence_["TaskShard"], config: ModelConfig
+    ) -> "TaskData":
+        """Joins a task's shards; their arrays are not copied."""
+        tables, offset = [], 0
+        for shard in shards:
+            table = shard.episodes.copy()
+            table["start"] += offset
+            offset += len(shard.actions)
+            tables.append(table)
+        episodes = np.concatenate(tables)
+        is_demonstration = np.repeat([s.is_demonstration for s in shards], [len(s.episodes) for s in shards])
+        all_goals: dict[int, Goal] = {number: goal for shard in shards for number, goal in shard.goals.items()}
         goal_ids = episodes["goal"].tolist()
         text, goal_text, texts = None, None, []
         if form.text:
-            observed = strings[form.text].tolist()
-            goals = (packed.goals.get(goal) for goal in goal_ids)
+            observed = [string for shard in shards for string in shard.texts[form.text]]
+            goals = (all_goals.get(goal) for goal in goal_ids)
             told = [text or (goal if isinstance(goal, str) else "") for text, goal in zip(observed, goals, strict=True)]
             distinct, index = np.unique(observed + told, return_inverse=True)
             text, goal_text = index[: len(observed)], index[len(observed) :]
             texts = [encode_text(str(string))[: config.max_text] for string in distinct]
         groups: dict[int, list[int]] = {goal: [] for goal in goal_ids}
-        for i in packed.demonstrations.tolist():
+        for i in np.flatnonzero(is_demonstration).tolist():
             groups[goal_ids[i]].append(i)
         shared = {goal: np.array(members) for goal, members in groups.items()}
-        tokens = {goal: goal_tokens(packed.task, packed.goals.get(goal)) for goal in groups}
-        family = domains.families().get(packed.task)
+        tokens = {goal: goal_tokens(task, all_goals.get(goal)) for goal in groups}
+        family = domains.families().get(task)
+        grids = [shard.grid for shard in shards if shard.grid is not None]
+        images = [shard.image for shard in shards if shard.image is not None]
         return cls(
-            id=packed.task,
+            id=task,
             form=form,
-            values=values.astype(np.uint16),
-            grid=None if grid is None else grid.astype(np.uint8),
-            image=arrays[form.image] if form.image else None,
-            actions=encode_actions(form.action, recorded, config.action_bins).astype(np.int16),
+            values=Chained([shard.values for shard in shards]),
+            grid=Chained(grids) if grids else None,
+            image=Chained(images) if images else None,
+            actions=Chained([shard.actions for shard in shards]),
             texts=texts,
             text=text,
             goal_text=goal_text,
@@ -129,10 +219,10 @@ class TaskData:
             loss_start=episodes["loss_start"].astype(np.int64),
             prompts=[shared[goal] for goal in goal_ids],
             goal_tokens=np.stack([tokens[goal] for goal in goal_ids]),
-            demonstrations=packed.demonstrations,
-            corrections=np.flatnonzero(~packed.is_demonstration),
+            demonstrations=np.flatnonzero(is_demonstration),
+            corrections=np.flatnonzero(~is_demonstration),
             hidden_goal=len(groups) > 1,
-            goals_held_out=family is not None and all(family.part(goal) == TRAINED for goal in packed.goals.values()),
+            goals_held_out=family is not None and all(family.part(goal) == TRAINED for goal in all_goals.values()),
         )
 
 
