@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from playground.domains.goals import EXTRAPOLATED, INTERPOLATED, TRAINED, NumericFamily, numbers
+from playground.domains.quiet import quiet_sdl
 from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation
@@ -113,7 +114,8 @@ class ClassicEnv(DomainEnv):
         from PIL import Image
 
         self.upstream.render_mode = "rgb_array"
-        picture = self.upstream.render()
+        with quiet_sdl():
+            picture = self.upstream.render()
         height = round(self._size * picture.shape[0] / picture.shape[1])
         small = np.asarray(Image.fromarray(picture).resize((self._size, height), Image.Resampling.BOX))
         above = (self._size - height) // 2

@@ -11,6 +11,7 @@ import numpy as np
 from playground.domains.goals import TRAINED, NumericFamily
 from playground.domains.mujoco_views import CAMERAS, Pullable, moved
 from playground.domains.opengl import choose_opengl, needs_opengl
+from playground.domains.quiet import quiet_mujoco
 from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Goal, Observation
@@ -121,6 +122,7 @@ class ControlEnv(Pullable):
 
     def __init__(self, name: str, spec: TaskSpec, size: int = 320):
         choose_opengl()
+        quiet_mujoco()
         from dm_control import suite
 
         self._name, self._spec, self._size = name, spec, picture_size(size)

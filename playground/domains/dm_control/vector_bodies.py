@@ -11,6 +11,7 @@ import numpy as np
 
 from playground.domains.dm_control.bodies import BODIES, COMMANDED, CommandedBody, Readings, read, sensor_columns
 from playground.domains.opengl import choose_opengl
+from playground.domains.quiet import quiet_mujoco
 
 EPISODE_STEPS = 1000
 
@@ -34,6 +35,7 @@ class VectorBodies:
         self, name: str, count: int, seed: int, starts: int = 256, coarse: int = 1, limit: int = EPISODE_STEPS
     ):
         choose_opengl()
+        quiet_mujoco()
         import mujoco
         from dm_control import suite
         from mujoco.rollout import Rollout
