@@ -59,5 +59,11 @@ class Episode:
         return len(self.actions)
 
     @property
+    def score(self) -> float:
+        """What the episode counts for: 1 or 0 where success is defined, else its return."""
+        return self.total_reward if self.success is None else float(self.success)
+
+    @property
     def total_reward(self) -> float:
+        """The sum of its rewards."""
         return float(self.rewards.sum(dtype=np.float64))

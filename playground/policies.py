@@ -13,7 +13,7 @@ from playground.prompt import Prompt, Segment
 from playground.task import Action, Observation, Task
 
 
-class _Promptless:
+class Promptless:
     """The parts of a policy that keeps nothing of the prompt or the live steps."""
 
     def condition(self, prompt: Prompt | None) -> None:
@@ -26,7 +26,7 @@ class _Promptless:
         """Keeps no live steps."""
 
 
-class RandomPolicy(_Promptless):
+class RandomPolicy(Promptless):
     """Uniform over the action space; one stream of actions per seed, which runs on over resets."""
 
     def __init__(self, space: gym.Space[Any], seed: int = 0):
@@ -37,7 +37,7 @@ class RandomPolicy(_Promptless):
         return Decision(np.asarray(self._space.sample(), dtype=self._space.dtype))
 
 
-class ExpertPolicy(_Promptless):
+class ExpertPolicy(Promptless):
     """The task's expert, which looks into the simulator of the very environment that it acts in."""
 
     def __init__(self, task: Task, env: DomainEnv):
@@ -52,7 +52,7 @@ class ExpertPolicy(_Promptless):
         return Decision(action, latency_ms=(perf_counter() - began) * 1e3)
 
 
-class ReplayPolicy(_Promptless):
+class ReplayPolicy(Promptless):
     """Plays recorded actions again, each time from the first, and then holds the last one.
 
     Args:
@@ -78,7 +78,7 @@ class ReplayPolicy(_Promptless):
         self._t += 1
 
 
-class NearestPolicy(_Promptless):
+class NearestPolicy(Promptless):
     """Does what the prompt did in the observation nearest to the present one; the baseline for prompt following.
 
     Nearest means the least Euclidean distance over all numbers of the observation. A prompt of another body, and no

@@ -6,10 +6,11 @@ from functools import partial
 from statistics import harmonic_mean
 
 from playground import domains
+from playground.agent import BatchAgent
 from playground.bench.measure import Case, sample
 from playground.bench.products import bare_products
 from playground.demonstrations import shipped_counts
-from playground.evaluation.trials import WORLDS, ModelActors, Settings, make_starts
+from playground.evaluation.episodes import WORLDS, EvaluationSettings, episode_specs
 from playground.model import load_model
 from playground.parallel import cores, run_jobs
 
@@ -42,14 +43,11 @@ def _work(job: _Job) -> _Rates:
     envs = [task.make(64) for _ in range(WORLDS)]
     rows = list(range(WORLDS))
     try:
-        starts = make_starts(task, Settings(episodes=WORLDS))
-        actors = ModelActors(model, envs)
-        actors.begin(rows, starts)
-        seen = [
-            env.reset(seed=start.seed, options=start.goal and {"goal": start.goal})[0]
-            for env, start in zip(envs, starts, strict=True)
-        ]
-        actions = actors.act(seen, rows)
+        specs = episode_specs(task, EvaluationSettings(episodes=WORLDS))
+        agent = BatchAgent.for_worlds(model, envs)
+        agent.condition([spec.prompt for spec in specs], rows)
+        seen = [env.start(spec.seed, spec.goal) for env, spec in zip(envs, specs, strict=True)]
+        actions = [decision.action for decision in agent.act(seen, rows)]
 
         def step() -> None:
             for row, env in enumerate(envs):
@@ -58,10 +56,10 @@ def _work(job: _Job) -> _Rates:
                     seen[row], _ = env.reset()
 
         def act_and_step() -> None:
-            actions[:] = actors.act(seen, rows)
+            actions[:] = [decision.action for decision in agent.act(seen, rows)]
             step()
 
-        bare = bare_products(model, lambda: actors.act(seen, rows))
+        bare = bare_products(model, lambda: agent.act(seen, rows))
         steps = (model.config.max_live + 1) // 2
         work = {"lockstep": act_and_step, "simulator": step, "products": bare}
         found = sample({name: partial(_repeat, function, steps) for name, function in work.items()}, SECONDS)

@@ -43,10 +43,10 @@ def takeovers(
     workers: WorkersOption = None,
 ) -> None:
     """Let experts take over in the middle of episodes of other tasks of their scene; adds to the collected data."""
-    from playground.collecting.takeover import collect_continuations
+    from playground.collecting.takeover import collect_takeovers
     from playground.parallel import parse_workers
 
-    collect_continuations(tasks, episodes, seed, data, parse_workers(workers))
+    collect_takeovers(tasks, episodes, seed, data, parse_workers(workers))
 
 
 @commands.command(rich_help_panel=PANEL)

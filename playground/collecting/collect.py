@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from playground import domains
-from playground.collecting.rollouts import RandomExpert, rollout, score
+from playground.collecting.experts import RandomExpert, expert_episode
 from playground.demonstrations.packed import default_root, goal_id, planned_episodes, write_shard
 from playground.environment import DomainEnv
 from playground.episode import Episode
@@ -235,7 +235,7 @@ def _gather_unit(
     tries = min(2 * each + 2, SEEDS_PER_UNIT) if task.has_success else each
     for attempt, seed in enumerate(seeds[:tries]):
         noise = job.amount.noise[(unit + attempt) % len(job.amount.noise)]
-        episode = rollout(task, env, expert, seed, goal, noise, job.amount.max_steps)
+        episode = expert_episode(task, env, expert, seed, goal, noise, job.amount.max_steps)
         if task.hidden_goal:
             goal = episode.goal
         if episode.success is not False:
@@ -258,7 +258,7 @@ def _random_return(task_id: str, max_steps: int | None, task: Task, env: DomainE
         random = RandomExpert(env, np.random.default_rng(0))
         seeds = TRAIN_SEEDS[-RANDOM_EPISODES:]
         known[task_id, max_steps] = float(
-            np.mean([score(rollout(task, env, random, seed, max_steps=max_steps)) for seed in seeds])
+            np.mean([expert_episode(task, env, random, seed, max_steps=max_steps).score for seed in seeds])
         )
     return known[task_id, max_steps]
 

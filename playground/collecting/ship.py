@@ -4,7 +4,7 @@ import shutil
 from operator import itemgetter
 
 from playground import domains
-from playground.collecting.rollouts import rollout, score
+from playground.collecting.experts import expert_episode
 from playground.demonstrations.files import read_metadata, save_episodes
 from playground.demonstrations.shipped_files import shipped, shipped_counts, shipped_folder
 from playground.environment import DomainEnv
@@ -61,7 +61,7 @@ def choose(task: Task, env: DomainEnv, expert: Expert, count: int, max_steps: in
     spare: list[Episode] = []
     wanted = count if task.has_success else 2 * count
     for seed in PROMPT_SEEDS[: 6 * count]:
-        episode = rollout(task, env, expert, seed, max_steps=max_steps)
+        episode = expert_episode(task, env, expert, seed, max_steps=max_steps)
         if episode.success is False:
             continue
         known = episode.goal is not None and any(episode.goal == other.goal for other in good)
@@ -71,4 +71,4 @@ def choose(task: Task, env: DomainEnv, expert: Expert, count: int, max_steps: in
     found = (good + spare)[:wanted]
     if len(found) < count:
         raise PlaygroundError(f"{task.id}: the expert solved {len(found)} episodes, {count} are wanted; ask for fewer")
-    return sorted(found, key=score, reverse=True)[:count]
+    return sorted(found, key=lambda episode: episode.score, reverse=True)[:count]

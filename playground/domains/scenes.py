@@ -1,13 +1,15 @@
-"""Scenes: tasks and goals that share body, observation and action form, and what was actually done in their worlds.
+"""Scenes: tasks and goals that share body, observation and action form, and what was actually done in them.
 
-A witness is a second world, of another task or goal of the scene: it enters the state of the world that is acted in,
-gets the same actions, and judges by its own task's test what they did. So following a prompt can be told apart from
-the return of the world.
+A shadow environment is a second environment, of another task or goal of the scene. It enters the state of the one that
+is acted in, gets the same actions, and judges by its own task's test what they did. So following a prompt can be told
+apart from the return of the environment.
 """
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from playground.environment import DomainEnv
@@ -15,15 +17,15 @@ from playground.errors import BadValueError
 from playground.scores import reference_scores
 from playground.task import Action, Goal, Observation, Task
 
-LOOK = 100
+RECENT_STEPS = 100
 """Steps over which rewards are averaged where a task defines no success."""
 
-ENOUGH = 0.6
+DONE_SHARE = 0.6
 """Share of the expert's reward per step that counts as doing a task where it defines no success."""
 
 
 def scenes(tasks: Iterable[Task]) -> dict[str, tuple[Task, ...]]:
-    """Scene -> its tasks, of those scenes in which there is more than one aim, and only a prompt can tell which."""
+    """Scene -> its tasks, of the scenes with several tasks or goals that only a prompt can tell apart."""
     found: dict[str, list[Task]] = {}
     for task in tasks:
         found.setdefault(task.scene, []).append(task)
@@ -34,8 +36,8 @@ def scenes(tasks: Iterable[Task]) -> dict[str, tuple[Task, ...]]:
     }
 
 
-class Watch:
-    """Whether a task is being done, by its own test, since `begin` or `restart`.
+class GoalMonitor:
+    """Tells whether a task is being done, by its own test, since `restart`.
 
     Args:
         task: the task; without success it needs a known expert's score.
@@ -43,17 +45,17 @@ class Watch:
 
     def __init__(self, task: Task):
         self.task = task
-        self._rewards: deque[float] = deque(maxlen=LOOK)
+        self._rewards: deque[float] = deque(maxlen=RECENT_STEPS)
         self._succeeded = False
 
     def restart(self, env: DomainEnv) -> None:
-        """Forgets what was done before."""
+        """Forgets what was done before in the task's environment."""
         env.success = False
         self._rewards.clear()
         self._succeeded = False
 
     def note(self, env: DomainEnv, reward: float) -> None:
-        """Takes notice of one step of the task's world."""
+        """Takes notice of one step of the task's environment."""
         self._rewards.append(reward)
         self._succeeded = self._succeeded or env.success
 
@@ -61,59 +63,135 @@ class Watch:
     def share(self) -> float:
         """How well the task is done: 0 or 1 where success is defined, else reward per step as a share of the expert's.
 
-        Less than half of `LOOK` steps tell nothing.
+        It is 0 before half of `RECENT_STEPS` have passed.
         """
         if self.task.has_success:
             return float(self._succeeded)
         known = reference_scores().get(self.task.id)
-        if known is None or known["expert"] <= 0 or len(self._rewards) < LOOK // 2:
+        if known is None or known["expert"] <= 0 or len(self._rewards) < RECENT_STEPS // 2:
             return 0.0
         return float(np.mean(self._rewards)) * self.task.max_steps / known["expert"]
 
     @property
     def done(self) -> bool:
-        return self.share >= ENOUGH
+        """Whether the task is done."""
+        return self.share >= DONE_SHARE
 
 
-class Witness:
-    """Another task's view of a running world.
+class ShadowEnvironment:
+    """Another task's view of a running environment.
 
     Args:
         task: the other task, or the same with another goal.
-        env: a world of it, used for nothing else.
+        env: an environment of it, used for nothing else.
     """
 
     def __init__(self, task: Task, env: DomainEnv):
         self.env = env
-        self.watch = Watch(task)
+        self.monitor = GoalMonitor(task)
         self.observation: Observation = {}
-        self.ended = False
+        self.reward = 0.0
+        self.terminated = self.truncated = False
 
-    def enter(self, world: DomainEnv, goal: Goal = None) -> None:
-        """Begins to watch a world in its present state.
+    @property
+    def ended(self) -> bool:
+        """Whether its episode has ended; it then takes no more actions."""
+        return self.terminated or self.truncated
+
+    def enter(self, env: DomainEnv, goal: Goal = None) -> None:
+        """Enters the present state of an environment.
 
         Raises:
-            BadValueError: this aim cannot be set there.
+            BadValueError: this goal cannot be set there.
         """
-        self.observation = self.env.enter(world, goal)
-        self.watch.restart(self.env)
-        self.ended = False
+        self.observation = self.env.enter(env, goal)
+        self.monitor.restart(self.env)
+        self.reward, self.terminated, self.truncated = 0.0, False, False
 
     def step(self, action: Action) -> None:
-        """Takes the action that the world was given."""
+        """Takes the action that the environment was given."""
         if self.ended:
             return
-        self.observation, reward, terminated, truncated, _ = self.env.step(action)
-        self.watch.note(self.env, float(reward))
-        self.ended = terminated or truncated
+        self.observation, reward, self.terminated, self.truncated, _ = self.env.step(action)
+        self.reward = float(reward)
+        self.monitor.note(self.env, self.reward)
 
-    def would_be_idle(self, world: DomainEnv, goal: Goal, still: Action) -> bool:
-        """Whether there would be nothing to do: the aim cannot be set in that world, or is met by standing still."""
+    def has_nothing_to_do(self, env: DomainEnv, goal: Goal) -> bool:
+        """Whether the goal cannot be set in that environment, or is reached by a no-op."""
         try:
-            self.enter(world, goal)
+            self.enter(env, goal)
         except BadValueError:
             return True
-        if not self.watch.task.has_success:
+        if not self.monitor.task.has_success:
             return False
-        self.step(still)
-        return self.watch.done
+        self.step(no_op(env.action_space))
+        return self.monitor.done
+
+
+class ShadowedEnv(DomainEnv):
+    """An environment with a shadow, as one environment.
+
+    Observations are the environment's own until its episode ends, and then the shadow's; there is no reward then. It
+    never ends by itself: whoever plays in it decides.
+
+    Args:
+        env: the environment that is reset and acted in.
+        shadow: enters its state and gets the same actions, if there is one.
+        task: what `env` is of.
+    """
+
+    def __init__(self, env: DomainEnv, shadow: ShadowEnvironment | None, task: Task):
+        self.env, self.shadow = env, shadow
+        self.monitor = GoalMonitor(task)
+        self.shadow_goal: Goal = None
+        """The shadow's goal, from the next reset on."""
+        self.ended = False
+        """Whether the environment's own episode has ended."""
+        self.observation_space, self.action_space = env.observation_space, env.action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Resets the environment and lets the shadow enter its state.
+
+        Raises:
+            BadValueError: one of the goals cannot be set.
+        """
+        observation, info = self.env.reset(seed=seed, options=options)
+        self.monitor.restart(self.env)
+        if self.shadow is not None:
+            self.shadow.enter(self.env, self.shadow_goal)
+        self.ended = False
+        self.goal, self.success = self.env.goal, self.env.success
+        return observation, info
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Steps both."""
+        observation: Observation = {}
+        reward = 0.0
+        if not self.ended:
+            observation, given, terminated, truncated, _ = self.env.step(action)
+            reward = float(given)
+            self.monitor.note(self.env, reward)
+            self.ended = terminated or truncated
+        if self.shadow is not None:
+            self.shadow.step(action)
+            if self.ended:
+                observation = self.shadow.observation
+        self.success = self.env.success
+        return observation, reward, False, False, {}
+
+    def subtasks(self, text: str) -> tuple[str, ...]:
+        """As the environment reads an instruction."""
+        return self.env.subtasks(text)
+
+    def render(self) -> np.ndarray:
+        """Draws the environment, uint8 [H, W, 3]."""
+        return self.env.render()
+
+
+def no_op(space: gym.Space[Any]) -> Action:
+    """The action of doing nothing: zeros, or the last discrete action (BabyAI's `done`)."""
+    if isinstance(space, gym.spaces.Discrete):
+        return np.asarray(space.n - 1, np.int64)
+    return np.zeros(space.shape or (), np.float32)

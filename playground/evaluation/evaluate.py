@@ -11,8 +11,8 @@ import numpy as np
 from playground import assets, domains
 from playground.demonstrations import find_prompt, shipped_counts
 from playground.errors import BadFileError, UnknownNameError
+from playground.evaluation.episodes import EvaluationSettings, evaluate_task
 from playground.evaluation.scoring import summarise
-from playground.evaluation.trials import Settings, evaluate_task
 from playground.files import write_json
 from playground.model import GeneralistModel, load_model
 from playground.parallel import Workers, raise_failures, run_with_progress
@@ -23,7 +23,7 @@ def evaluate_model(
     model: GeneralistModel, tasks: str, episodes: int = 20, seed: int = 0, prompt: str = "right"
 ) -> dict[str, Any]:
     """Measures a network that is in memory, in this process and without printing; see `evaluate` for the result."""
-    settings = Settings("model", prompt, episodes, seed)
+    settings = EvaluationSettings("model", prompt, episodes, seed)
     was_training = model.training
     model.eval()
     try:
@@ -36,7 +36,7 @@ def evaluate_model(
 @dataclass(frozen=True)
 class _Job:
     task: str
-    settings: Settings
+    settings: EvaluationSettings
     checkpoint: str | None
 
 
@@ -64,7 +64,7 @@ def evaluate(
         episodes: per task.
         seed: picks other worlds.
         json_file: where the results go.
-        prompt: `right`, `wrong`, `none`, or a prompt's name (see `Settings`).
+        prompt: `right`, `wrong`, `none`, or a prompt's name (see `EvaluationSettings`).
         agent: one of `playground.api.AGENTS`.
         workers: processes, or a cluster's address (see `run_jobs`); all cores by default.
 
@@ -76,7 +76,7 @@ def evaluate(
         BadFileError: the checkpoint is damaged, or `json_file` is something else than an evaluation.
         PlaygroundError: some tasks failed; all others were measured and saved before this is raised.
     """
-    settings = Settings(agent, prompt, episodes, seed)
+    settings = EvaluationSettings(agent, prompt, episodes, seed)
     if prompt not in ("right", "wrong", "none"):
         find_prompt(prompt)
     chosen = _possible(domains.tasks(tasks), settings)
@@ -118,7 +118,7 @@ def _line(job: _Job, result: dict[str, Any]) -> str:
     return f"{job.task}: {kind} {np.mean(result['scores']):.3g} [{low:.3g}, {high:.3g}]"
 
 
-def _possible(tasks: list[Task], settings: Settings) -> list[Task]:
+def _possible(tasks: list[Task], settings: EvaluationSettings) -> list[Task]:
     """The tasks that have what the prompt needs.
 
     Raises:

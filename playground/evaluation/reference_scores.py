@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from playground import assets, domains
-from playground.collecting.rollouts import RandomExpert, rollout, score
+from playground.collecting.experts import RandomExpert, expert_episode
 from playground.environment import DomainEnv
 from playground.files import write_json
 from playground.parallel import raise_failures, run_with_progress, world
@@ -56,7 +56,9 @@ def random_and_expert(task: Task, env: DomainEnv, expert: Expert, episodes: int)
     """Mean scores of random and expert behaviour over the first evaluation seeds; solved episodes stop there."""
     random = RandomExpert(env, np.random.default_rng(0))
     means = {
-        name: np.mean([score(rollout(task, env, who, seed, hold_steps=0)) for seed in EVALUATION_SEEDS[:episodes]])
+        name: np.mean(
+            [expert_episode(task, env, who, seed, hold_steps=0).score for seed in EVALUATION_SEEDS[:episodes]]
+        )
         for name, who in {"random": random, "expert": expert}.items()
     }
     return {name: round(float(mean), 4) for name, mean in means.items()} | {"episodes": episodes}

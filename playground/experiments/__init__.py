@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from playground.errors import BadValueError, UnknownNameError
-from playground.evaluation.trials import SEEDS_PER_RUN
+from playground.evaluation.episodes import SEEDS_PER_RUN
 from playground.experiments.running import Options
 from playground.task import EVALUATION_SEEDS
 

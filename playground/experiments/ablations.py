@@ -115,7 +115,7 @@ def ablations(options: Options, study: Study | None = None, data: Path | None = 
 
 def _work(job: Job) -> list[dict[str, Any]]:
     """Trains and evaluates one arm: a record for each episode."""
-    from playground.evaluation.trials import Settings, evaluate_task
+    from playground.evaluation.episodes import EvaluationSettings, evaluate_task
     from playground.model import load_model
     from playground.training.train import train
 
@@ -128,7 +128,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
     records = []
     for id in job.recipe.tasks:
         for prompt in PROMPTS:
-            found = evaluate_task(domains.task(id), Settings("model", prompt, job.episodes, job.seed), model)
+            found = evaluate_task(domains.task(id), EvaluationSettings("model", prompt, job.episodes, job.seed), model)
             known = reference_scores().get(id)
             records += [
                 {"task": id, "prompt": prompt, "normalised": normalise(score, known), "steps": steps}

@@ -4,29 +4,26 @@ The article doubts that a prompt works unless it is very like those of training.
 any training (`playground.domains.goals`); what was achieved is measured, and how strange the agent finds the prompt.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from playground import assets, domains
 from playground.agent import load_detector, read_prompt
-from playground.api import make_policy
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, NumericFamily
-from playground.evaluation.trials import SEEDS_PER_RUN, ModelActors, PolicyActors, Start
+from playground.environment import DomainEnv
+from playground.evaluation.episodes import SEEDS_PER_RUN, batch_policy
+from playground.events import BatchPolicy
 from playground.experiments.running import FIGURE, Job, Options, auroc, flat, run_cases, table, take_part, write_report
 from playground.model import load_model, read_config
 from playground.prompt import Prompt
-from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS
+from playground.rollout import EpisodeSpec, Rollout
+from playground.task import EVALUATION_SEEDS, PROMPT_SEEDS, Task
 
 WORLDS = 8
 """Worlds of one family that are stepped together."""
-
-LIMIT = 500
-"""Steps of an episode, at most."""
-
-LIMITS = {"metaworld": 200}
-"""Domain -> the same, where experts take 50."""
 
 AGENTS = ("model", "nearest", "expert", "random")
 COLUMNS = (("error", ""), ("error_shown", ""), ("error", "_expert"))
@@ -58,42 +55,20 @@ def _work(job: Job) -> list[dict[str, Any]]:
     first = job.seed * SEEDS_PER_RUN
     envs = [task.make(64) for _ in range(min(WORLDS, job.episodes))]
     try:
-        limit = min(LIMITS.get(task.domain, LIMIT), task.max_steps)
         expert = task.make_expert(envs[0])
         prompts: list[Prompt | None] = [None] * job.episodes
         shown: list[Any] = [None] * job.episodes
         if job.agent in ("model", "nearest"):
             for i, goal in enumerate(goals):
-                episode = rollout(task, envs[0], expert, PROMPT_SEEDS[first + i], goal)
+                episode = expert_episode(task, envs[0], expert, PROMPT_SEEDS[first + i], goal)
                 prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {job.condition}"), envs[0].achieved
         model = load_model(job.checkpoint) if job.agent == "model" else None
-        actors: ModelActors | PolicyActors = (
-            PolicyActors([make_policy(job.agent, task, env, row) for row, env in enumerate(envs)])
-            if model is None
-            else ModelActors(model, envs)
-        )
+        policy = batch_policy(job.agent, task, envs, model)
         records = []
         for begin in range(0, job.episodes, len(envs)):
             numbers = range(begin, min(begin + len(envs), job.episodes))
-            rows = list(range(len(numbers)))
-            starts = [Start(EVALUATION_SEEDS[first + i], goals[i], prompts[i]) for i in numbers]
-            seen = [
-                envs[row].reset(seed=s.seed, options={"goal": s.goal})[0] for row, s in zip(rows, starts, strict=True)
-            ]
-            actors.begin(rows, starts)
-            solved = [0] * len(rows)
-            running = rows
-            for _ in range(limit):
-                still = []
-                acting = [seen[row] for row in running]
-                for row, action in zip(running, actors.act(acting, running), strict=True):
-                    seen[row], _, terminated, truncated, _ = envs[row].step(action)
-                    solved[row] += task.has_success and envs[row].success
-                    # As long as demonstrations do: what was achieved is read at the end.
-                    if not (terminated or truncated or solved[row] > task.hold_steps):
-                        still.append(row)
-                if not (running := still):
-                    break
+            specs = [EpisodeSpec(EVALUATION_SEEDS[first + i], goals[i], prompts[i]) for i in numbers]
+            _play(task, specs, envs[: len(specs)], policy)
             for row, i in enumerate(numbers):
                 prompt, ood = prompts[i], None
                 if model is not None and prompt is not None:
@@ -104,6 +79,16 @@ def _work(job: Job) -> list[dict[str, Any]]:
     finally:
         for env in envs:
             env.close()
+
+
+def _play(task: Task, specs: Sequence[EpisodeSpec], envs: Sequence[DomainEnv], policy: BatchPolicy) -> None:
+    """Plays an episode in each environment, as long as a demonstration: what was achieved is read at the end."""
+    solved_steps = [0] * len(envs)
+    run = Rollout(envs, specs, policy, task)
+    for row, event in run:
+        solved_steps[row] += bool(event.t and event.success)
+        if solved_steps[row] > task.hold_steps or event.t == task.horizons.goal:
+            run.end(row)
 
 
 def _record(family: GoalFamily, goal: Any, shown: Any, achieved: Any, strange: float | None) -> dict[str, Any]:

@@ -14,27 +14,17 @@ from typing import Any
 import numpy as np
 
 from playground import domains
-from playground.api import make_policy
 from playground.demonstrations import find_prompt, shipped, shipped_counts
-from playground.domains.scenes import Witness, scenes
+from playground.domains.scenes import ShadowedEnv, ShadowEnvironment, scenes
 from playground.environment import DomainEnv
 from playground.errors import BadValueError
-from playground.evaluation.trials import SEEDS_PER_RUN, Start, wrong_prompts
-from playground.experiments.rollouts import (
-    LIMIT,
-    LIMITS,
-    Actors,
-    ComparedModel,
-    Experts,
-    SwappableModel,
-    SwappablePolicies,
-    Trial,
-    play,
-    still,
-)
+from playground.evaluation.episodes import SEEDS_PER_RUN, batch_policy, wrong_prompts
+from playground.events import BatchPolicy
 from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
+from playground.experiments.swaps import ComparedAgent, PromptExperts, SwapSpec, play
 from playground.model import load_model
 from playground.prompt import Prompt
+from playground.rollout import EpisodeSpec
 from playground.scores import normalise, reference_scores
 from playground.task import EVALUATION_SEEDS, Goal, Task
 
@@ -110,10 +100,19 @@ def _pool(scene: str) -> dict[str, list[DomainEnv]]:
     return {}
 
 
-def _worlds(task: Task, count: int, use: str) -> list[DomainEnv]:
-    held = _pool(task.scene).setdefault(f"{use} {task.id}", [])
-    held += [task.make(64) for _ in range(count - len(held))]
-    return held[:count]
+def _environments(task: Task, count: int, use: str) -> list[DomainEnv]:
+    built = _pool(task.scene).setdefault(f"{use} {task.id}", [])
+    built += [task.make(64) for _ in range(count - len(built))]
+    return built[:count]
+
+
+def _shadowed(world: Task, other: Task | None, count: int) -> list[ShadowedEnv]:
+    """Environments of `world`, with shadows of `other` if there is one."""
+    envs = _environments(world, count, "world")
+    if other is None:
+        return [ShadowedEnv(env, None, world) for env in envs]
+    shadows = [ShadowEnvironment(other, env) for env in _environments(other, count, "shadow")]
+    return [ShadowedEnv(env, shadow, world) for env, shadow in zip(envs, shadows, strict=True)]
 
 
 def _work(job: Job) -> list[dict[str, Any]]:
@@ -128,20 +127,19 @@ def _work(job: Job) -> list[dict[str, Any]]:
         if not count:
             continue
         first = EVALUATION_SEEDS[job.seed * SEEDS_PER_RUN] + number * job.episodes * TRIES
-        trials = _trials(job, world, other, count, first)
-        if not trials:
+        specs = _specs(job, world, other, count, first)
+        if not specs:
             continue
-        envs = _worlds(world, min(WORLDS, len(trials)), "world")
-        witnesses = [Witness(other, env) for env in _worlds(other, len(envs), "witness")] if two else []
-        actors = _actors(job, world, other, envs, witnesses)
-        for trial, record in zip(trials, play(world, trials, envs, witnesses, actors), strict=True):
+        envs = _shadowed(world, other if two else None, min(WORLDS, len(specs)))
+        policy = _policy(job, world, other, envs)
+        for spec, record in zip(specs, play(world, specs, envs, policy), strict=True):
             known = reference_scores().get(world.id)
             if known is not None and not world.has_success:  # of as many steps as were taken
                 known = {name: value * record.steps / world.max_steps for name, value in known.items()}
             found = {"world": world.id, "prompt": other.id, **asdict(record)}
             found["normalised"] = normalise(record.score, known)
-            if isinstance(actors, ComparedModel):
-                bits = actors.divergences[trial.start.seed]
+            if isinstance(policy, ComparedAgent):
+                bits = policy.divergences[spec.seed]
                 found |= {f"divergence_{name}": round(float(np.mean(values)), 4) for name, values in bits.items()}
             records.append(found)
     return records
@@ -153,36 +151,38 @@ def _dealt(count: int, pairs: Sequence[tuple[Task, Task]]) -> list[tuple[tuple[T
     return [(pair, each + (i < more)) for i, pair in enumerate(pairs)]
 
 
-def _trials(job: Job, world: Task, other: Task, count: int, first: int) -> list[Trial]:
-    """Episodes in whose worlds the prompt's aim can be set; fewer than asked for where that is hard to find."""
+def _specs(job: Job, world: Task, other: Task, count: int, first: int) -> list[SwapSpec]:
+    """Episodes in whose environments the prompt's goal can be set; fewer than asked for where that is hard to find."""
     rng = np.random.default_rng([first, 5])
     right, wrong = shipped(world.id), shipped(other.id)
     if job.condition not in TWO_AIMS:
-        trials = []
+        specs = []
         for i in range(count):
             episode = right[i % len(right)]
             prompt = _corrupted(Prompt.from_episode(episode, f"{world.id}#{i % len(right)}"), job.condition, rng)
-            trials.append(Trial(Start(first + i, episode.goal if world.hidden_goal else None, prompt)))
-        return trials
-    (env,), (watched,) = _worlds(world, 1, "world"), _worlds(other, 1, "witness")
-    witness, trials = Witness(other, watched), []
+            specs.append(SwapSpec(first + i, episode.goal if world.hidden_goal else None, prompt))
+        return specs
+    (env,), specs = _shadowed(world, other, 1), []
+    assert env.shadow is not None
     for i in range(count):
         for seed in range(first + i * TRIES, first + (i + 1) * TRIES):
             a, b = right[rng.integers(len(right))], wrong[rng.integers(len(wrong))]
-            goal, aim = (a.goal if world.hidden_goal else None), (b.goal if other.hidden_goal else None)
-            if world == other and not _apart(goal, aim):
+            goal, shadow_goal = (a.goal if world.hidden_goal else None), (b.goal if other.hidden_goal else None)
+            if world == other and not _apart(goal, shadow_goal):
                 continue
+            env.shadow_goal = shadow_goal
             try:
-                env.reset(seed=seed, options=None if goal is None else {"goal": goal})
-                witness.enter(env, aim)
+                env.start(seed, goal)
             except BadValueError:
                 continue
-            idle = job.condition == "wrong" and witness.would_be_idle(env, aim, still(env))
+            is_done = job.condition == "wrong" and env.shadow.has_nothing_to_do(env.env, shadow_goal)
             shown, swapped = Prompt.from_episode(b), job.condition == "swapped_midway"
-            start = Start(seed, goal, Prompt.from_episode(a) if swapped else shown)
-            trials.append(Trial(start, aim, shown if swapped else None, swapped, not idle))
+            prompt = Prompt.from_episode(a) if swapped else shown
+            specs.append(
+                SwapSpec(seed, goal, prompt, shadow_goal, shown if swapped else None, swapped, judged=not is_done)
+            )
             break
-    return trials
+    return specs
 
 
 def _apart(goal: Goal, aim: Goal) -> bool:
@@ -216,25 +216,25 @@ def _corrupted(prompt: Prompt, condition: str, rng: np.random.Generator) -> Prom
     return Prompt(f"{prompt.name} {condition}", (part,), prompt.goal, prompt.seed)
 
 
-def _others(task: Task, start: Start) -> dict[str, Prompt | None]:
+def _others(task: Task, spec: EpisodeSpec) -> dict[str, Prompt | None]:
     """The prompts that an episode under the right one is compared with; no wrong one where there is none."""
-    assert start.prompt is not None
-    rng = np.random.default_rng(start.seed)
-    others: dict[str, Prompt | None] = {"none": None, "shuffled": start.prompt.shuffled(int(rng.integers(2**31)))}
-    names = wrong_prompts(task, start.prompt)
+    assert spec.prompt is not None
+    rng = np.random.default_rng(spec.seed)
+    others: dict[str, Prompt | None] = {"none": None, "shuffled": spec.prompt.shuffled(int(rng.integers(2**31)))}
+    names = wrong_prompts(task, spec.prompt)
     return {**others, "wrong": find_prompt(names[rng.integers(len(names))])}
 
 
-def _actors(job: Job, world: Task, other: Task, envs: Sequence[DomainEnv], witnesses: Sequence[Witness]) -> Actors:
-    if job.agent == "model":
-        model = load_model(job.checkpoint)
-        if job.condition == "right":
-            return ComparedModel(model, envs, partial(_others, world))
-        return SwappableModel(model, envs)
+def _policy(job: Job, world: Task, other: Task, envs: Sequence[ShadowedEnv]) -> BatchPolicy:
+    """Who acts."""
+    if job.agent == "model" and job.condition == "right":
+        return ComparedAgent(load_model(job.checkpoint), envs, partial(_others, world))
     if job.agent == "expert":
-        pairs = [(witness, other.make_expert(witness.env)) for witness in witnesses]
-        return Experts([world.make_expert(env) for env in envs], pairs, at_once=job.condition == "wrong")
-    return SwappablePolicies([make_policy(job.agent, world, env, row) for row, env in enumerate(envs)])
+        shadows = [(env.shadow, other.make_expert(env.shadow.env)) for env in envs if env.shadow is not None]
+        experts = [world.make_expert(env.env) for env in envs]
+        return PromptExperts(experts, shadows, at_once=job.condition == "wrong")
+    model = load_model(job.checkpoint) if job.agent == "model" else None
+    return batch_policy(job.agent, world, [env.env for env in envs], model)
 
 
 def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -351,6 +351,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         for world, row in report["matrix"].items()
         for prompt, cell in row.items()
     ]
+    limits = {task.domain: task.horizons.prompt for task in map(domains.task, report["matrix"])}
     write_report(
         options.out,
         "Prompt swap",
@@ -364,8 +365,8 @@ def _draw(report: dict[str, Any], options: Options) -> None:
             "*following*; `result.json` has the figures over all scenes too. *return*: of the world's task, 0 chance "
             "and 1 expert. *expert*: "
             "the prompt's expert in the same worlds. An agent gets "
-            + ", ".join(f"{steps} steps in {domain}" for domain, steps in LIMITS.items())
-            + f" and {LIMIT} elsewhere; twice that, at most, with a swap.",
+            + ", ".join(f"{steps} steps in {domain}" for domain, steps in sorted(limits.items()))
+            + "; twice that, at most, with a swap.",
             table(header, rows),
             "How far the distribution of actions under other prompts lies from that under the right one, at the same "
             "states (Kullback-Leibler divergence, bits per action token):",

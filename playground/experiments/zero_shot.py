@@ -10,7 +10,7 @@ import numpy as np
 
 from playground import assets, domains
 from playground.demonstrations import shipped_counts
-from playground.evaluation.trials import Settings, evaluate_task
+from playground.evaluation.episodes import EvaluationSettings, evaluate_task
 from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
 from playground.model import load_model, read_config
 from playground.scores import normalise, reference_scores
@@ -45,7 +45,7 @@ def _work(job: Job) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
     agent, prompt = WHO[job.condition]
     model = load_model(job.checkpoint) if agent == "model" else None
-    found = evaluate_task(domains.task(job.subject), Settings(agent, prompt, job.episodes, job.seed), model)
+    found = evaluate_task(domains.task(job.subject), EvaluationSettings(agent, prompt, job.episodes, job.seed), model)
     known = reference_scores().get(job.subject)
     return [{"score": score, "normalised": normalise(score, known)} for score in found["scores"]]
 

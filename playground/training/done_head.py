@@ -1,8 +1,7 @@
-"""Teaches a checkpoint to tell when a part of a mission is done; all else that it has learnt stays as it is.
+"""Trains the head that tells when a subtask of an instruction is done; all other weights stay as they are.
 
-The agent plays BabyAI's levels whose missions have several parts. Upstream's verifier says when the part that the agent
-reads is done, and goes on to the next one in its place; `playground.model.SubtaskDoneHead` learns from the trunk's
-output. `playground train-done-head` does it.
+The agent plays tasks whose instructions have several subtasks. The environment says when the one that the agent reads
+is done, and the agent goes on to the next; `playground.model.SubtaskDoneHead` learns this from the trunk's output.
 """
 
 from collections.abc import Sequence
@@ -19,34 +18,57 @@ from playground.agent import BatchAgent
 from playground.demonstrations import default_root
 from playground.demonstrations.packed import PackedTask
 from playground.environment import DomainEnv
+from playground.errors import BadValueError
 from playground.model import GeneralistModel, SubtaskDoneHead, from_pretrained, load_model, read_config, save_pretrained
 from playground.model.checkpoint import check_new, copy_checkpoint
 from playground.parallel import Workers, raise_failures, run_with_progress
+from playground.rollout import EpisodeSpec, Rollout
 from playground.task import TRAIN_SEEDS
 from playground.tokens.timestep import TimestepSpec
 
-LEVELS = {
-    "babyai/BossLevel": 0.3,
-    "babyai/BossLevelNoUnlock": 0.1,
-    "babyai/MiniBossLevel": 0.35,
-    "babyai/SynthSeq": 0.1,
-    "babyai/GoToSeq": 0.05,
-    "babyai/MoveTwoAcrossS8N9": 0.05,
-    "babyai/OpenDoorsOrderN4": 0.05,
-}
-"""Where missions have several parts, and each level's share of the episodes."""
-
 FIRST_SEED = 950_000
-"""Training seeds from here on are for these worlds."""
+"""Training seeds from here on are for these episodes."""
 
-WORLDS = 20
-"""Worlds of one level that are stepped together, and episodes of a job."""
+SEEDS_PER_LEVEL = 7_000
+"""Seeds set aside for each level."""
 
-MOST_STEPS = 500
-"""Steps of an episode, at most: the agent is lost by then, and nothing gets done any more."""
 
-STEPS, BATCH, PEAK = 4000, 1024, 2e-3
-"""Optimiser steps, examples in each, and the highest learning rate."""
+@dataclass(frozen=True)
+class DoneHeadSettings:
+    """How the head is trained.
+
+    Attributes:
+        levels: tasks whose instructions have several subtasks, and each one's share of the episodes.
+        worlds: environments of one level that are stepped together, and episodes of a job.
+        max_steps: steps of an episode, at most: the agent is lost by then, and nothing gets done any more.
+        steps: optimiser steps.
+        batch: examples of each.
+        learning_rate: the highest one.
+    """
+
+    levels: tuple[tuple[str, float], ...] = (
+        ("babyai/BossLevel", 0.3),
+        ("babyai/BossLevelNoUnlock", 0.1),
+        ("babyai/MiniBossLevel", 0.35),
+        ("babyai/SynthSeq", 0.1),
+        ("babyai/GoToSeq", 0.05),
+        ("babyai/MoveTwoAcrossS8N9", 0.05),
+        ("babyai/OpenDoorsOrderN4", 0.05),
+    )
+    worlds: int = 20
+    max_steps: int = 500
+    steps: int = 4000
+    batch: int = 1024
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        for name in ("worlds", "max_steps", "steps", "batch"):
+            if getattr(self, name) < 1:
+                raise BadValueError(f"subtask-done head: {name} is {getattr(self, name)}; give 1 or more")
+        if not self.levels or not self.learning_rate > 0:
+            raise BadValueError(
+                f"subtask-done head: {len(self.levels)} levels, learning rate {self.learning_rate}; give more than 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -55,10 +77,11 @@ class _Job:
     checkpoint: str
     seed: int
     root: Path
+    settings: DoneHeadSettings
 
 
 class _Supervised(BatchAgent):
-    """An agent that the verifier tells what is done, and that remembers what the trunk gave when it was asked."""
+    """An agent that the environments tell what is done, and that keeps the trunk's outputs of these moments."""
 
     def __init__(self, model: GeneralistModel, envs: Sequence[DomainEnv]):
         super().__init__(
@@ -79,95 +102,96 @@ class _Supervised(BatchAgent):
 
 
 def _play(job: _Job) -> tuple[np.ndarray, np.ndarray]:
-    """Episodes of one level: the trunk's outputs float16 [N, D] and whether the part read was done, bool [N]."""
-    task = domains.task(job.task)
+    """Episodes of one level: the trunk's outputs float16 [N, D] and whether the subtask read was done, bool [N]."""
+    task, worlds = domains.task(job.task), job.settings.worlds
     packed = PackedTask.open(job.root, job.task)
-    rng = np.random.default_rng(job.seed)
-    envs = [task.make(64) for _ in range(WORLDS)]
-    agent = _Supervised(load_model(job.checkpoint), envs)
-    choices = rng.choice(packed.demonstrations, WORLDS)
-    agent.condition([packed.prompt(int(choice)) for choice in choices], range(WORLDS))
-    seen = [env.reset(seed=job.seed + row)[0] for row, env in enumerate(envs)]
-    running = list(range(WORLDS))
-    for _ in range(min(task.max_steps, MOST_STEPS)):
-        decisions = agent.act([seen[row] for row in running], running)
-        ended = []
-        for row, decision in zip(running, decisions, strict=True):
-            seen[row], _, terminated, truncated, _ = envs[row].step(decision.action)
-            if terminated or truncated:
-                ended.append(row)
-        if solved := [row for row in ended if envs[row].success]:
-            agent.act([seen[row] for row in solved], solved)  # the last part is done
-        running = [row for row in running if row not in ended]
-        if not running:
-            break
-    for env in envs:
-        env.close()
+    chosen = np.random.default_rng(job.seed).choice(packed.demonstrations, worlds)
+    specs = [EpisodeSpec(job.seed + i, prompt=packed.prompt(int(episode))) for i, episode in enumerate(chosen)]
+    envs = [task.make(64) for _ in range(worlds)]
+    try:
+        agent = _Supervised(load_model(job.checkpoint), envs)
+        run = Rollout(envs, specs, agent, task)
+        for row, event in run:
+            if event.done and event.success:
+                agent.act([event.observation], [row])  # the last subtask is done
+            elif event.t == job.settings.max_steps:
+                run.end(row)
+    finally:
+        for env in envs:
+            env.close()
     return torch.stack(agent.outputs).numpy(), np.array(agent.labels)
 
 
-def fit(reader: SubtaskDoneHead, outputs: Tensor, labels: Tensor, seed: int = 0) -> None:
-    """Trains a reader on the trunk's outputs [N, D] and what was done, bool [N]."""
+def fit(head: SubtaskDoneHead, outputs: Tensor, labels: Tensor, settings: DoneHeadSettings, seed: int = 0) -> None:
+    """Trains a head on the trunk's outputs [N, D] and what was done, bool [N]."""
     from rich.progress import track
 
     generator = torch.Generator().manual_seed(seed)
-    reader.requires_grad_(True)
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=PEAK)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, STEPS)
-    for _ in track(range(STEPS), "fitting"):
-        chosen = torch.randint(len(outputs), (BATCH,), generator=generator)
-        loss = F.binary_cross_entropy_with_logits(reader(outputs[chosen].float()), labels[chosen].float())
+    head.requires_grad_(True)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, settings.steps)
+    for _ in track(range(settings.steps), "fitting"):
+        chosen = torch.randint(len(outputs), (settings.batch,), generator=generator)
+        loss = F.binary_cross_entropy_with_logits(head(outputs[chosen].float()), labels[chosen].float())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         scheduler.step()
-    reader.requires_grad_(False)
+    head.requires_grad_(False)
 
 
 def train_done_head(
-    checkpoint: Path, out: Path, episodes: int = 1600, root: Path | None = None, workers: Workers | None = None
+    checkpoint: Path,
+    out: Path,
+    episodes: int = 1600,
+    root: Path | None = None,
+    workers: Workers | None = None,
+    settings: DoneHeadSettings | None = None,
 ) -> tuple[float, float]:
     """Trains the `SubtaskDoneHead` of a checkpoint and writes the result as a new one.
 
     Args:
-        checkpoint: folder; its missions come from the levels of `LEVELS`, which must have been collected.
+        checkpoint: folder.
         out: folder of the new checkpoint.
-        episodes: in all levels together, a tenth of which are kept back to measure.
-        root: where the demonstrations lie that the agent is prompted with; a cache folder of the user's by default.
+        episodes: in all levels together; a tenth of them are held out to measure.
+        root: where the demonstrations of the levels lie, for prompts; a cache folder of the user's by default.
         workers: processes, or a cluster's address; all cores by default.
+        settings: how; the defaults if left out.
 
     Returns:
-        Of the episodes kept back: the share of what was done that is told, and of what is told that was done.
+        Recall and precision on the held-out episodes.
 
     Raises:
         BadFileError: the checkpoint is missing or damaged, or a level has no demonstrations.
         BadValueError: `out` holds a checkpoint.
-        PlaygroundError: something else went wrong in a level.
+        PlaygroundError: a level failed.
     """
     check_new(out)
+    settings, root = settings or DoneHeadSettings(), root or default_root()
     jobs = []
-    for number, (id, share) in enumerate(LEVELS.items()):
-        first = FIRST_SEED + number * 7_000
-        count = max(1, round(share * episodes / WORLDS))
-        jobs += [_Job(id, str(checkpoint), first + WORLDS * i, root or default_root()) for i in range(count)]
-    assert jobs[-1].seed + WORLDS <= TRAIN_SEEDS.stop
+    for number, (id, share) in enumerate(settings.levels):
+        first = FIRST_SEED + number * SEEDS_PER_LEVEL
+        count = max(1, round(share * episodes / settings.worlds))
+        seeds = range(first, first + count * settings.worlds, settings.worlds)
+        jobs += [_Job(id, str(checkpoint), seed, root, settings) for seed in seeds]
+    assert jobs[-1].seed + settings.worlds <= TRAIN_SEEDS.stop
     parts: list[tuple[np.ndarray, np.ndarray]] = []
 
     def keep(job: _Job, part: tuple[np.ndarray, np.ndarray]) -> str:
         parts.append(part)
         return ""
 
-    raise_failures(run_with_progress(_play, jobs, workers, keep), len(LEVELS))
-    kept, learnt = parts[::10], [part for i, part in enumerate(parts) if i % 10]
+    raise_failures(run_with_progress(_play, jobs, workers, keep), len(settings.levels))
+    held_out, learnt = parts[::10], [part for i, part in enumerate(parts) if i % 10]
     model = from_pretrained(checkpoint)
-    fit(model.done_reader, *_joined(learnt))
-    outputs, labels = _joined(kept)
+    fit(model.done_reader, *_joined(learnt), settings)
+    outputs, labels = _joined(held_out)
     with torch.inference_mode():
-        told = model.done_reader(outputs.float()) > 0
-    both = float((told & labels).sum())
+        predicted = model.done_reader(outputs.float()) > 0
+    both = float((predicted & labels).sum())
     copy_checkpoint(checkpoint, out)
     save_pretrained(model, out, read_config(checkpoint)[1])
-    return both / max(1, int(labels.sum())), both / max(1, int(told.sum()))
+    return both / max(1, int(labels.sum())), both / max(1, int(predicted.sum()))
 
 
 def _joined(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:

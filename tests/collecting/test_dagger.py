@@ -2,26 +2,25 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from playground.collecting import dagger as module
-from playground.collecting.dagger import dagger, drive
-from playground.collecting.rollouts import rollout
+from playground.collecting.corrections import DaggerSettings, corrected_episodes
+from playground.collecting.dagger import dagger
+from playground.collecting.experts import expert_episode
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, preset
+from playground.task import Horizons
 from playground.training.dataset import TaskData
 from playground.training.sampler import Sampler, Sampling
 from tests.toy import STEP, ToyEnv, ToyExpert, toy_task
 
-
-@pytest.fixture(autouse=True)
-def nobody_leads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LED", 0.0)
+AGENT_ONLY = DaggerSettings(warm_up_share=0.0, expert_share=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def demonstrations() -> list[Episode]:
     """Two goals with two episodes each."""
     env = ToyEnv()
     goals = ((0.5, 0.5), (-0.5, 0.5))
-    return [rollout(toy_task(), env, ToyExpert(env), seed=s, goal=g) for g in goals for s in range(2)]
+    return [expert_episode(toy_task(), env, ToyExpert(env), seed=s, goal=g) for g in goals for s in range(2)]
 
 
 def write(root: Path, episodes: list[Episode], shard: str, demonstrations: bool) -> None:
@@ -42,12 +41,13 @@ def packed(tmp_path: Path, demonstrations: list[Episode]) -> PackedTask:
     return PackedTask.open(tmp_path, demonstrations[0].task)
 
 
-def test_the_agent_drives_and_the_expert_labels(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
+def test_the_agent_drives_and_the_expert_labels(packed: PackedTask) -> None:
     envs = [ToyEnv() for _ in range(4)]
     prompts = [packed.prompt(e) for e in (0, 1, 2, 3)]
     torch.manual_seed(0)
-    episodes = drive(toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000)
+    episodes = corrected_episodes(
+        toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000, AGENT_ONLY
+    )
     for episode, prompt in zip(episodes, prompts, strict=True):
         assert episode.goal == prompt.goal
         here = episode.observations["state"]
@@ -56,50 +56,46 @@ def test_the_agent_drives_and_the_expert_labels(packed: PackedTask, monkeypatch:
         assert np.abs(np.diff(here, axis=0) - STEP * episode.actions).max() > 0.5 * STEP  # someone else has moved it
 
 
-def test_the_expert_takes_over(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EXPERT_DRIVES", 1.0)
-    monkeypatch.setattr(module, "STRETCH", (3, 6))
+def test_the_expert_takes_over(packed: PackedTask) -> None:
+    settings = replace(AGENT_ONLY, expert_share=1.0, switch_interval=(3, 6))
     envs = [ToyEnv() for _ in range(8)]
     prompts = [packed.prompt(0)] * 8
     torch.manual_seed(0)
-    episodes = drive(toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000)
+    episodes = corrected_episodes(toy_task(), envs, GeneralistModel(preset("tiny")).eval(), prompts, 900_000, settings)
     moves = [np.diff(e.observations["state"], axis=0) - STEP * e.actions for e in episodes]
     assert all(np.abs(move[:3]).max() > 1e-3 for move in moves)
     assert np.abs(np.concatenate([move[6:] for move in moves])).max() < 1e-5
     assert all(e.success for e in episodes)
 
 
-def test_the_expert_saves_what_it_can_and_the_rest_is_left_out(
-    packed: PackedTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
-    monkeypatch.setattr(module, "DRIVEN_ELSEWHERE", 10)
-    monkeypatch.setattr(module, "RESCUE_ELSEWHERE", 8)
+def test_the_expert_saves_what_it_can_and_the_rest_is_left_out(packed: PackedTask) -> None:
+    task = replace(toy_task(), horizons=Horizons(agent=10, recovery=8))
     torch.manual_seed(0)
     prompts = [packed.prompt(0)] * 16
     model = GeneralistModel(preset("tiny")).eval()
-    episodes = drive(toy_task(), [ToyEnv() for _ in prompts], model, prompts, 900_000)
+    episodes = corrected_episodes(task, [ToyEnv() for _ in prompts], model, prompts, 900_000, AGENT_ONLY)
     assert 0 < len(episodes) < 16 and all(episode.success for episode in episodes)
     moves = [np.diff(e.observations["state"], axis=0) - STEP * e.actions for e in episodes]
     assert np.abs(np.concatenate([move[10:] for move in moves])).max() < 1e-5
 
 
-def test_the_expert_leads(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LED", 1.0)
-    monkeypatch.setattr(module, "LEAD", 12)
-    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
+def test_the_expert_leads(packed: PackedTask) -> None:
+    settings = replace(AGENT_ONLY, warm_up_share=1.0, warm_up_steps=12)
     torch.manual_seed(0)
     model = GeneralistModel(preset("tiny")).eval()
-    episodes = drive(toy_task(), [ToyEnv() for _ in range(8)], model, [packed.prompt(0)] * 8, 900_000)
+    episodes = corrected_episodes(
+        toy_task(), [ToyEnv() for _ in range(8)], model, [packed.prompt(0)] * 8, 900_000, settings
+    )
     followed = [np.abs(np.diff(e.observations["state"], axis=0) - STEP * e.actions).max(1) < 1e-5 for e in episodes]
     leads = [int(np.argmin(steps)) for steps in followed if not steps.all()]
     assert min(leads) > 0 and len(set(leads)) > 3 and max(leads) <= 12
 
 
-def test_chance_drives_with_held_actions(packed: PackedTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EXPERT_DRIVES", 0.0)
-    monkeypatch.setattr(module, "STRETCH", (5, 6))
-    episodes = drive(toy_task(), [ToyEnv() for _ in range(4)], None, [packed.prompt(0)] * 4, 900_000)
+def test_random_actions_are_held(packed: PackedTask) -> None:
+    settings = replace(AGENT_ONLY, switch_interval=(5, 6))
+    episodes = corrected_episodes(
+        toy_task(), [ToyEnv() for _ in range(4)], None, [packed.prompt(0)] * 4, 900_000, settings
+    )
     directions = set()
     for episode in episodes:
         here = episode.observations["state"]
@@ -145,3 +141,16 @@ def test_seeds_beyond_training_are_refused(tmp_path: Path) -> None:
 def test_without_demonstrations_there_is_no_prompt(tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match="collect"):
         dagger("toy/*", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"worlds": 0}, "worlds is 0; give 1"),
+        ({"expert_share": 1.5}, "expert_share is 1.5; give 0 to 1"),
+        ({"switch_interval": (9, 9)}, "switch_interval"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadValueError, match=message):
+        DaggerSettings(**settings)

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from playground import domains
-from playground.collecting import swapping
+from playground.collecting.corrections import DaggerSettings
 from playground.collecting.dagger import dagger
-from playground.collecting.rollouts import rollout
-from playground.collecting.swapping import ALONE, Pair, drive_swaps
+from playground.collecting.experts import expert_episode
+from playground.collecting.swapping import Pair, corrected_swaps
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, preset, save_pretrained
@@ -27,7 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for id in TASKS:
         task = domains.task(id)
         env = task.make(64)
-        episodes = [rollout(task, env, task.make_expert(env), seed=s, max_steps=150) for s in range(3)]
+        episodes = [expert_episode(task, env, task.make_expert(env), seed=s, max_steps=150) for s in range(3)]
         env.close()
         write_shard(root / id / "000000", episodes, task.hidden_goal, 3)
     return root
@@ -39,29 +39,31 @@ def model() -> GeneralistModel:
     return GeneralistModel(replace(preset("tiny"), max_live=32)).eval()
 
 
-def test_second_part_is_the_agents_and_labelled_by_the_second_expert(root, model, monkeypatch) -> None:
-    monkeypatch.setattr(swapping, "EXPERT_LEADS", 1.0)
+def test_second_part_is_the_agents_and_labelled_by_the_second_expert(root, model) -> None:
     reach, push = (PackedTask.open(root, id) for id in TASKS)
-    pair = Pair.make(push, reach)
-    found = drive_swaps([pair], model, SEED, (10, 60), by_expert=0.0)
+    pair = Pair.make(reach, push)
+    settings = DaggerSettings(swap_expert_share=1.0, expert_share=0.0)
+    found = corrected_swaps([pair], model, SEED, settings)
     assert found
     moves = []
-    for continuation in found:
-        episode = continuation.episode
-        assert episode.task == TASKS[1] and 0 < continuation.history < len(episode)
-        assert episode.success and len(episode) - continuation.history > ALONE  # then the expert pushes the puck
-        hand = episode.observations["state"][: continuation.history, 0]
+    for takeover in found:
+        episode = takeover.episode
+        assert episode.task == TASKS[1] and 0 < takeover.loss_start < len(episode)
+        assert (
+            episode.success and len(episode) - takeover.loss_start > settings.swap_agent_steps
+        )  # then the expert pushes the puck
+        hand = episode.observations["state"][: takeover.loss_start, 0]
         moves.append(np.stack([np.diff(hand), episode.actions[: len(hand) - 1, 0]]))
     assert np.corrcoef(np.concatenate(moves, axis=1))[0, 1] > 0.5  # the first expert drove the hand
     pair.close()
 
 
-def test_expert_drives_when_it_is_its_turn(root, model, monkeypatch) -> None:
-    monkeypatch.setattr(swapping, "EXPERT_LEADS", 1.0)
+def test_expert_drives_when_it_is_its_turn(root, model) -> None:
     reach, push = (PackedTask.open(root, id) for id in TASKS)
-    pair = Pair.make(push, reach)
-    found = drive_swaps([pair], model, SEED, (2, 3), by_expert=1.0)
-    assert found and all(c.episode.success for c in found)
+    pair = Pair.make(reach, push)
+    settings = DaggerSettings(swap_expert_share=1.0, expert_share=1.0, switch_interval=(2, 3))
+    found = corrected_swaps([pair], model, SEED, settings)
+    assert found and all(takeover.episode.success for takeover in found)
     pair.close()
 
 

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from playground import domains
-from playground.collecting import takeover as continuing
 from playground.collecting.collect import collect
-from playground.collecting.takeover import collect_continuations, mates, take_over
+from playground.collecting.takeover import (
+    HandoverEnv,
+    HandoverExpert,
+    TakeoverSettings,
+    collect_takeovers,
+    siblings,
+    take_over,
+)
 from playground.demonstrations import PackedTask
 from playground.errors import BadFileError, BadValueError
 from playground.model.config import preset
@@ -79,30 +85,31 @@ def test_second_expert_finishes_what_the_first_did_not_begin():
     task, first = domains.task("metaworld/window-close"), domains.task("metaworld/window-open")
     env, before = task.make(64), first.make(64)
     experts = task.make_expert(env), first.make_expert(before)
-    tries = (take_over(task, env, experts[0], before, experts[1], SEED + i, None, 0.0) for i in range(5))
+    handover = HandoverEnv(first, before, task, env, TakeoverSettings())
+    expert = HandoverExpert(handover, experts[1], experts[0])
+    tries = (take_over(handover, expert, SEED + i, None, 0.0) for i in range(5))
     found = next(one for one in tries if one is not None)  # where it takes over at once, there is nothing to do
     env.close()
     before.close()
     assert found.episode.task == task.id and found.episode.success
-    assert 0 < found.history < len(found.episode) - 2
+    assert 0 < found.loss_start < len(found.episode) - 2
 
 
 def test_nobody_takes_over_where_the_mission_is_seen(tmp_path):
-    assert mates(domains.task("babyai/GoToLocal")) == []
-    assert mates(domains.task("babyai/GoToLocal-hidden"))
+    assert siblings(domains.task("babyai/GoToLocal")) == []
+    assert siblings(domains.task("babyai/GoToLocal-hidden"))
     collect("babyai/GoToLocal", tmp_path, episodes=2, workers=1)
     with pytest.raises(BadFileError, match="share a scene"):
-        collect_continuations("babyai/GoToLocal", 4, root=tmp_path, workers=1)
+        collect_takeovers("babyai/GoToLocal", 4, root=tmp_path, workers=1)
 
 
-def test_shards_hold_the_history_and_no_loss_is_taken_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(continuing, "SHARD", 4)
+def test_shards_hold_the_history_and_no_loss_is_taken_there(tmp_path):
     id = "classic/CartPole-hidden"
-    assert [mate.id for mate in mates(domains.task(id))] == ["classic/CartPole", id]
+    assert [sibling.id for sibling in siblings(domains.task(id))] == ["classic/CartPole", id]
     with pytest.raises(BadFileError, match="collect them first"):
-        collect_continuations(id, 4, root=tmp_path, workers=1)
+        collect_takeovers(id, 4, root=tmp_path, workers=1, settings=TakeoverSettings(shard_episodes=4))
     collect(id, tmp_path, episodes=4, workers=1)
-    collect_continuations(id, 4, root=tmp_path, workers=1)
+    collect_takeovers(id, 4, root=tmp_path, workers=1, settings=TakeoverSettings(shard_episodes=4))
     packed = PackedTask.open(tmp_path, id)
     added = ~packed.is_demonstration
     assert (
@@ -122,3 +129,10 @@ def test_shards_hold_the_history_and_no_loss_is_taken_there(tmp_path, monkeypatc
         steps = s.live - data.start[s.live_episode]
         assert np.array_equal(s.weight == 0, steps < packed.episodes["loss_start"][s.live_episode])
     assert any((s.weight == 0).any() and s.weight.any() for s in seen)
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(BadValueError, match="second_steps is 0"):
+        TakeoverSettings(second_steps=0)
+    with pytest.raises(BadValueError, match="noise"):
+        TakeoverSettings(noise=(-0.1,))

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from playground.demonstrations import files
 from playground.demonstrations.files import load_episodes, save_episodes
 from playground.errors import BadFileError, BadValueError
@@ -13,7 +13,7 @@ from tests.toy import toy_task
 def record(discrete=False, seeds=(1, 2, 3)):
     task = toy_task(discrete)
     env = task.make(64)
-    return env, [rollout(task, env, task.make_expert(env), seed) for seed in seeds]
+    return env, [expert_episode(task, env, task.make_expert(env), seed) for seed in seeds]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from playground.demonstrations.packed import PackedTask, goal_id, pack, packed_tasks, planned_episodes, write_shard
 from playground.errors import BadFileError
 from tests.toy import toy_task
@@ -12,7 +12,7 @@ from tests.toy import toy_task
 def episodes(seeds):
     task = toy_task()
     env = task.make(64)
-    return [rollout(task, env, task.make_expert(env), seed) for seed in seeds]
+    return [expert_episode(task, env, task.make_expert(env), seed) for seed in seeds]
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ from playground.collecting.ship import choose
 from playground.demonstrations import save_episodes, shipped, shipped_counts
 from playground.demonstrations.shipped_files import shipped_folder
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
+from playground.evaluation import episodes
 from playground.evaluation import evaluate as evaluation
-from playground.evaluation import trials
+from playground.evaluation.episodes import EvaluationSettings, batch_policy, episode_specs, play
 from playground.evaluation.evaluate import evaluate, evaluate_model
-from playground.evaluation.trials import ModelActors, PolicyActors, Settings, make_starts, play
 from playground.model import GeneralistModel, preset, save_pretrained
-from playground.policies import ExpertPolicy
 from playground.scores import reference_scores
 from playground.task import EVALUATION_SEEDS
 from tests.toy import MAX_STEPS, toy_task
@@ -76,18 +75,18 @@ def model() -> GeneralistModel:
 
 
 def test_starts_are_unseen_worlds_with_the_prompt_s_goal():
-    starts = make_starts(POINT, Settings(episodes=7, seed=2))
+    starts = episode_specs(POINT, EvaluationSettings(episodes=7, seed=2))
     assert [s.seed for s in starts] == [EVALUATION_SEEDS[2000 + i] for i in range(7)]
     assert [s.prompt.name for s in starts] == [f"toy/point#{i % SHIPPED}" for i in range(7)]
     assert all(s.goal == s.prompt.goal for s in starts) and len({s.goal for s in starts}) == SHIPPED
     assert starts[0].prompt is starts[SHIPPED].prompt  # which the agent then reads once
-    assert all(s.goal is None for s in make_starts(TASKS["toy/alone"], Settings(episodes=3)))
+    assert all(s.goal is None for s in episode_specs(TASKS["toy/alone"], EvaluationSettings(episodes=3)))
 
 
 @pytest.mark.parametrize("mode", ["none", "wrong", "toy/twin#1"])
 def test_prompts_are_compared_in_the_same_worlds(mode: str):
-    right = make_starts(POINT, Settings(episodes=12))
-    other = make_starts(POINT, Settings(prompt=mode, episodes=12))
+    right = episode_specs(POINT, EvaluationSettings(episodes=12))
+    other = episode_specs(POINT, EvaluationSettings(prompt=mode, episodes=12))
     assert [(s.seed, s.goal) for s in other] == [(s.seed, s.goal) for s in right]
     names = {None if s.prompt is None else s.prompt.name for s in other}
     if mode == "wrong":
@@ -100,29 +99,29 @@ def test_prompts_are_compared_in_the_same_worlds(mode: str):
 
 
 def test_a_named_prompt_of_the_task_brings_its_goal():
-    starts = make_starts(POINT, Settings(prompt="toy/point#2", episodes=4))
+    starts = episode_specs(POINT, EvaluationSettings(prompt="toy/point#2", episodes=4))
     assert {s.goal for s in starts} == {starts[0].prompt.goal} and starts[0].prompt.name == "toy/point#2"
 
 
 def test_impossible_settings_are_refused():
     with pytest.raises(UnknownNameError, match="did you mean expert"):
-        Settings(agent="exprt")
+        EvaluationSettings(agent="exprt")
     with pytest.raises(BadValueError, match="1001 episodes"):
-        Settings(episodes=1001)
+        EvaluationSettings(episodes=1001)
     with pytest.raises(BadValueError, match="seed is 1000"):
-        Settings(seed=1000)
+        EvaluationSettings(seed=1000)
     with pytest.raises(BadValueError, match="toy-alone"):
-        make_starts(TASKS["toy/alone"], Settings(prompt="wrong"))
+        episode_specs(TASKS["toy/alone"], EvaluationSettings(prompt="wrong"))
     with pytest.raises(UnknownNameError, match="toy/unshown"):
-        make_starts(TASKS["toy/unshown"], Settings())
+        episode_specs(TASKS["toy/unshown"], EvaluationSettings())
 
 
 @pytest.mark.parametrize("worlds", [1, 3, 9])
 def test_outcomes_belong_to_their_episodes(worlds: int):
     """However many worlds there are, episode i is what a world of its own would give; solved ones stop."""
-    starts = make_starts(POINT, Settings(episodes=7))
+    starts = episode_specs(POINT, EvaluationSettings(episodes=7))
     envs = [POINT.make(64) for _ in range(worlds)]
-    outcomes = play(POINT, starts, envs, PolicyActors([ExpertPolicy(POINT, env) for env in envs]))
+    outcomes = play(POINT, starts, envs, batch_policy("expert", POINT, envs, None))
     for start, outcome in zip(starts, outcomes, strict=True):
         env = POINT.make(64)
         observation, _ = env.reset(seed=start.seed, options={"goal": start.goal})
@@ -136,11 +135,11 @@ def test_outcomes_belong_to_their_episodes(worlds: int):
 
 def test_rows_of_the_model_are_independent(model: GeneralistModel):
     """Also when they begin at different times, because episodes end at different times."""
-    starts = make_starts(POINT, Settings(episodes=5))
+    starts = episode_specs(POINT, EvaluationSettings(episodes=5))
 
     def returns(worlds: int) -> list[float]:
         envs = [POINT.make(64) for _ in range(worlds)]
-        return [o.total_reward for o in play(POINT, starts, envs, ModelActors(model, envs))]
+        return [o.total_reward for o in play(POINT, starts, envs, batch_policy("model", POINT, envs, model))]
 
     np.testing.assert_allclose(returns(5), returns(2), rtol=1e-3)
 
@@ -148,8 +147,8 @@ def test_rows_of_the_model_are_independent(model: GeneralistModel):
 def test_episodes_end_with_the_world_where_success_is_undefined(model: GeneralistModel):
     task = TASKS["toy/alone"]
     envs = [task.make(64) for _ in range(2)]
-    starts = make_starts(task, Settings(episodes=3))
-    outcomes = play(task, starts, envs, PolicyActors([ExpertPolicy(task, env) for env in envs]))
+    starts = episode_specs(task, EvaluationSettings(episodes=3))
+    outcomes = play(task, starts, envs, batch_policy("expert", task, envs, None))
     assert [(o.success, o.steps) for o in outcomes] == [(None, MAX_STEPS)] * 3
 
 
@@ -239,7 +238,7 @@ def test_foreign_files_are_not_overwritten(tmp_path: Path, text: str):
 
 
 def test_missing_things_are_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(trials, "play", lambda *rest: pytest.fail("an episode ran"))
+    monkeypatch.setattr(episodes, "play", lambda *rest: pytest.fail("an episode ran"))
     with pytest.raises(BadFileError, match="checkpoint"):
         evaluate("toy/point", tmp_path, workers=1)
     with pytest.raises(UnknownNameError, match="toy/pint"):

@@ -10,12 +10,11 @@ from playground import domains
 from playground.collecting.collect import collect
 from playground.demonstrations import find_prompt
 from playground.demonstrations.packed import shard_folders
-from playground.domains.scenes import Witness, scenes
+from playground.domains.scenes import ShadowedEnv, ShadowEnvironment, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
-from playground.evaluation.trials import Start
 from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, running, zero_shot
-from playground.experiments.rollouts import ComparedModel, Experts, Trial, play
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
+from playground.experiments.swaps import ComparedAgent, PromptExperts, SwapSpec, play
 from playground.model import load_model, read_config
 
 SEED = 1_500_000
@@ -100,9 +99,9 @@ def test_a_prompt_does_not_diverge_from_itself():
     task = domains.task("classic/CartPole-hidden")
     prompt = find_prompt(f"{task.id}#0")
     env = task.make(64)
-    actors = ComparedModel(load_model(), [env], lambda start: {"same": prompt, "none": None})
-    play(task, [Trial(Start(SEED, prompt.goal, prompt))], [env], [], actors)
-    same, none = (actors.divergences[SEED][name] for name in ("same", "none"))
+    agent = ComparedAgent(load_model(), [env], lambda spec: {"same": prompt, "none": None})
+    play(task, [SwapSpec(SEED, prompt.goal, prompt)], [ShadowedEnv(env, None, task)], agent)
+    same, none = (agent.divergences[SEED][name] for name in ("same", "none"))
     assert max(np.abs(same)) < 1e-6 < 1e-3 < np.mean(none) and len(same) == len(none)
     env.close()
 
@@ -175,12 +174,12 @@ def test_experts_of_the_prompt_are_seen_to_follow_it():
     """In a world that asks for an open window, the expert of closing it takes over."""
     task, other = domains.task("metaworld/window-open"), domains.task("metaworld/window-close")
     world, watched = task.make(64), other.make(64)
-    witness = Witness(other, watched)
-    actors = Experts([task.make_expert(world)], [(witness, other.make_expert(watched))], at_once=False)
-    (record,) = play(task, [Trial(Start(SEED, None, None), swapped=True)], [world], [witness], actors)
+    shadow = ShadowEnvironment(other, watched)
+    experts = PromptExperts([task.make_expert(world)], [(shadow, other.make_expert(watched))], at_once=False)
+    (record,) = play(task, [SwapSpec(SEED, swapped=True)], [ShadowedEnv(world, shadow, task)], experts)
     assert record.did_world and record.did_prompt and 0 < record.swapped_at < record.steps
     world.reset(seed=SEED)
-    assert witness.would_be_idle(world, None, np.zeros(4, np.float32))  # it is closed at the start
+    assert shadow.has_nothing_to_do(world, None)  # it is closed at the start
     world.close()
     watched.close()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.model import preset
 from playground.tokens.scalars import decode_continuous
@@ -34,7 +34,7 @@ def test_live_steps_without_text_have_the_words_of_the_prompts_goal(tmp_path: Pa
     episodes = []
     for goal, text in zip(GOALS, words, strict=False):
         for seed in range(2):
-            episode = rollout(toy_task(True), env, ToyExpert(env), seed=seed, goal=goal)
+            episode = expert_episode(toy_task(True), env, ToyExpert(env), seed=seed, goal=goal)
             mute = episode.observations | {"mission": np.full(len(episode) + 1, "")}
             episodes.append(replace(episode, task="toy/mute", goal=text, observations=mute))
     write_shard(tmp_path / "toy/mute/000000", episodes, grouped=True, planned=4, loss_start=[0, 0, 0, 3])

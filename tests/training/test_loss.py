@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from playground.agent import read_prompt
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from playground.model import GeneralistModel, preset
 from playground.prompt import Prompt
 from playground.training.collate import collate
@@ -78,7 +78,7 @@ def test_a_trained_agent_predicts_the_goals_of_prompts_that_it_never_saw(data: l
     model = GeneralistModel(draw.config)
     masters = MasterWeights(model, NO_DECAY)
     env = ToyEnv(discrete=False)
-    demonstrations = [rollout(toy_task(False), env, ToyExpert(env), seed=99, goal=goal) for goal in GOALS]
+    demonstrations = [expert_episode(toy_task(False), env, ToyExpert(env), seed=99, goal=goal) for goal in GOALS]
 
     def predicted() -> list[str]:
         return [read_prompt(model, Prompt.from_episode(episode)).goal for episode in demonstrations]

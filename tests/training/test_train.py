@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from playground.demonstrations.packed import PackedTask, write_shard
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
@@ -180,7 +180,7 @@ def test_held_out_goals_are_measured_but_not_trained_on(tmp_path: Path) -> None:
     env = ToyEnv(discrete=False)
     goals = [(x, y) for x in np.linspace(-0.9, 0.9, 12) for y in np.linspace(-0.9, 0.9, 12)]
     episodes = [
-        replace(rollout(toy_task(False), env, ToyExpert(env), seed=seed, goal=goal), task="toy/point")
+        replace(expert_episode(toy_task(False), env, ToyExpert(env), seed=seed, goal=goal), task="toy/point")
         for goal in goals
         for seed in range(2)
     ]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from playground.demonstrations.packed import write_shard
 from playground.model import preset
 from playground.settings import assign
@@ -37,6 +37,6 @@ def write_toys(root: Path) -> None:
         episodes = []
         for goal in GOALS:
             for seed in range(3):
-                episode = rollout(toy_task(discrete), env, ToyExpert(env), seed=seed, goal=goal)
+                episode = expert_episode(toy_task(discrete), env, ToyExpert(env), seed=seed, goal=goal)
                 episodes.append(replace(episode, task=f"toy/{name}"))
         write_shard(root / "toy" / name / "000000", episodes, grouped=True, planned=12)

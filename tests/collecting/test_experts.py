@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from playground.collecting.rollouts import rollout
+from playground.collecting.experts import expert_episode
 from tests.toy import MAX_STEPS, toy_task
 
 
 def run(seed=3, **kwargs):
     task = toy_task(**{key: kwargs.pop(key) for key in list(kwargs) if key in ("discrete", "blunders", "has_success")})
     env = task.make(64)
-    return rollout(task, env, task.make_expert(env), seed, **kwargs)
+    return expert_episode(task, env, task.make_expert(env), seed, **kwargs)
 
 
 def test_goes_on_for_the_tasks_steps_after_success():
@@ -39,7 +39,7 @@ def test_labels_are_clean_while_execution_is_noisy(discrete):
     task = toy_task(discrete)
     env = task.make(64)
     expert = task.make_expert(env)
-    episode = rollout(task, env, expert, 3, noise=0.5, hold_steps=40)
+    episode = expert_episode(task, env, expert, 3, noise=0.5, hold_steps=40)
     disturbed = 0
     for t in range(len(episode)):
         env.position = episode.observations["state"][t]
