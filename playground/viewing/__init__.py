@@ -1,1 +1,1 @@
-"""What window and web page both show: choices, demonstrations' pictures, readouts. No screen, no toolkit."""
+"""What window and page share, without a screen: panels in step, controllers, keys, prompts at hand, readouts."""

@@ -69,6 +69,7 @@ class Clip:
 
     @property
     def total(self) -> int:
+        """How many pictures there are in the end."""
         return len(self.episode) // self.stride + 1
 
 

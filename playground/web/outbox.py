@@ -52,6 +52,7 @@ class Outbox:
 
     @property
     def attached(self) -> bool:
+        """Whether a page is connected."""
         return self._notify is not None
 
     @property

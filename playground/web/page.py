@@ -42,6 +42,7 @@ window.requestAnimationFrame = (draw) => (/statustracker/.test(new Error().stack
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on; the page's answer gets the script."""
         if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + "/":
             return await self.app(scope, receive, send)
 

@@ -26,6 +26,7 @@ class Videos:
 
     @property
     def recording(self) -> bool:
+        """Whether a video is being recorded."""
         return self._running is not None
 
     @property

@@ -98,6 +98,7 @@ class Visitor:
 
     @property
     def attached(self) -> bool:
+        """Whether a page is connected."""
         return self.outbox.attached
 
     def take(self) -> bytes | None:

@@ -1,1 +1,1 @@
-"""The local window, on pygame: a clock for sessions, keys, and drawings of their events."""
+"""The local window, on pygame: keys and mouse become requests, and sessions are drawn."""

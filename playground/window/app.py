@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pygame
 
 from playground.errors import PlaygroundError
+from playground.window import commands
 from playground.window.keys import HANDLERS, key_name, listed, pressed_action
 from playground.window.screen import Screen
 from playground.window.viewer import MAX_FPS, Viewer
@@ -120,7 +121,7 @@ class App:
         elif self.screen.live and self.screen.live[0].collidepoint(at):
             self._grip = at
             if not viewer.view.driving:
-                viewer.grab(*self._inside(at))
+                commands.grab(viewer, *self._inside(at))
 
     def _pull(self, viewer: Viewer, at: tuple[int, int]) -> None:
         assert self._grip is not None
@@ -145,7 +146,7 @@ class App:
         name = self.screen.entry or ""
         if code in (pygame.K_RETURN, pygame.K_KP_ENTER):
             self.screen.entry = None
-            self._attempt(lambda viewer: viewer.rename(name))
+            self._attempt(lambda viewer: commands.rename(viewer, name))
         elif code == pygame.K_ESCAPE:
             self.screen.entry = None
         elif code == pygame.K_BACKSPACE:
@@ -175,7 +176,8 @@ class App:
         elif view is None and action not in ("previous_task", "next_task"):
             return  # there is no world yet
         elif action == "choose":
-            self._attempt(lambda viewer: viewer.mark(int(key)) if shift else viewer.swap_to_mark(int(key)))
+            choose = commands.mark if shift else commands.swap_to_mark
+            self._attempt(lambda viewer: choose(viewer, int(key)))
         elif action in HANDLERS:
             self._attempt(HANDLERS[action])
 

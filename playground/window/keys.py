@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pygame
 
 from playground.viewing.keymap import WINDOW, actions, bindings
+from playground.window import commands
 from playground.window.viewer import Viewer
 
 ACTIONS = actions(WINDOW)
@@ -27,27 +28,27 @@ NAMES = {
 """Code -> name as browsers give it, of keys whose code is not their letter's."""
 
 HANDLERS: dict[str, Callable[[Viewer], None]] = {
-    "play": Viewer.toggle_pause,
-    "step": Viewer.step_once,
+    "play": commands.toggle_pause,
+    "step": commands.step_once,
     "reset": Viewer.reset,
     "new": lambda viewer: viewer.reset(new=True),
-    "rewind": Viewer.rewind,
-    "slower": lambda viewer: viewer.change_speed(-1),
-    "faster": lambda viewer: viewer.change_speed(1),
-    "noprompt": lambda viewer: viewer.swap_to_mark(0),
-    "previous_prompt": lambda viewer: viewer.change_prompt(-1),
-    "next_prompt": lambda viewer: viewer.change_prompt(1),
+    "rewind": commands.rewind,
+    "slower": lambda viewer: commands.change_speed(viewer, -1),
+    "faster": lambda viewer: commands.change_speed(viewer, 1),
+    "noprompt": lambda viewer: commands.swap_to_mark(viewer, 0),
+    "previous_prompt": lambda viewer: commands.change_prompt(viewer, -1),
+    "next_prompt": lambda viewer: commands.change_prompt(viewer, 1),
     "compare": Viewer.compare,
-    "take": Viewer.prompt_with_own,
-    "shuffle": Viewer.shuffle,
-    "trim_start": lambda viewer: viewer.trim(end=False),
-    "trim_end": lambda viewer: viewer.trim(end=True),
+    "take": commands.prompt_with_own,
+    "shuffle": commands.shuffle,
+    "trim_start": lambda viewer: commands.trim(viewer, end=False),
+    "trim_end": lambda viewer: commands.trim(viewer, end=True),
     "previous_task": lambda viewer: viewer.change_task(-1),
     "next_task": lambda viewer: viewer.change_task(1),
-    "drive": Viewer.toggle_drive,
-    "push": Viewer.push,
-    "blind": Viewer.toggle_blindfold,
-    "camera": Viewer.change_camera,
+    "drive": commands.toggle_drive,
+    "push": commands.push,
+    "blind": commands.toggle_blindfold,
+    "camera": commands.change_camera,
     "record": Viewer.record,
 }
 """Action -> what it does to the viewer. The app itself does the others."""

@@ -76,6 +76,9 @@ class Screen:
             place = self._compared(n, view, cell) if len(views) > 1 else self._place(view, cell)
             self._canvas.picture(view.picture, place)
             self.live.append(place)
+            if view.mask.on:
+                at = place.centerx, place.top + self._canvas.px(10)
+                self._canvas.text(" the agent sees nothing ", at, 14, INK, "midtop", PANEL)
             if view.event is not None and view.event.done:
                 self._ending(view, place)
         if views and views[0].driving and self.live:

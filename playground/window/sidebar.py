@@ -171,6 +171,7 @@ class Sidebar:
 
 
 def prompt_label(name: str) -> str:
+    """A prompt's text as it is shown."""
     return "none" if name == NO_PROMPT else name
 
 

@@ -1,4 +1,4 @@
-"""The window without a screen: what its keys change, and what it runs next. Sessions and their clock are a Lockstep."""
+"""The window without a screen: what it runs and what it runs next. Sessions and their clock are a Lockstep."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -11,17 +11,16 @@ from playground.prompt_spec import NO_PROMPT, Demonstration
 from playground.recording.recorder import VideoRecorder
 from playground.task import EVALUATION_SEEDS
 from playground.viewing.clips import Clip, RenderWorker
-from playground.viewing.lockstep import SPEEDS, Lockstep
+from playground.viewing.lockstep import Lockstep
 from playground.viewing.replaying import replay_session
 from playground.window.agent_view import AgentView
-from playground.window.prompt_list import PromptList, free_video, recording_name, trimmed
+from playground.window.prompt_list import PromptList, free_video
 from playground.window.view import View
 
 CLIP_SIZE = 240
 """Width of a demonstration's pictures, pixels."""
 
 MAX_FPS = 60.0
-REWIND_SECONDS = 10.0
 
 
 class Viewer:
@@ -138,7 +137,7 @@ class Viewer:
         while steps.due <= now:
             draw = steps.due + steps.pace > now or self._clock() >= now + 1 / MAX_FPS
             steps.advance(draw)
-            self._stepped()
+            self.stepped()
             if self._replay_ends():
                 steps.playing, self.message = False, "the recording ends here; r and space play it again"
             if draw or not steps.playing:
@@ -149,39 +148,12 @@ class Viewer:
         policy = self.view.policy
         return isinstance(policy, ReplayPolicy) and not self.view.driving and policy.over
 
-    def _stepped(self) -> None:
+    def stepped(self) -> None:
         """After steps: there is no error any more, and there may be new recordings."""
         self.error = ""
         new = self.prompt_list.add(self.view.saved)
         if new is not None:
             self.message = f"kept as {new}; t makes it the prompt"
-
-    # What keys ask for: time
-
-    def toggle_pause(self) -> None:
-        """Pauses, or goes on."""
-        self.lockstep.playing, self.error = not self.playing, ""
-        self.lockstep.wait()
-
-    def step_once(self) -> None:
-        """One step, then pause."""
-        self.lockstep.playing = False
-        if not self.view.waits:
-            self.lockstep.step()
-            self._stepped()
-
-    def rewind(self) -> None:
-        """Ten seconds of the world's time back."""
-        if self.lockstep.rewind(REWIND_SECONDS):
-            self._stepped()
-        else:
-            self.message = "the world was pulled at in this episode, so it cannot be taken back"
-
-    def change_speed(self, by: int) -> None:
-        """Faster, or slower."""
-        at = SPEEDS.index(self.speed) + by
-        self.lockstep.set_speed(SPEEDS[min(max(at, 0), len(SPEEDS) - 1)])
-        self.message = f"speed x {self.speed:g}"
 
     def reset(self, new: bool = False) -> None:
         """The same start again, or a new one."""
@@ -191,10 +163,8 @@ class Viewer:
             self._seed = (seed - EVALUATION_SEEDS.start + 1) % len(EVALUATION_SEEDS)
             seed = world_seed(self._seed)
         self.lockstep.reset(seed)
-        self._stepped()
+        self.stepped()
         self.message = "another start" if new else "the same start"
-
-    # What keys ask for: the world
 
     def open(self, task: str, prompt: str | None = None) -> None:
         """Asks for another world, which the next `advance` builds."""
@@ -206,43 +176,6 @@ class Viewer:
         current = self._next[0] if self._next is not None else self.task
         self.open(ids[(ids.index(current) + by) % len(ids)])
 
-    def change_camera(self) -> None:
-        """The next place to look from."""
-        cameras = self.view.env.cameras
-        camera = cameras[(cameras.index(self.view.env.camera) + 1) % len(cameras)]
-        self.lockstep.look(camera)
-        self.message = f"camera: {camera}" if len(cameras) > 1 else "this world has one camera"
-
-    def toggle_drive(self) -> None:
-        """The person drives, or lets the agent drive; what was driven is kept."""
-        if self.view.driving:
-            self.view.release()
-            self.message = "the agent acts again"
-            self._stepped()
-        else:
-            self.view.take_over()
-            self.lockstep.playing = True
-            self.message = "you drive; d gives back"
-        self.lockstep.wait()
-
-    def push(self) -> None:
-        """Pushes the body for a moment."""
-        self.lockstep.push()
-        self.message = "pushed"
-
-    def toggle_blindfold(self) -> None:
-        """Masks the agent's observations, or no longer."""
-        on = not self.view.mask.on
-        self.lockstep.blindfold(on)
-        self.message = "the agent sees nothing" if on else "the agent sees again"
-
-    def grab(self, x: float, y: float) -> None:
-        """Takes hold of what is drawn at x, y of the first view."""
-        if self.view.grab(x, y):
-            self.message = "pulling"
-
-    # What keys ask for: the prompt
-
     def swap(self, text: str) -> None:
         """Another prompt: same world, same live steps; it counts from the next step on."""
         before = self.view.prompt
@@ -251,30 +184,6 @@ class Viewer:
             self._before = before
         self.message = "no prompt" if text == NO_PROMPT else f"prompt {self.view.prompt}"
 
-    def change_prompt(self, by: int) -> None:
-        """The next prompt that belongs to this scene."""
-        here = self.view.spec.cuts[-1].name if self.view.spec.cuts else NO_PROMPT
-        self.swap(self.prompt_list.beside(here, by))
-
-    def swap_to_mark(self, number: int) -> None:
-        """Digit 0 takes the prompt away, the others take the marked one."""
-        if number == 0:
-            self.swap(NO_PROMPT)
-        elif number in self.prompt_list.marks:
-            self.swap(self.prompt_list.marks[number])
-        else:
-            self.message = f"no prompt is marked {number}; shift+{number} marks the present one"
-
-    def mark(self, number: int) -> None:
-        """Makes the present prompt the one of a digit."""
-        if self.view.prompt != NO_PROMPT:
-            self.prompt_list.marks[number] = self.view.prompt
-            self.message = f"{number} is {self.view.prompt}"
-
-    def shuffle(self) -> None:
-        """The prompt's timesteps in random order, or in their own again."""
-        self.swap(str(self.view.spec.toggled("shuffled")))
-
     def compare(self) -> None:
         """The same start under a second prompt, in lockstep beside the first; or back to one."""
         if len(self.views) > 1:
@@ -282,43 +191,20 @@ class Viewer:
             return
         other = self._before or self.prompt_list.beside(self.view.prompt, 1)
         self.lockstep.compare(self._build(self.task, other))
-        self._stepped()
+        self.stepped()
         self.message = f"compared with {other}"
-
-    def trim(self, end: bool) -> None:
-        """Lets the prompt begin, or end, with the timestep that is shown of it."""
-        self.swap(str(trimmed(self.view.spec, self.view.demonstration, self.view.shown_step, end)))
-        found = self.view.demonstration
-        assert found is not None
-        self.message = f"prompt: steps {found.start} to {found.stop} of {len(found.episode)}"
-
-    # What keys ask for: a person's own
-
-    def prompt_with_own(self) -> None:
-        """The latest recording becomes the prompt of the running agent."""
-        if self.view.saved:
-            self.swap(recording_name(self.view.saved[-1]))
-        else:
-            self.message = "nothing is recorded yet; d drives, v records"
 
     def record(self) -> None:
         """Starts a video, or ends it; then the running episode is kept too."""
         if self._video is not None:
             self._end_video()
             self.view.save_episode()
-            self._stepped()
+            self.stepped()
             return
         path = free_video(self.task)
         self._video = VideoRecorder(path, self.view.task.fps)
         self.view.session.consumers.append(self._video)
         self.message = f"recording {path.name}; v ends it"
-
-    def rename(self, name: str) -> None:
-        """Gives the present prompt's recording another name."""
-        found, saved = self.view.demonstration, self.view.saved
-        path = self.prompt_list.rename(found, name)
-        saved[:] = [path if found is not None and other == found.recording else other for other in saved]
-        self.swap(recording_name(path))
 
     def _end_video(self) -> None:
         assert self._video is not None
@@ -343,7 +229,7 @@ class Viewer:
         self.task, self.prompt_list = task, prompts
         self.message = self._before = ""
         self.lockstep.open([view])
-        self._stepped()
+        self.stepped()
 
     def _build(self, task: str, prompt: str) -> View:
         if self._replayed is not None and self._replayed.episode.task == task:

@@ -131,6 +131,20 @@ def test_m_changes_the_camera_and_not_the_world(person):
     np.testing.assert_array_equal(person.viewer.view.picture, before)
 
 
+def test_b_blindfolds_the_agent_and_p_pushes(person):
+    person.press(pygame.K_SPACE)
+    person.press(pygame.K_b)
+    assert person.viewer.view.mask.on and person.viewer.message == "the agent sees nothing"
+    person.press(pygame.K_PERIOD)
+    assert person.viewer.view.touched
+    person.press(pygame.K_b)
+    assert not person.viewer.view.mask.on
+    person.press(pygame.K_r)
+    assert not person.viewer.view.touched
+    person.press(pygame.K_p)
+    assert person.viewer.view.touched and person.event.t == 0  # it begins with the next step
+
+
 def test_v_records_a_video_and_keeps_the_episode(person, tmp_path):
     person.wait(0.2)
     person.press(pygame.K_v)
