@@ -8,7 +8,7 @@ import numpy as np
 from playground.events import Decision, StepEvent
 from playground.scores import normalise, reference_scores
 from playground.session import Session
-from playground.task import EVALUATION_SEEDS, Goal
+from playground.task import EVALUATION_SEEDS, Goal, Task
 
 WINDOW_SECONDS = 1.0
 """Time over which rates are measured."""
@@ -23,14 +23,13 @@ def readouts(session: Session) -> dict[str, Any]:
     if task is None or event is None:
         return {}
     decision, achieved = event.decision, session.env.achieved
-    result = float(bool(event.success)) if task.has_success else event.total_reward
     return {
         "episode": event.episode,
         "t": event.t,
         "max_steps": task.max_steps,
         "return": round(event.total_reward, 4),
         "reward": round(event.reward, 4),
-        "score": normalise(result, reference_scores().get(task.id)),
+        "score": _score(task, event),
         "success": event.success,
         "goal": readable_goal(event.goal) or _told(event),
         "subtask": None if decision is None or decision.subtask == _told(event) else decision.subtask or None,
@@ -46,6 +45,14 @@ def readouts(session: Session) -> dict[str, Any]:
         "prompt_steps": None if decision is None else decision.prompt_steps,
         "live_steps": None if decision is None else decision.live_steps,
     }
+
+
+def _score(task: Task, event: StepEvent) -> float | None:
+    """The episode's normalised score, 0 as random and 1 as the expert; None where it can still be solved."""
+    if task.has_success and not (event.success or event.done):
+        return None
+    result = float(bool(event.success)) if task.has_success else event.total_reward
+    return normalise(result, reference_scores().get(task.id))
 
 
 def _told(event: StepEvent) -> str | None:

@@ -160,6 +160,22 @@ def test_score_reward_and_distance_are_plotted_with_the_swaps(page: Page):
     assert drawn[0] not in drawn[1:]
 
 
+def test_the_guide_offers_nothing_from_the_world_that_was_left(page: Page):
+    guide, text = page.locator("[data-do=guide]"), page.locator("[data-out=guide]")
+    expect(guide).to_contain_text("swap to ")
+    held: list[Any] = []
+    page.route("**/pg/gallery?task=classic*", lambda route: held.append(route))  # a gallery that takes its time
+    guide.click()  # and a swap that is still to come
+    page.click("[data-domain=classic]")
+    until(page, f"s.task == '{FOREIGN}'")
+    expect(guide).to_be_hidden()
+    expect(text).to_contain_text("One agent, many worlds")
+    page.wait_for_timeout(300)
+    held[0].continue_()
+    expect(text).to_contain_text("The agent was shown “CartPole #0”")
+    expect(guide).to_have_text(f"swap to {TARGET.partition('/')[2]} #0 and watch")
+
+
 def test_the_ghost_is_the_demonstration_and_what_is_done_by_hand_is_told(page: Page):
     page.wait_for_function("window.playground.missing() == 0", timeout=30_000)
     at_start(page)

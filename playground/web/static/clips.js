@@ -40,7 +40,7 @@ export class Clips {
   }
 }
 
-/** The timesteps of a prompt one after the other, from what the server says it is info of. */
+/** The timesteps of a prompt one after the other, from what the server tells of it. */
 export function timesteps(info) {
   const steps = [];
   for (const segment of info ? info.segments : [])

@@ -130,6 +130,7 @@ export class Gallery {
 
   /** A demonstration that contrasts with the present one: of the same world and another task, if there is one. */
   contrast() {
+    if (this.task !== this.app.state.task) return undefined;
     const group = this.groups.find(({ title }) => title.startsWith('same world')) || this.groups[0];
     const now = new Set(parse(this.app.state.prompt).cuts.map((cut) => cut.name));
     return group?.cards.find(({ name }) => !now.has(name));

@@ -69,7 +69,7 @@ export async function start(element, base) {
     }
     controls.show(state);
     guide.show(state);
-    if (state.task && state.task !== read.task) gallery.load(state.task);
+    if (state.task && state.task !== read.task) gallery.load(state.task).then(() => guide.show(app.state));
     if (state.prompt !== read.prompt) gallery.mark(state.prompt);
     read = state;
     unread = false;

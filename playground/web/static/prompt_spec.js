@@ -54,7 +54,7 @@ export function print({ cuts, edits }) {
 }
 
 /**
- * The same prompt with an edit, or without it where it has been info.
+ * The same prompt with an edit, or without it where it has been made.
  * @param {PromptSpec} spec
  */
 export function toggled({ cuts, edits }, edit) {
