@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from playground import domains
 from playground.demonstrations import find_prompt
+from playground.domains.atari.q_network import load_q_network, q_policy_folder
 from playground.environment import DomainEnv
 from playground.errors import BadValueError, UnknownNameError
 from playground.events import Consumer, Policy
-from playground.policies import ExpertPolicy, NearestPolicy, RandomPolicy
+from playground.policies import DQNPolicy, ExpertPolicy, NearestPolicy, RandomPolicy
 from playground.prompt import Prompt
 from playground.session import Session
 from playground.task import EVALUATION_SEEDS, Goal, Task
@@ -17,8 +18,12 @@ from playground.task import EVALUATION_SEEDS, Goal, Task
 if TYPE_CHECKING:
     from playground.model import GeneralistModel
 
-AGENTS = ("model", "expert", "random", "nearest")
-"""Who can act: the trained agent, the task's expert, chance, and the nearest step of the prompt."""
+AGENTS = ("model", "expert", "random", "nearest", "dqn")
+"""Who can act: the trained agent, the task's expert, chance, the nearest step of the prompt, and DQN in its games."""
+
+
+PROMPTED = ("model", "nearest")
+"""Those who read a prompt."""
 
 
 def load_model(checkpoint: str | Path | None = None) -> "GeneralistModel":
@@ -39,8 +44,9 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
     """Who decides in `env`. Agents of one checkpoint share its weights.
 
     Raises:
-        UnknownNameError: `agent` is none of AGENTS.
+        UnknownNameError: `agent` is none of AGENTS, or a DQN of this game is not there.
         BadFileError: the checkpoint is missing or damaged.
+        BadValueError: the DQN was trained on another game.
     """
     match agent:
         case "model":
@@ -53,6 +59,8 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
             return RandomPolicy(env.action_space, seed)
         case "nearest":
             return NearestPolicy(env.action_space)
+        case "dqn":
+            return DQNPolicy(load_q_network(q_policy_folder(task.name, checkpoint)), env, seed)
         case _:
             raise UnknownNameError("agent", agent, AGENTS)
 

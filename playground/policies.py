@@ -1,4 +1,4 @@
-"""Policies without weights: random, expert, replay, and nearest-neighbour replay of the prompt."""
+"""Policies that are not the agent: random, expert, DQN's network, replay, and nearest-neighbour replay of a prompt."""
 
 from copy import deepcopy
 from time import perf_counter
@@ -7,7 +7,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from playground.domains.atari import AtariEnv
+from playground.domains.atari.q_network import NumpyQNetwork
 from playground.environment import DomainEnv
+from playground.errors import BadValueError
 from playground.events import Decision
 from playground.prompt import Prompt, Segment
 from playground.task import Action, Observation, Task
@@ -50,6 +53,34 @@ class ExpertPolicy(Promptless):
         began = perf_counter()
         action = self._expert.act(observation)
         return Decision(action, latency_ms=(perf_counter() - began) * 1e3)
+
+
+class DQNPolicy(Promptless):
+    """A network of DQN's that was trained on this one game, and sees it as it did in training.
+
+    Args:
+        network: what it learnt.
+        env: the game's environment, whose frames it reads.
+        seed: of the few random moves.
+        epsilon: share of random moves, without which a game may wait for ever for a button.
+
+    Raises:
+        BadValueError: the environment is no Atari game, or has other buttons than the network.
+    """
+
+    def __init__(self, network: NumpyQNetwork, env: DomainEnv, seed: int = 0, epsilon: float = 0.01):
+        if not isinstance(env, AtariEnv) or len(env.buttons) != network.actions:
+            raise BadValueError(f"a network of {network.actions} Atari buttons cannot play {env}; take its own game")
+        self._network, self._env, self._epsilon = network, env, epsilon
+        self._random = np.random.default_rng(seed)
+
+    def act(self, observation: Observation) -> Decision:
+        """The action of the highest value, or now and then a random one."""
+        began = perf_counter()
+        action = int(self._network.values(self._env.dqn_pixels()).argmax())
+        if self._random.random() < self._epsilon:
+            action = int(self._random.integers(self._network.actions))
+        return Decision(np.asarray(action, np.int64), latency_ms=(perf_counter() - began) * 1e3)
 
 
 class ReplayPolicy(Promptless):

@@ -155,7 +155,20 @@ def train_dqn(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run(game, out, network, algorithm, hours, seed, tell)
-    print(f"wrote {out / 'policy'}")
+    print(f"wrote {out / 'policy'}; watch it: playground window --agent dqn --checkpoint {out / 'policy'}")
+
+
+@commands.command(rich_help_panel=PANEL)
+def ship_dqn(
+    run: Annotated[Path, typer.Argument(help="Folder that train-dqn wrote.")],
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to measure the policy by.")] = 50,
+) -> None:
+    """Write the curve of a train-dqn run to the shipped files, and its policy if it plays well enough."""
+    from playground.rl.ship_dqn import ship_dqn as ship
+
+    config = ship(run, episodes)
+    score = f"score {config['score']:.2f} over {episodes} episodes" if "score" in config else "no task of this game"
+    print(f"{config['game']}: {score}; {'policy and curve' if config['passed'] else 'curve only'}")
 
 
 @commands.command(rich_help_panel=PANEL)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-AgentOption = Annotated[str, typer.Option(help="Who acts: model, expert, random or nearest.")]
+AgentOption = Annotated[str, typer.Option(help="Who acts: model, expert, random, nearest or dqn.")]
 CheckpointOption = Annotated[str | None, typer.Option(help="Checkpoint folder to read; the shipped one if left out.")]
 NewCheckpointOption = Annotated[Path, typer.Option("--out", help="Folder to write the new checkpoint to.")]
 DataOption = Annotated[

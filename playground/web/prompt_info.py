@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
+from playground.api import PROMPTED
 from playground.events import Policy
 from playground.prompt import Prompt
 from playground.prompt_spec import NO_PROMPT
@@ -15,11 +16,13 @@ def prompt_info(prompt: Prompt | None, agent: str, policy: Policy) -> dict[str, 
     """A prompt's text, its segments with their timesteps, and what the agent makes of it if it is the model.
 
     Returns:
-        `prompt`, `segments`; and for the model `read`, the timesteps that it has room for, counted through all
-        segments, `goal`, the goal that it predicts, and `ood`, how far the prompt is from what it was trained on.
+        `prompt`, `segments`, and `reads`, whether this agent reads prompts at all; and for the model `read`, the
+        timesteps that it has room for, counted through all segments, `goal`, the goal that it predicts, and `ood`, how
+        far the prompt is from what it was trained on.
     """
+    reads = agent in PROMPTED
     if prompt is None:
-        return {"prompt": NO_PROMPT, "segments": []}
+        return {"prompt": NO_PROMPT, "segments": [], "reads": reads}
     segments = [
         {
             "name": segment.name,
@@ -30,7 +33,7 @@ def prompt_info(prompt: Prompt | None, agent: str, policy: Policy) -> dict[str, 
         for segment in prompt.segments
     ]
     reading = _reading(prompt, policy) if agent == "model" else {}
-    return {"prompt": prompt.name, "segments": segments, **reading}
+    return {"prompt": prompt.name, "segments": segments, "reads": reads, **reading}
 
 
 def _reading(prompt: Prompt, policy: Policy) -> dict[str, Any]:

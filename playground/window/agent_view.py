@@ -56,8 +56,11 @@ class AgentView:
 
     def _judge(self, view: View) -> str:
         from playground.agent import Agent
+        from playground.policies import DQNPolicy
 
         policy, prompt = view.policy, view.session.prompt
+        if isinstance(policy, DQNPolicy):
+            return "it reads no prompt"
         if prompt is None or not isinstance(policy, Agent):
             return ""
         found = policy.read(prompt).ood

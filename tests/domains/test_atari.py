@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from playground.domains import make, task
-from playground.domains.atari import FRAME_SKIP, STICKINESS
+from playground.domains.atari import FRAME_SKIP, STICKINESS, AtariEnv
 from playground.domains.atari.experts import paddle_policy
 from playground.errors import BadValueError
 
@@ -63,3 +63,33 @@ def test_paddle_goes_to_its_goal_and_stays() -> None:
 def test_goal_is_refused() -> None:
     with pytest.raises(BadValueError, match="has no goal"):
         make("atari/Pong", 64).reset(seed=0, options={"goal": "win"})
+
+
+@pytest.mark.parametrize("rom", ["breakout", "pong", "freeway"])
+def test_networks_see_what_the_vectorised_environment_showed_in_training(rom, monkeypatch):
+    from ale_py.vector_env import AtariVectorEnv
+
+    monkeypatch.setattr("playground.domains.atari.STICKINESS", 0.0)
+    monkeypatch.setattr("playground.domains.atari.MAX_NOOPS", 1)
+    env, random = AtariEnv(rom, 64), np.random.default_rng(0)
+    games = AtariVectorEnv(rom, 1, num_threads=1, noop_max=1, use_fire_reset=False)
+    games.reset(seed=0)
+    pixels, *_ = games.step(np.zeros(1, int))  # four idle frames begin both games
+    env.reset(seed=0)
+    for _ in range(3):
+        env.console.act(env.buttons[0])
+    differing, steps = [], 150
+    for _ in range(steps):
+        action = random.integers(len(env.buttons))
+        pixels, _, terminated, _, _ = games.step(np.array([action]))
+        env.step(np.asarray(action))
+        differing.append(np.abs(env.dqn_pixels()[-1].astype(int) - pixels[0, -1]))
+        if terminated[0]:
+            break
+    assert len(differing) > 50
+    assert max(d.max() for d in differing[:-1]) <= 1  # halves are rounded otherwise now and then
+    assert np.mean(differing) < 1e-3
+    env.reset(seed=5)
+    assert (env.dqn_pixels()[:3] == 0).all()
+    assert env.dqn_pixels()[3].any()
+    games.close()

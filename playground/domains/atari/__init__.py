@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from playground.domains.atari import experts
+from playground.domains.atari.q_network import FRAMES, PIXELS, shrunk
 from playground.environment import NO_OP, DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Horizons, Observation, Task
@@ -72,6 +73,7 @@ class AtariEnv(DomainEnv):
         self._steps = 0
         self._picture = np.zeros((210, 160, 3), dtype=np.uint8)
         self._moments: deque[np.ndarray] = deque(maxlen=3)
+        self._screens: deque[np.ndarray] = deque(maxlen=FRAMES)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -87,6 +89,8 @@ class AtariEnv(DomainEnv):
             self.console.act(self.buttons[0])
         self._picture = self.console.getScreenRGB().copy()
         self._moments.extend([self._moment()] * 3)
+        self._screens.extend([np.zeros((PIXELS, PIXELS), np.uint8)] * (FRAMES - 1))
+        self._screens.append(self.console.getScreenGrayscale())
         return self._observe(), {}
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -98,8 +102,10 @@ class AtariEnv(DomainEnv):
             reward += self.console.act(self.buttons[self.pressed])
             if frame == FRAME_SKIP - 2:
                 flicker = self.console.getScreenRGB().copy()
+                grey = self.console.getScreenGrayscale()
         self._picture = np.maximum(self.console.getScreenRGB(), flicker)
         self._moments.append(self._moment())
+        self._screens.append(np.maximum(self.console.getScreenGrayscale(), grey))
         self._steps += 1
         over = bool(self.console.game_over())
         return self._observe(), float(reward), over, self._steps >= MAX_STEPS and not over, {}
@@ -110,6 +116,16 @@ class AtariEnv(DomainEnv):
         picture = Image.fromarray(self._observe()["image"] if seen else self._picture)
         height, width = self._picture.shape[:2]
         return np.array(picture.resize((round(self._size * width / height), self._size), Image.Resampling.NEAREST))
+
+    def dqn_pixels(self) -> np.ndarray:
+        """What DQN's networks see: the four newest screens, uint8 [4, 84, 84], oldest first, black before the start.
+
+        Equal to what ale-py's vectorised environment gives, on which the networks are trained.
+        """
+        for n, screen in enumerate(self._screens):
+            if screen.shape != (PIXELS, PIXELS):
+                self._screens[n] = shrunk(screen)
+        return np.stack(tuple(self._screens))
 
     def _moment(self) -> np.ndarray:
         """Brightness of the field, uint8 [64, 64]."""

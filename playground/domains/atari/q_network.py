@@ -6,12 +6,15 @@ Shapes: `C` channels, `H` height, `W` width, `A` actions.
 """
 
 import json
+import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from playground.assets import ASSETS
 from playground.errors import BadFileError, UnknownNameError
 
 FRAMES = 4
@@ -100,6 +103,28 @@ ARTICLE_PARAMETERS = {"nips": (2**12, 2**13, 2**19, 2**12), "nature": (2**13, 2*
 """Weights of each layer in the article's table, in its powers of two, without biases, at most 18 actions."""
 
 
+Q_POLICIES = ASSETS / "dqn"
+"""Folder of the shipped policies, `GAME-NETWORK/`, and of curves without one."""
+
+
+def _area_weights(source: int, target: int) -> np.ndarray:
+    """Share of each of `source` cells in each of `target` cells of the same length, float32 [target, source]."""
+    edges, cells = np.arange(target + 1) * source / target, np.arange(source)
+    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    return (np.clip(overlap, 0, 1) * target / source).astype(np.float32)
+
+
+@cache
+def _shrinking(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    return _area_weights(height, PIXELS), _area_weights(width, PIXELS).T.copy()
+
+
+def shrunk(screen: np.ndarray) -> np.ndarray:
+    """A screen uint8 [H, W] as a frame uint8 [84, 84], each cell the mean of the area that it covers."""
+    rows, columns = _shrinking(*screen.shape)
+    return np.floor(rows @ screen.astype(np.float32) @ columns + 0.5).astype(np.uint8)
+
+
 def network_spec(name: str) -> QNetworkSpec:
     """The layers of a network by its name.
 
@@ -158,6 +183,37 @@ class NumpyQNetwork:
             outputs = outputs - outputs.mean()
             outputs = outputs / np.sqrt(np.square(outputs).mean() + np.float32(EPSILON))
         return np.maximum(outputs, 0)
+
+
+def shipped_q_policies() -> dict[str, Path]:
+    """Name of a game, such as `space_invaders` -> folder of the best shipped policy."""
+    found: dict[str, tuple[float, Path]] = {}
+    for file in sorted(Q_POLICIES.glob("*/config.json")):
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if config["game"] not in found or config["score"] > found[config["game"]][0]:
+            found[config["game"]] = (config["score"], file.parent)
+    return {game: folder for game, (_, folder) in found.items()}
+
+
+def q_policy_folder(task: str, checkpoint: str | Path | None = None) -> Path:
+    """Where the policy for a task lies: a checkpoint that is one, else the shipped one.
+
+    Args:
+        task: its name, such as `SpaceInvaders`.
+        checkpoint: a folder that `train-dqn` wrote; that of a model is passed over.
+
+    Raises:
+        UnknownNameError: nothing is shipped for that task.
+    """
+    if checkpoint is not None:
+        config = Path(checkpoint, "config.json")
+        if config.is_file() and "normalised" in json.loads(config.read_text(encoding="utf-8")):
+            return Path(checkpoint)
+    shipped = shipped_q_policies()
+    game = re.sub("(?<=[a-z])(?=[A-Z])", "_", task).lower()
+    if game not in shipped:
+        raise UnknownNameError("game of a shipped DQN", task, shipped)
+    return shipped[game]
 
 
 def load_q_network(folder: Path) -> NumpyQNetwork:

@@ -35,6 +35,7 @@ class VectorLocomotion:
         self._starts[:, 0] = 0.0
         self._substeps, self._dt = env.frame_skip, float(env.dt)
         self._data, self._rollout = mujoco.MjData(self._model), Rollout(nthread=0)
+        self.count = count
         self._states = self._starts[self._random.integers(starts, size=count)]
         self._limit, self._ages = limit, np.zeros(count, int)
         self.fallen = np.zeros(count, bool)

@@ -91,6 +91,7 @@ export class PromptTimeline {
     this.steps = timesteps(info);
     this.read = info.read || [];
     this.showScore(info.ood, info.goal);
+    if (!info.reads) this.app.out.ood.textContent = 'who acts now reads no prompt';
     this.attention = null;
     this.stale = true;
   }
