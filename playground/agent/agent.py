@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from time import perf_counter
 from typing import Self
 
@@ -13,12 +12,12 @@ from torch import Tensor
 
 from playground.agent.context import Context
 from playground.agent.ood import OODDetector
-from playground.agent.preprocessing import check_room, encode_numbers, encode_observations, encode_text_batch
+from playground.agent.preprocessing import check_room, encode_observations
 from playground.agent.reading import PromptReading, read_prompt
 from playground.agent.subtasks import Split, SubtaskTracker, whole
 from playground.environment import DomainEnv
 from playground.events import Decision
-from playground.model import GeneralistModel, ReadText, Stepper
+from playground.model import GeneralistModel, choose_backend
 from playground.prompt import Prompt
 from playground.task import Action, Observation
 from playground.tokens.scalars import decode_unit
@@ -27,9 +26,6 @@ from playground.tokens.timestep import TimestepSpec
 TEMPERATURE = 0.7
 """Discrete actions are sampled, as in the Gato paper, from a distribution sharpened by this. The most likely action
 alone can turn left and right for ever, and the plain distribution slips too often."""
-
-TEXTS = 256
-"""Texts whose encoding is remembered: they stay the same for many timesteps."""
 
 READINGS = 4
 """Latest prompts whose readings are remembered."""
@@ -70,8 +66,6 @@ class BatchAgent:
         self._split = split
         self._detector = detector
         self._context = Context(model, batch, model.config.live_steps(spec.grid))
-        self._stepper = Stepper(model) if Stepper.fits(model) else None
-        self._read_text = lru_cache(maxsize=TEXTS)(self._read_text_anew)
         self._readings: list[PromptReading | None] = [None] * batch  # of each row's prompt
         self._remembered: deque[tuple[Prompt, PromptReading]] = deque(maxlen=READINGS)
         self._trackers = [SubtaskTracker(split) for _ in range(batch)]
@@ -145,10 +139,7 @@ class BatchAgent:
         action = self._spec.action
         discrete = action.kind == "discrete"
         h = self._advance(self._extend(observations, rows), observations, rows)
-        if self._fast is not None:
-            tokens, probabilities, means = self._fast.decode(h[:, 0], discrete, action.size)
-        else:
-            tokens, probabilities, means = (t.cpu().numpy() for t in self._model.decode(h, discrete, action.size))
+        tokens, probabilities, means = choose_backend(self._model).decode(h, discrete, action.size)
         if discrete:
             sharpened = probabilities[:, 0].astype(np.float64) ** (1 / TEMPERATURE)
             below = sharpened.cumsum(-1)
@@ -199,13 +190,8 @@ class BatchAgent:
 
     def _subtask_done(self, h: Tensor, rows: Sequence[int]) -> list[bool]:
         """Whether the current subtask is done, of N rows with the trunk's outputs [N, D]."""
-        done: list[bool] = (self._model.done_reader(h) > 0).tolist()
+        done: list[bool] = (self._model.subtask_done_head(h) > 0).tolist()
         return done
-
-    @property
-    def _fast(self) -> Stepper | None:
-        """The shorter way, unless somebody listens to the modules, which it goes past."""
-        return None if self._stepper is None or self._stepper.watched else self._stepper
 
     def _extend(self, observations: Sequence[Observation], rows: Sequence[int]) -> Tensor:
         """Reads one more live step of N rows -> the trunk's outputs, [N, T, D]."""
@@ -214,24 +200,12 @@ class BatchAgent:
                 o | {text: self._trackers[row].follow(str(o[text]) or self._predicted_goal(row))}
                 for o, row in zip(observations, rows, strict=True)
             ]
-        if self._fast is not None:
-            return self._context.extend(self._embed_few(self._fast, observations)[:, None], rows)
-        steps = encode_observations(self._spec, observations, self._model.config).to(self._model.device)
-        return self._context.extend(self._model.embed(steps)[:, 0], rows)
+        batch = encode_observations(self._spec, observations, self._model.config)
+        return self._context.extend(choose_backend(self._model).embed(batch), rows)
 
     def _predicted_goal(self, row: int) -> str:
         reading = self._readings[row]
         return "" if reading is None else reading.goal
-
-    def _read_text_anew(self, text: str) -> ReadText:
-        assert self._stepper is not None
-        return self._stepper.read_text(encode_text_batch([text], self._model.config)[0])
-
-    def _embed_few(self, stepper: Stepper, observations: Sequence[Observation]) -> Tensor:
-        """Observations, [N, D]."""
-        key = self._spec.text
-        read = None if key is None else [self._read_text(str(observation[key])) for observation in observations]
-        return stepper.embed(texts=read, **encode_numbers(self._spec, observations, self._model.config))
 
 
 class Agent:

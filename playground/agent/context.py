@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from playground.model import Cache, GeneralistModel, Stepper
+from playground.model import Cache, GeneralistModel, choose_backend
 
 PIECE = 1024
 """Most positions read at a time: attention's mask has this times the context's length entries."""
@@ -59,7 +59,6 @@ class Context:
         self._live: list[list[Tensor]] = [[] for _ in range(batch)]  # retained steps, each [T, D]
         self._unread = [0] * batch  # how many of them, at the end, the cache does not hold
         self._cache = model.new_cache(batch, 0)
-        self._stepper = Stepper(model) if Stepper.fits(model) else None
 
     @property
     def live_steps(self) -> list[int]:
@@ -154,23 +153,12 @@ class Context:
 
     def _read(self, x: Tensor, rows: Sequence[int]) -> Tensor:
         """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
-        if self._stepper is not None and x.shape[1] == 1 and not self._stepper.watched:
-            held = self._cache.length.numpy()[rows]
-            self._reserve(int(held.max()) + 1)
-            h = self._stepper.read(x[:, 0], self._cache, rows)
-            self._cache.length.numpy()[rows] = held + 1
-            return h[:, None]
-        everything = list(rows) == list(range(len(self._live)))
-        index = None if everything else torch.tensor(rows, device=x.device)
-        length = self._cache.length if index is None else self._cache.length[index]
-        self._reserve(int(length.max()) + x.shape[1])
-        outputs = []
+        backend, lengths = choose_backend(self._model), self._cache.length.tolist()
+        self._reserve(max(lengths[row] for row in rows) + x.shape[1])
+        outputs, index = [], torch.tensor(rows, device=x.device)
         for piece in x.split(PIECE, dim=1):
-            outputs.append(self._model.trunk(piece, self._cache, index))
-            if index is None:
-                self._cache.length += piece.shape[1]
-            else:
-                self._cache.length[index] += piece.shape[1]
+            outputs.append(backend.extend(piece, self._cache, rows))
+            self._cache.length[index] += piece.shape[1]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
     def _rewind(self, row: int) -> None:

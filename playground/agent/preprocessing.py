@@ -102,24 +102,17 @@ def encode_observations(spec: TimestepSpec, observations: Sequence[Observation],
 
     Texts are padded to the longest of the N; only the `flat` layout sees the padding.
     """
-    N = len(observations)
-    stacked = _stacked(observations)
-    return TokenBatch(
-        actions=torch.full((N, 1, spec.action.tokens), -1),
-        discrete=torch.full((N, 1), spec.action.kind == "discrete"),
-        show_observation=torch.ones(N, 1, dtype=torch.bool),
-        show_action=torch.zeros(N, 1, dtype=torch.bool),
+    stacked, shape = _stacked(observations), (len(observations), 1)
+    return TokenBatch.live(
+        spec.action.tokens,
+        spec.action.kind == "discrete",
         **{name: part[:, None] for name, part in _numbers(spec, stacked, config).items()},
-        **_texts(spec, stacked, config, (N, 1)),
+        **_texts(spec, stacked, config, shape),
     )
 
 
-def encode_numbers(spec: TimestepSpec, observations: Sequence[Observation], config: ModelConfig) -> dict[str, Tensor]:
-    """N observations' `values` [N, K] and, where there are any, `grid` and `image`, as in `TokenBatch`; no texts."""
-    return _numbers(spec, _stacked(observations), config)
-
-
 def _stacked(observations: Sequence[Observation]) -> dict[str, np.ndarray]:
+    """N observations, each key's part as one array [N, ...]."""
     if len(observations) == 1:
         return {key: np.asarray(part)[None] for key, part in observations[0].items()}
     return {key: np.stack([np.asarray(o[key]) for o in observations]) for key in observations[0]}
@@ -150,9 +143,5 @@ def _texts(
     if spec.text is None:
         return {}
     texts, index = np.unique(observations[spec.text], return_inverse=True)
-    return {"text": encode_text_batch(texts.tolist(), config), "text_index": torch.from_numpy(index).view(shape)}
-
-
-def encode_text_batch(texts: Sequence[str], config: ModelConfig) -> Tensor:
-    """Texts as token ids [U, L], padded with 0."""
-    return torch.from_numpy(encode_texts(list(texts))[:, : config.max_text])
+    ids = encode_texts(texts.tolist())[:, : config.max_text]
+    return {"text": torch.from_numpy(ids), "text_index": torch.from_numpy(index).view(shape)}

@@ -59,7 +59,7 @@ def read_prompt(model: GeneralistModel, prompt: Prompt, detector: OODDetector | 
 @torch.inference_mode()
 def predict_goal(model: GeneralistModel, h: Tensor) -> str:
     """What the goal head says of the trunk's output [D] at a prompt's last position, in words or numbers."""
-    tokens = model.prompt_reader(h[None], model.encoder.tables.token.weight[:SEPARATOR])[0].argmax(-1).cpu().numpy()
+    tokens = model.goal_head(h[None], model.encoder.tables.token.weight[:SEPARATOR])[0].argmax(-1).cpu().numpy()
     told = tokens[: np.append(np.flatnonzero(tokens == PADDING), len(tokens))[0]]
     numbers = told[told >= CONTINUOUS_START] - CONTINUOUS_START
     if len(numbers):

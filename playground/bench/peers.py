@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from playground.agent import Context
 from playground.agent.context import read_positions
 from playground.bench.measure import Case, sample
-from playground.model import GeneralistModel, ModelConfig, Stepper, TokenBatch, preset
+from playground.model import GeneralistModel, ModelConfig, TokenBatch, choose_backend, preset
 
 PAST = 128
 """Timesteps that every policy looks back on, in the command's table."""
@@ -86,13 +86,11 @@ def timesteps(count: int) -> TokenBatch:
 
 def step_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
     """Ours: one position a timestep behind a cache."""
-    context, stepper = Context(model, 1), Stepper(model)
+    context, backend, new = Context(model, 1), choose_backend(model), timesteps(1)
     context.set_prompt([0], read_positions(model, model.embed(timesteps(past))[0, :, 0]))
-    values = timesteps(1).values[0]
 
     def decide() -> None:
-        x = stepper.embed(values)
-        stepper.decode(context.extend(x[:, None], [0])[:, 0], False, ACTIONS)
+        backend.decode(context.extend(backend.embed(new), [0]), False, ACTIONS)
         context.reset([0])
 
     return decide

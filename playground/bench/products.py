@@ -1,6 +1,7 @@
 """The floor of acting: the matrix products of a decision with the model's own weights, and nothing else."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,8 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model import GeneralistModel, kernels
-from playground.model.row_by_row import matrix
-from playground.model.transformer import Attention, AttentionInputs
+from playground.model.compiled import half
+from playground.model.transformer import Cache
+
+TEXT = ("encoder.text", "encoder.grid.film", "encoder.grid.word_attention.words")
+"""Modules that read nothing but the text."""
 
 FEW = 64
 """Vectors up to which this is quicker than one of PyTorch's products on one thread."""
@@ -20,7 +24,7 @@ def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable
 
     Each of a few vectors is a pass over the weights as acting holds them, in float16 where that loses nothing.
 
-    The text encoder is left out: a mission is read once.
+    What only depends on the text is left out: a mission is read once.
     """
     products: list[Callable[[], object]] = []
 
@@ -31,28 +35,29 @@ def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable
         if isinstance(module, nn.Conv2d):
             products.append(lambda: F.conv2d(x, weight, bias, module.stride, module.padding))
         elif x.numel() <= FEW * module.in_features:
-            numbers, (zero, out) = matrix(weight), np.zeros((2, len(weight)), np.float32)
+            numbers, (zero, out) = half(weight), np.zeros((2, len(weight)), np.float32)
             for vector in x.view(-1, module.in_features).numpy():
                 products.append(lambda vector=vector: kernels.product(numbers, vector, zero, out))  # type: ignore[misc]
         else:
             products.append(lambda: F.linear(x, weight))
 
-    def note_attention(module: nn.Module, inputs: tuple[Tensor, AttentionInputs, int], output: Tensor) -> None:
-        x, reach, layer = inputs
-        assert isinstance(module, Attention) and reach.cache is not None and reach.mask is not None
-        rows, stop = slice(None) if reach.rows is None else reach.rows, reach.mask.shape[-1]
-        keys, values = (held[layer][rows, :, :stop].flatten(0, 1) for held in (reach.cache.keys, reach.cache.values))
-        queries = torch.randn(len(keys), x.shape[1], keys.shape[-1])
-        products.append(lambda: torch.bmm(torch.bmm(queries, keys.mT), values))
+    def note_attention(trunk: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, cache, *rows = inputs
+        assert isinstance(cache, Cache)
+        index = slice(None) if not rows or rows[0] is None else rows[0]
+        stop = int(cache.length[index].max()) + x.shape[1]
+        for layer in range(len(cache.keys)):
+            keys, values = (kept[layer][index, :, :stop].flatten(0, 1) for kept in (cache.keys, cache.values))
+            queries = torch.randn(len(keys), x.shape[1], keys.shape[-1])
+            products.append(lambda q=queries, k=keys, v=values: torch.bmm(torch.bmm(q, k.mT), v))  # type: ignore[misc]
 
     kept = [
         module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith("encoder.text")
+        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith(TEXT)
     ]
     handles = [module.register_forward_hook(note) for module in kept]
-    attentions = [module for module in model.modules() if isinstance(module, Attention)]
-    handles += [module.register_forward_hook(note_attention) for module in attentions]
+    handles.append(model.trunk.register_forward_hook(note_attention))
     try:
         act()
     finally:

@@ -5,7 +5,7 @@ from typing import Any
 
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 
-FORMAT = 1
+FORMAT = 2
 """Version of config.json; raised whenever an older file would be misread."""
 
 LAYOUTS = ("step", "flat")
@@ -27,8 +27,8 @@ class ModelConfig:
         max_values: most scalar tokens in one timestep.
         max_text: most text tokens in one timestep.
         max_actions: most action tokens in one timestep.
-        text_layers: layers that read a text (step).
-        word_heads: attention heads with which cells look for themselves in a text (step); 0: they do not.
+        text_layers: blocks of the text encoder (step).
+        word_heads: attention heads with which cells look for themselves in a text (step).
     """
 
     layout: str = "step"
@@ -45,37 +45,32 @@ class ModelConfig:
     max_values: int = 160
     max_text: int = 96
     max_actions: int = 32
-    text_layers: int = 1
-    word_heads: int = 0
+    text_layers: int = 3
+    word_heads: int = 4
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise UnknownNameError("layout", self.layout, LAYOUTS)
         for name, value in asdict(self).items():
-            least = 0 if name == "word_heads" else 1
-            if name != "layout" and (not isinstance(value, int) or value < least):
-                raise BadValueError(f"model config: {name} is {value!r}; give a whole number of {least} or more")
+            if name != "layout" and (not isinstance(value, int) or value < 1):
+                raise BadValueError(f"model config: {name} is {value!r}; give a whole number of 1 or more")
         if self.width % (8 * self.heads):
             raise BadValueError(f"model config: width {self.width} is no multiple of 8 x heads {self.heads}")
-        if self.word_heads and self.local_width % self.word_heads:
+        if self.local_width % self.word_heads:
             raise BadValueError(
                 f"model config: local_width {self.local_width} is no multiple of word_heads {self.word_heads}"
             )
 
-    def grown_from(self, other: "ModelConfig") -> bool:
-        """Whether a model of the other configuration becomes one of this by getting parts that change nothing at first.
-
-        How much of an episode the context holds is not part of the weights.
-        """
-        free = ("max_live", "max_live_grid", "text_layers", "word_heads")
-        same = replace(other, **{name: getattr(self, name) for name in free}) == self
-        return same and other.text_layers <= self.text_layers and other.word_heads in (0, self.word_heads)
+    def same_weights(self, other: "ModelConfig") -> bool:
+        """Whether the weights of a model of the other configuration fit; they do not depend on the context's length."""
+        return replace(other, max_live=self.max_live, max_live_grid=self.max_live_grid) == self
 
     def live_steps(self, grid: bool) -> int:
         """Most timesteps of the running episode that the context holds, in a world of cells or in another."""
         return self.max_live_grid if grid else self.max_live
 
     def to_json(self) -> dict[str, Any]:
+        """The fields and the format's version, as config.json holds them."""
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
@@ -98,17 +93,15 @@ class ModelConfig:
             raise BadFileError(f"config.json is damaged: {error}") from error
 
 
-_SMALL = ModelConfig(text_layers=3, word_heads=4)
-
-_GATO = replace(_SMALL, layout="flat", action_bins=1024, max_live_grid=_SMALL.max_live)
+_GATO = ModelConfig(layout="flat", action_bins=1024, max_live_grid=ModelConfig.max_live)
 """Where a cell is a position of its own, 384 timesteps of them would be over 50,000."""
 
 PRESETS = {
-    "tiny": replace(
-        _SMALL, layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8, max_live_grid=8
+    "tiny": ModelConfig(
+        layers=2, heads=2, width=32, hidden=64, local_width=8, max_prompt=8, max_live=8, max_live_grid=8
     ),
-    "small": _SMALL,
-    "base": replace(_SMALL, layers=8, heads=8, width=512, hidden=2048, local_width=96),
+    "small": ModelConfig(),
+    "base": ModelConfig(layers=8, heads=8, width=512, hidden=2048, local_width=96),
     "gato-79m": replace(_GATO, layers=8, heads=24, width=768, hidden=3072),
     "gato-364m": replace(_GATO, layers=12, heads=12, width=1536, hidden=6144),
     "gato-1b": replace(_GATO, layers=24, heads=16, width=2048, hidden=8192),

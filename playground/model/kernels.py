@@ -1,4 +1,4 @@
-"""One new timestep of one row, compiled: the loops that `playground.model.stepping` spends a decision in.
+"""One new timestep of one row, compiled: the loops in which `CompiledBackend` spends a decision.
 
 A decision is a pass over the weights, and preparing each of PyTorch's operations takes as long as many of
 them. Here one call does the whole trunk; weights that were saved as float16 stay float16 in memory and are widened in
@@ -37,7 +37,7 @@ class TrunkWeights(NamedTuple):
 
 
 class DecoderWeights(NamedTuple):
-    """Norms [2, D], biases, matrices [out, in]; the tables of action tokens [., D] and of their places [., D]."""
+    """Norms [2, D], biases, matrices [out, in]; the tables of action tokens [., D] and of their positions [., D]."""
 
     vector_bias: np.ndarray
     vector: np.ndarray
@@ -50,15 +50,15 @@ class DecoderWeights(NamedTuple):
     head_bias: np.ndarray
     head: np.ndarray
     actions: np.ndarray
-    places: np.ndarray
+    positions: np.ndarray
 
 
 class ScalarWeights(NamedTuple):
-    """The tables of tokens, local positions and places [., D]; bias and matrix of their sum."""
+    """The tables of tokens, local positions and positions [., D]; bias and matrix of their sum."""
 
     token: np.ndarray
     local: np.ndarray
-    place: np.ndarray
+    position: np.ndarray
     bias: np.ndarray
     values: np.ndarray
 
@@ -164,33 +164,33 @@ def _attend(q, keys, values, count, scores, out):  # type: ignore[no-untyped-def
 
 
 @_compiled
-def read(x, weights, held, row, position, turn):  # type: ignore[no-untyped-def]
+def extend(x, weights, kv, row, position, rope):  # type: ignore[no-untyped-def]
     """The trunk's output [D] at a position that follows those that a row of a cache holds; the cache takes its own.
 
     Args:
         x: the position's input [D].
         weights: `TrunkWeights`.
-        held: keys and values of the cache, [2 L, B, H, C, D/H].
+        kv: keys and values of the cache, [2 L, B, H, C, D/H].
         row: which of B.
         position: how many the row holds.
-        turn: what `playground.model.transformer.rotate` does there, as a matrix [D/H/4, D/H/4].
+        rope: what `playground.model.transformer.apply_rope` does there, as a matrix [D/H/4, D/H/4].
     """
-    D, H, C, size = len(x), held.shape[2], held.shape[3], held.shape[4]
+    D, H, C, size = len(x), kv.shape[2], kv.shape[3], kv.shape[4]
     x = x.copy()
     normed, change, scores = np.empty(D, np.float32), np.empty(D, np.float32), np.empty(C, np.float32)
     qkv, hidden = np.empty(3 * D, np.float32), np.empty(weights.up.shape[1], np.float32)
-    parts, mixed, turned = qkv.reshape(3, H, size), np.empty((H, size), np.float32), np.empty(len(turn), np.float32)
+    parts, mixed, turned = qkv.reshape(3, H, size), np.empty((H, size), np.float32), np.empty(len(rope), np.float32)
     for layer in range(len(weights.qkv)):
         _norm(x, weights.norm1[layer], normed)
         product(weights.qkv[layer], normed, weights.qkv_bias[layer], qkv)
         for head in range(H):
-            keys, values = held[2 * layer, row, head], held[2 * layer + 1, row, head]
+            keys, values = kv[2 * layer, row, head], kv[2 * layer + 1, row, head]
             for part in range(2):
                 turned[:] = 0
-                for i in range(len(turn)):
-                    for j in range(len(turn)):
-                        turned[j] += parts[part, head, i] * turn[i, j]
-                for j in range(len(turn)):
+                for i in range(len(rope)):
+                    for j in range(len(rope)):
+                        turned[j] += parts[part, head, i] * rope[i, j]
+                for j in range(len(rope)):
                     parts[part, head, j] = turned[j]
             for i in range(size):
                 keys[position, i] = parts[1, head, i]
@@ -208,15 +208,15 @@ def read(x, weights, held, row, position, turn):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _expected_bin(p, reach, enough):  # type: ignore[no-untyped-def]
-    """As `playground.model.generalist.expected_bin`, of p [V]."""
+def _expected_bin(p, window, share):  # type: ignore[no-untyped-def]
+    """As `playground.model.decoders.expected_bin`, of p [V]."""
     mode = p.argmax()
-    first, stop = max(mode - reach, 0), min(mode + reach + 1, len(p))
+    first, stop = max(mode - window, 0), min(mode + window + 1, len(p))
     mass, near, everywhere = np.float32(0), np.float32(0), np.float32(0)
     for i in range(first, stop):
         mass += p[i]
         near += p[i] * np.float32(i)
-    if mass < enough:
+    if mass < share:
         return near / mass
     for i in range(len(p)):
         everywhere += p[i] * np.float32(i)
@@ -224,15 +224,15 @@ def _expected_bin(p, reach, enough):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def decode(h, weights, first, A, V, reach, enough):  # type: ignore[no-untyped-def]
+def decode(h, weights, first, A, V, window, share):  # type: ignore[no-untyped-def]
     """Action tokens one by one from the trunk's output [D], as `GeneralistModel.decode`.
 
     Args:
         h: [D].
         weights: `DecoderWeights`.
         first, V: the head's rows that count: bins, or choices.
-        A: how many tokens; a single one is the most likely choice if `reach` is negative.
-        reach, enough: see `generalist.REACH`.
+        A: how many tokens; a single one is the most likely choice if `window` is negative.
+        window, share: see `playground.model.decoders.MODE_SHARE`.
 
     Returns:
         probabilities [A, V], means [A].
@@ -244,7 +244,7 @@ def decode(h, weights, first, A, V, reach, enough):  # type: ignore[no-untyped-d
     product(weights.vector, h, weights.vector_bias, x)
     for a in range(A):
         for i in range(D):
-            y[i] = x[i] + weights.places[a, i]
+            y[i] = x[i] + weights.positions[a, i]
         _norm(y, weights.norm, normed)
         product(weights.up, normed, weights.up_bias, hidden)
         _gelu(hidden)
@@ -254,11 +254,11 @@ def decode(h, weights, first, A, V, reach, enough):  # type: ignore[no-untyped-d
         p = probabilities[a]
         product(weights.head[first : first + V], normed, weights.head_bias[first : first + V], p)
         _softmax(p, V)
-        means[a] = p.argmax() if reach < 0 else _expected_bin(p, reach, enough)
+        means[a] = p.argmax() if window < 0 else _expected_bin(p, window, share)
         if a + 1 < A:
             token = int(np.rint(means[a]))
             for i in range(D):
-                change[i] = weights.actions[token, i] + weights.places[a, i]
+                change[i] = weights.actions[token, i] + weights.positions[a, i]
             _gelu(change)
             x += change
     return probabilities, means
@@ -266,12 +266,12 @@ def decode(h, weights, first, A, V, reach, enough):  # type: ignore[no-untyped-d
 
 @_compiled
 def embed_scalars(tokens, weights):  # type: ignore[no-untyped-def]
-    """As `StepEncoder.read_values`, of one timestep's token ids int64 [K] -> [D]."""
+    """As `StepEncoder.embed_values`, of one timestep's token ids int64 [K] -> [D]."""
     D = len(weights.bias)
     total, term, out = np.zeros(D, np.float32), np.empty(D, np.float32), np.empty(D, np.float32)
     for k in range(len(tokens)):
         for i in range(D):
-            term[i] = weights.token[tokens[k], i] * weights.place[k, i] + weights.local[k, i]
+            term[i] = weights.token[tokens[k], i] * weights.position[k, i] + weights.local[k, i]
         _gelu(term)
         total += term
     product(weights.values, total, weights.bias, out)

@@ -16,7 +16,7 @@ ROWS = 256
 """Row counts that depend on the data are rounded up to a multiple of this before a matrix product: few different
 shapes, as a CPU's kernels are made anew for each one."""
 
-FEW = 8
+SPARSE = 8
 """Keys are sorted where there are that many times fewer of them than possible ones, else ticked off."""
 
 
@@ -60,14 +60,14 @@ def gather(table: Tensor, index: Tensor) -> Tensor:
     return segment_sum(table, index, torch.arange(len(index), device=index.device))
 
 
-def starts(counts: Tensor) -> Tensor:
+def segment_starts(counts: Tensor) -> Tensor:
     """Where groups of that many members begin, one behind the other; int64 [M]."""
     return counts.cumsum(0) - counts
 
 
 def unique(keys: Tensor, bound: int) -> tuple[Tensor, Tensor]:
     """The different ones among int64 [L] in [0, bound), rising, [R], and which of them each is, [L]."""
-    if FEW * len(keys) < bound:
+    if SPARSE * len(keys) < bound:
         found, which = keys.unique(return_inverse=True)
         return found, which
     met = torch.zeros(bound, dtype=torch.bool, device=keys.device)

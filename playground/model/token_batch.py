@@ -1,6 +1,7 @@
-"""Timesteps as tensors: what the model reads. B batch, S timesteps, K scalar tokens, A action tokens."""
+"""Timesteps as tensors: what the model reads. B batch, S timesteps, K scalar tokens, A action tokens, N rows."""
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -34,7 +35,19 @@ class TokenBatch:
     text_index: Tensor | None = None
     first: Tensor | None = None
 
+    @classmethod
+    def live(cls, tokens: int, discrete: bool, **parts: Tensor) -> "TokenBatch":
+        """One observation from each of N running episodes, [N, 1]; the actions are hidden.
+
+        Args:
+            tokens: A.
+            discrete: whether the actions are choices.
+            parts: the observations: `values`, and the other fields that there are.
+        """
+        return cls(**_hidden_actions(len(parts["values"]), tokens, discrete), **parts)
+
     def to(self, device: torch.device | str) -> "TokenBatch":
+        """The same batch on another device."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
         return TokenBatch(**{name: tensor.to(device, non_blocking=True) for name, tensor in given.items()})
 
@@ -42,3 +55,14 @@ class TokenBatch:
     def shape(self) -> tuple[int, int]:
         """(B, S)."""
         return self.values.shape[0], self.values.shape[1]
+
+
+@lru_cache(maxsize=64)
+def _hidden_actions(N: int, tokens: int, discrete: bool) -> dict[str, Tensor]:
+    """What live timesteps [N, 1] have in common; nobody writes into it."""
+    return {
+        "actions": torch.full((N, 1, tokens), -1),
+        "discrete": torch.full((N, 1), discrete),
+        "show_observation": torch.ones(N, 1, dtype=torch.bool),
+        "show_action": torch.zeros(N, 1, dtype=torch.bool),
+    }

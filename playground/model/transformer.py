@@ -1,8 +1,9 @@
 """The trunk: a causal pre-norm transformer with rotary positions, and the cache of its keys and values.
 
-Shapes: B batch, S positions, D width, H heads, C capacity of the cache.
+Shapes: B batch, S positions, D width, H heads, C capacity of the cache, L layers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,55 +11,44 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model.config import ModelConfig
+from playground.model.layers import as_mask, attend, linear
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Queries, keys, values, each [B, H, S, D/H] -> [B, H, S, D/H]."""
 
 
-def rotation(positions: Tensor, head_size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [B or 1, 1, S, D/H/8] for `rotate`, of positions int64 [B or 1, S]."""
+def rope(positions: Tensor, head_size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [B or 1, 1, S, D/H/8] for `apply_rope`, of positions int64 [B or 1, S]."""
     pairs = head_size // 8
     frequencies = 10000.0 ** (-torch.arange(pairs, device=positions.device, dtype=torch.float32) / pairs)
     angles = positions[:, None, :, None].float() * frequencies
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
-def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+def apply_rope(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary embedding (Su et al. 2021, RoFormer, eq. 34) of the first quarter of each head, halves convention.
 
     A quarter is enough (GPT-NeoX does the same) and costs a quarter.
 
     Args:
         x: [B, H, S, D/H].
-        turn: what `rotation` gave.
+        turns: what `rope` gave.
     """
-    cos, sin = turn
+    cos, sin = turns
     pairs = cos.shape[-1]
     a, b, rest = x.split((pairs, pairs, x.shape[-1] - 2 * pairs), dim=-1)
     return torch.cat((a * cos - b * sin, a * sin + b * cos, rest), dim=-1)
-
-
-def _attention(q: Tensor, k: Tensor, v: Tensor, blocked: Tensor | None) -> Tensor:
-    """Attention without memory; [B, H, S, D/H].
-
-    PyTorch's fused backward pass in bfloat16 on a CPU takes three times as long as plain matrix products.
-
-    Args:
-        q, k, v: rotated queries and keys, values.
-        blocked: [B, H, S, S], -inf where a position must not look and else 0; None: each sees those before it.
-    """
-    if q.device.type != "cpu" or not q.requires_grad:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=blocked, is_causal=blocked is None)
-    if blocked is None:
-        blocked = torch.full((1, 1, q.shape[2], q.shape[2]), float("-inf"), dtype=q.dtype).triu(1)
-    scores = torch.baddbmm(blocked.flatten(0, 1), q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5)
-    return scores.softmax(-1).unflatten(0, q.shape[:2]) @ v
 
 
 class Cache:
     """Keys and values of the positions already read, per row; rows may differ in length.
 
     Attributes:
-        kv: [layers * 2, B, H, C, D/H], each layer's keys and behind them its values.
-        keys, values: views of it per layer, [B, H, C, D/H].
+        kv: [2 L, B, H, C, D/H], each layer's keys and behind them its values.
+        keys: views of it per layer, [B, H, C, D/H].
+        values: views of it per layer, [B, H, C, D/H].
         length: int64 [B], positions that hold something.
+        capacity: C.
     """
 
     def __init__(self, config: ModelConfig, batch: int, capacity: int, like: Tensor):
@@ -73,94 +63,108 @@ class AttentionInputs:
     """Where the positions of one forward pass lie and what they may attend to; the same for all layers.
 
     Attributes:
-        turn: rotation of the positions.
-        cache: what was read before; None reads without memory.
+        turns: rotary embedding of the positions.
+        mask: what `attend` adds to the scores: [B, 1, S, C'] with a cache, of which C' positions are in use; else
+            [B, H, S, S] or None.
+        cache: what was read before; None reads without it.
         rows: int64 [B], the cache's rows; None: all of them, in order.
         slots: int64 [B * H * S], where the new keys and values go in a layer's, seen as [rows * H * C, D/H].
-        mask: [B, 1, S, C'], -inf where a position must not look and else 0; C' positions of the cache are in use.
-        blocked: [B, H, S, S] for `_attention`, without a cache.
         patterns: takes each layer's attention pattern [B, H, S, C'] if it is a list; only with a cache.
     """
 
-    turn: tuple[Tensor, Tensor]
+    turns: tuple[Tensor, Tensor]
+    mask: Tensor | None = None
     cache: Cache | None = None
     rows: Tensor | None = None
     slots: Tensor | None = None
-    mask: Tensor | None = None
-    blocked: Tensor | None = None
     patterns: list[Tensor] | None = None
 
     @classmethod
     def without_cache(cls, x: Tensor, first: Tensor | None, heads: int) -> "AttentionInputs":
-        """Without memory: each row of x [B, S, D] is one sequence, or several that begin at `first` (int64 [B, S])."""
+        """Each row of x [B, S, D] is one sequence, or several that begin at `first` (int64 [B, S])."""
         B, S, D = x.shape
         index = torch.arange(S, device=x.device)[None]
         if first is None:
-            return cls(rotation(index, D // heads, x.dtype))
+            return cls(rope(index, D // heads, x.dtype))
         seen = (first[:, :, None] == first[:, None]) & (index[..., None] >= index[:, None])  # [B, S, S]
-        blocked = torch.zeros(B, S, S, dtype=x.dtype, device=x.device).masked_fill_(~seen, float("-inf"))
-        every_head = blocked[:, None].expand(B, heads, S, S).contiguous()
-        return cls(rotation(index - first, D // heads, x.dtype), blocked=every_head)
+        mask = as_mask(seen, x.dtype)[:, None].expand(B, heads, S, S).contiguous()  # once for all layers
+        return cls(rope(index - first, D // heads, x.dtype), mask)
 
     @classmethod
     def with_cache(
-        cls, cache: Cache, rows: Tensor | None, x: Tensor, head_size: int, patterns: list[Tensor] | None = None
+        cls, x: Tensor, cache: Cache, rows: Tensor | None, heads: int, patterns: list[Tensor] | None = None
     ) -> "AttentionInputs":
         """The positions of x [B, S, D] follow those that `rows` of the cache hold (None: all rows)."""
+        head_size = x.shape[-1] // heads
         length = cache.length if rows is None else cache.length[rows]
         positions = length[:, None] + torch.arange(x.shape[1], device=x.device)
         seen = torch.arange(int(length.max()) + x.shape[1], device=x.device) <= positions[:, None, :, None]
-        mask = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~seen, float("-inf"))
         index = torch.arange(len(x), device=x.device) if rows is None else rows
-        heads = torch.arange(x.shape[-1] // head_size, device=x.device)
-        slots = (index[:, None, None] * len(heads) + heads[:, None]) * cache.capacity + positions[:, None]
-        return cls(rotation(positions, head_size, x.dtype), cache, rows, slots.flatten(), mask, patterns=patterns)
+        head = torch.arange(heads, device=x.device)
+        slots = (index[:, None, None] * heads + head[:, None]) * cache.capacity + positions[:, None]
+        turns = rope(positions, head_size, x.dtype)
+        return cls(turns, as_mask(seen, x.dtype), cache, rows, slots.flatten(), patterns)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, layer: int) -> Tensor:
-        """Causal attention, [B, H, S, D/H]; the cache takes the new keys and values."""
-        q, k = rotate(q, self.turn), rotate(k, self.turn)
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Causal attention in a layer, [B, H, S, D/H]; the cache takes the new keys and values."""
+        q, k = apply_rope(q, self.turns), apply_rope(k, self.turns)
         if self.cache is None:
-            return _attention(q, k, v, self.blocked)
+            return attend(q, k, v, self.mask)
         assert self.slots is not None and self.mask is not None
         keys, values = self.cache.keys[layer], self.cache.values[layer]
-        for held, new in ((keys, k), (values, v)):
-            held.view(-1, held.shape[-1]).index_copy_(0, self.slots, new.reshape(-1, held.shape[-1]))
-        rows = slice(None) if self.rows is None else self.rows
-        stop = self.mask.shape[-1]
+        for kept, new in ((keys, k), (values, v)):
+            kept.view(-1, kept.shape[-1]).index_copy_(0, self.slots, new.reshape(-1, kept.shape[-1]))
+        rows, stop = slice(None) if self.rows is None else self.rows, self.mask.shape[-1]
+        keys, values = keys[rows, :, :stop], values[rows, :, :stop]
         if self.patterns is not None:
-            scores = q @ keys[rows, :, :stop].mT * q.shape[-1] ** -0.5
-            self.patterns.append((scores + self.mask).softmax(-1))
-        return F.scaled_dot_product_attention(q, keys[rows, :, :stop], values[rows, :, :stop], attn_mask=self.mask)
+            self.patterns.append((q @ keys.mT * q.shape[-1] ** -0.5 + self.mask).softmax(-1))
+        return attend(q, keys, values, self.mask)
 
 
 class Attention(nn.Module):
-    """Multi-head causal self-attention."""
+    """Multi-head self-attention.
 
-    def __init__(self, config: ModelConfig):
+    Args:
+        width: D.
+        heads: H.
+        std: of the output matrix at the start.
+    """
+
+    def __init__(self, width: int, heads: int, std: float):
         super().__init__()
-        self.heads = config.heads
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.out = nn.Linear(config.width, config.width)
+        self.heads = heads
+        self.qkv = linear(width, 3 * width)
+        self.out = linear(width, width, std)
 
-    def forward(self, x: Tensor, reach: AttentionInputs, layer: int) -> Tensor:
+    def forward(self, x: Tensor, attend: Attend) -> Tensor:
+        """[B, S, D] -> [B, S, D]; `attend` says who looks where."""
         B, S, D = x.shape
         q, k, v = self.qkv(x).view(B, S, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each [B, H, S, D/H]
-        return self.out(reach.attend(q, k, v, layer).transpose(1, 2).reshape(B, S, D))
+        return self.out(attend(q, k, v).transpose(1, 2).reshape(B, S, D))
 
 
 class Block(nn.Module):
-    """Pre-norm attention and feed-forward."""
+    """Pre-norm attention and feed-forward part.
 
-    def __init__(self, config: ModelConfig):
+    Args:
+        width: D.
+        heads: H.
+        hidden: width of the feed-forward part.
+        depth: blocks that the stack has: what each adds to the residual stream starts the smaller, the more there are.
+    """
+
+    def __init__(self, width: int, heads: int, hidden: int, depth: int):
         super().__init__()
-        self.norm1 = nn.LayerNorm(config.width)
-        self.attention = Attention(config)
-        self.norm2 = nn.LayerNorm(config.width)
-        self.up = nn.Linear(config.width, config.hidden)
-        self.down = nn.Linear(config.hidden, config.width)
+        std = 0.02 / (2 * depth) ** 0.5
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads, std)
+        self.norm2 = nn.LayerNorm(width)
+        self.up = linear(width, hidden)
+        self.down = linear(hidden, width, std)
 
-    def forward(self, x: Tensor, reach: AttentionInputs, layer: int) -> Tensor:
-        x = x + self.attention(self.norm1(x), reach, layer)
+    def forward(self, x: Tensor, attend: Attend) -> Tensor:
+        """[B, S, D] -> [B, S, D]."""
+        x = x + self.attention(self.norm1(x), attend)
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
 
@@ -170,7 +174,9 @@ class Trunk(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.heads = config.heads
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, config.hidden, config.layers) for _ in range(config.layers)
+        )
         self.norm = nn.LayerNorm(config.width)
 
     def forward(
@@ -183,17 +189,18 @@ class Trunk(nn.Module):
     ) -> Tensor:
         """Reads positions [B, S, D] -> [B, S, D].
 
-        Without a cache, a row may hold several sequences one after the other: `first` (int64 [B, S]) then tells where
-        the sequence of each position begins.
-
-        With a cache, the positions follow those already read, and `rows` (int64 [B]) names the cache's rows that the
-        batch stands for (None: all). The cache's `length` is advanced by the caller, who alone knows which of the S
-        positions are real and which are padding.
+        Args:
+            x: the positions. Without a cache, a row may hold several sequences one after the other.
+            cache: takes the positions behind those already read. Its `length` is advanced by the caller, who alone
+                knows which of the S positions are real and which are padding.
+            rows: int64 [B], the cache's rows that the batch stands for; None: all.
+            first: int64 [B, S], where the sequence of each position begins; only without a cache.
+            patterns: takes each layer's attention pattern, see `AttentionInputs`.
         """
         if cache is None:
-            reach = AttentionInputs.without_cache(x, first, self.heads)
+            inputs = AttentionInputs.without_cache(x, first, self.heads)
         else:
-            reach = AttentionInputs.with_cache(cache, rows, x, x.shape[-1] // self.heads, patterns)
+            inputs = AttentionInputs.with_cache(x, cache, rows, self.heads, patterns)
         for layer, block in enumerate(self.blocks):
-            x = block(x, reach, layer)
+            x = block(x, lambda q, k, v, layer=layer: inputs.attend(layer, q, k, v))
         return self.norm(x)

@@ -5,6 +5,7 @@ encoding puts one space before the text and decoding takes it off, so every stri
 """
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,9 +26,13 @@ _PIECE = re.compile("|".join(f"{re.escape(piece)}(?![a-z])" for piece in sorted(
 
 def encode_text(text: str) -> np.ndarray:
     """Text -> token ids int64 [L]; the empty text has none."""
-    if not text:
-        return np.zeros(0, np.int64)
-    rest, ids = f" {text}", []
+    return np.array(_ids(text), np.int64)
+
+
+@lru_cache(maxsize=1024)
+def _ids(text: str) -> tuple[int, ...]:
+    """A text's token ids; missions stay the same for many timesteps."""
+    rest, ids = f" {text}" if text else "", []
     while rest:
         match = _PIECE.match(rest)
         if match:
@@ -36,7 +41,7 @@ def encode_text(text: str) -> np.ndarray:
         else:
             ids.extend(FIRST_BYTE + byte for byte in rest[0].encode())
             rest = rest[1:]
-    return np.array(ids, np.int64)
+    return tuple(ids)
 
 
 def decode_text(ids: np.ndarray) -> str:

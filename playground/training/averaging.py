@@ -27,16 +27,15 @@ def average(before: Path, after: Path, share: float, out: Path) -> Path:
 
     Raises:
         BadFileError: a checkpoint is missing or damaged.
-        BadValueError: the models differ in size, but for parts that the later one was given and keeps (see
-            `ModelConfig.grown_from`); or `share` is not between 0 and 1.
+        BadValueError: the models differ in size; or `share` is not between 0 and 1.
     """
     if not 0 <= share <= 1:
         raise BadValueError(f"the later checkpoint's share is {share}; give 0 to 1")
     old, new = from_pretrained(before), from_pretrained(after)
     weights, known = new.state_dict(), old.state_dict()
-    if not new.config.grown_from(old.config):
+    if not new.config.same_weights(old.config):
         raise BadValueError(f"{before} and {after} hold models of different sizes; give two of one run")
-    new.load_state_dict({k: known[k] * (1 - share) + v * share if k in known else v for k, v in weights.items()})
+    new.load_state_dict({k: known[k] * (1 - share) + v * share for k, v in weights.items()})
     earlier, training = read_config(before)[1], read_config(after)[1]
     kept = set(earlier.get("goals_held_out", [])) & set(training.get("goals_held_out", []))
     training["goals_held_out"] = sorted(kept)

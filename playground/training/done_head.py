@@ -184,10 +184,10 @@ def train_done_head(
     raise_failures(run_with_progress(_play, jobs, workers, keep), len(settings.levels))
     held_out, learnt = parts[::10], [part for i, part in enumerate(parts) if i % 10]
     model = from_pretrained(checkpoint)
-    fit(model.done_reader, *_joined(learnt), settings)
+    fit(model.subtask_done_head, *_joined(learnt), settings)
     outputs, labels = _joined(held_out)
     with torch.inference_mode():
-        predicted = model.done_reader(outputs.float()) > 0
+        predicted = model.subtask_done_head(outputs.float()) > 0
     both = float((predicted & labels).sum())
     copy_checkpoint(checkpoint, out)
     save_pretrained(model, out, read_config(checkpoint)[1])

@@ -92,7 +92,7 @@ def _goal_loss(
 
 def _goal_logits(model: GeneralistModel, batch: Batch, h: Tensor) -> Tensor:
     """What the goal head says at the end of each prompt, float32 [P, GOAL_TOKENS, V]."""
-    return model.prompt_reader(h[batch.prompt_end, -1], model.encoder.tables.token.weight).float()
+    return model.goal_head(h[batch.prompt_end, -1], model.encoder.tables.token.weight).float()
 
 
 def _action_loss(

@@ -115,14 +115,14 @@ def load_state(out: Path, masters: MasterWeights, recipe: Recipe) -> TrainingSta
 
 
 def load_weights(out: Path, masters: MasterWeights, recipe: Recipe) -> TrainingState:
-    """Starts new optimisers at a checkpoint's weights; see `ModelConfig.grown_from`.
+    """Starts new optimisers at a checkpoint's weights; see `ModelConfig.same_weights`.
 
     Raises:
         BadFileError: the checkpoint is damaged.
         BadValueError: it holds another model, or was trained for longer than the recipe's length.
     """
     config, training = read_config(out)
-    if not recipe.config.grown_from(config):
+    if not recipe.config.same_weights(config):
         raise BadValueError(f"{out} holds another model than the recipe's; give the recipe that it was trained with")
     step, minutes = int(training.get("steps", 0)), float(training.get("minutes", 0.0))
     if recipe.minutes is not None and recipe.minutes <= minutes:

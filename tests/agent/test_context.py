@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playground.agent import Context
 from playground.agent.context import read_positions
 from playground.model import GeneralistModel, preset
-from playground.model.transformer import rotate, rotation
+from playground.model.transformer import apply_rope, rope
 
 TOLERANCE = 2e-5
 """Largest absolute difference of trunk outputs, which are of size 1 (float32; found: 2e-6)."""
@@ -108,11 +108,11 @@ def fresh_attention(model: GeneralistModel, positions: torch.Tensor, T: int) -> 
     for handle in handles:
         handle.remove()
     heads, S = model.config.heads, len(positions)
-    rope = rotation(torch.arange(S)[None], model.config.width // heads, torch.float32)
+    turns = rope(torch.arange(S)[None], model.config.width // heads, torch.float32)
     patterns = []
     for qkv in products:
         q, k, _ = qkv.view(S, 3, heads, -1).permute(1, 2, 0, 3).unsqueeze(1)  # each [1, H, S, D/H]
-        scores = (rotate(q, rope) @ rotate(k, rope).mT * q.shape[-1] ** -0.5)[0]
+        scores = (apply_rope(q, turns) @ apply_rope(k, turns).mT * q.shape[-1] ** -0.5)[0]
         patterns.append(scores.masked_fill(torch.ones(S, S).triu(1).bool(), -torch.inf).softmax(-1)[:, -T:])
     return torch.stack(patterns).mean(dim=(0, 1, 2))
 

@@ -41,7 +41,7 @@ def test_agent_reads_the_part_that_is_due(watched: bool) -> None:
     torch.manual_seed(0)
     model = GeneralistModel(preset("tiny")).eval()
     if watched:  # the modules themselves compute, not the loops
-        model.head.register_forward_hook(lambda *_: None)
+        model.decoder.head.register_forward_hook(lambda *_: None)
     env = task("babyai/GoToLocal").make(64)
     form = TimestepSpec.from_spaces(env.observation_space, env.action_space)
     seen = [env.reset(seed=1)[0]] + [env.step(action)[0] for action in (0, 2)]
@@ -62,4 +62,4 @@ def test_agent_reads_the_part_that_is_due(watched: bool) -> None:
 
 def test_untrained_model_never_takes_a_part_for_done() -> None:
     model = GeneralistModel(preset("tiny"))
-    assert (model.done_reader(torch.randn(1000, model.config.width)) < 0).all()
+    assert (model.subtask_done_head(torch.randn(1000, model.config.width)) < 0).all()

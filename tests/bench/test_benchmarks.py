@@ -12,7 +12,7 @@ from playground.bench import act, batch, measure, render, run, start, train
 from playground.bench.measure import Case
 from playground.bench.products import bare_products
 from playground.errors import PlaygroundError
-from playground.model import GeneralistModel, Stepper, kernels, load_model, preset
+from playground.model import GeneralistModel, choose_backend, kernels, load_model, preset
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +43,12 @@ def test_products_are_those_of_the_decision():
     """Of one decision: the trunk's matrices once, the decoder's as often as there are action tokens."""
     torch.manual_seed(0)
     model = GeneralistModel(preset("tiny")).eval().requires_grad_(False)
-    stepper, cache = Stepper(model), model.new_cache(1, 4)
+    cache = model.new_cache(1, 4)
     cache.length += 2
     calls: list[str] = []
 
     def decide() -> None:
-        calls.append("watched" if stepper.watched else "alone")
+        calls.append(choose_backend(model).name)
         model.decode(model.trunk(torch.zeros(1, 1, 32), cache), False, 3)
 
     counted, attended = [], []
@@ -57,7 +57,7 @@ def test_products_are_those_of_the_decision():
         patch.setattr(kernels, "product", lambda weight, *others: counted.append(weight.shape))
         patch.setattr(torch, "bmm", lambda a, b: attended.append((*a.shape, b.shape[-1])) or a @ b)
         bare()
-    assert calls == ["watched"] and not stepper.watched
+    assert calls == ["torch"] and choose_backend(model).name == "compiled"
     assert counted.count((96, 32)) == 2 and counted.count((64, 32)) == 2 + 3 and len(counted) == 4 * 2 + 1 + 3 * 3
     assert attended == 2 * [(2, 1, 16, 3), (2, 1, 3, 16)]  # scores of three positions, and what they weigh
 

@@ -54,8 +54,8 @@ def test_truncated_weights_are_refused(folder: Path, keep: int):
 def test_foreign_weights_are_refused(folder: Path):
     tensors = weights(folder)
     for foreign in (
-        {name: t for name, t in tensors.items() if name != "head.bias"},
-        tensors | {"head.bias": torch.zeros(3)},
+        {name: t for name, t in tensors.items() if name != "decoder.head.bias"},
+        tensors | {"decoder.head.bias": torch.zeros(3)},
         tensors | {"another": torch.zeros(3)},
         {"weight": torch.zeros(3)},
     ):
@@ -74,7 +74,7 @@ def test_numbers_gone_wrong_are_refused(folder: Path, value: float):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"format": 1, "width": "wide"}', '{"format": 1, "width": 1e999}']
+    "text", ["", "{", "[]", "null", '{"format": 2, "width": "wide"}', '{"format": 2, "width": 1e999}']
 )
 def test_broken_configurations_are_refused(folder: Path, text: str):
     (folder / "config.json").write_text(text)
@@ -87,12 +87,12 @@ def test_a_model_gone_wrong_overwrites_nothing(folder: Path):
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     model = GeneralistModel(preset("tiny"))
     with torch.no_grad():
-        model.head.weight[0, 0] = torch.nan
-    with pytest.raises(BadValueError, match=r"head\.weight is NaN"):
+        model.decoder.head.weight[0, 0] = torch.nan
+    with pytest.raises(BadValueError, match=r"decoder\.head\.weight is NaN"):
         save_pretrained(model, folder)
     with torch.no_grad():
-        model.head.weight[0, 0] = 1e6  # beyond float16
-    with pytest.raises(BadValueError, match=r"head\.weight is NaN"):
+        model.decoder.head.weight[0, 0] = 1e6  # beyond float16
+    with pytest.raises(BadValueError, match=r"decoder\.head\.weight is NaN"):
         save_pretrained(model, folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 

@@ -16,7 +16,7 @@ def test_sums_and_their_gradients(noise: torch.Generator):
     table = torch.randn(7, 8, generator=noise, dtype=torch.float64).float().requires_grad_()
     counts = torch.tensor([2, 0, 3, 1, 0])
     index = torch.tensor([1, 1, 6, 0, 1, 4])
-    found = segment_sum.segment_sum(table, index, segment_sum.starts(counts))
+    found = segment_sum.segment_sum(table, index, segment_sum.segment_starts(counts))
     weights = torch.zeros(5, 7).index_put_(
         (torch.arange(5).repeat_interleave(counts), index), torch.ones(6), accumulate=True
     )

@@ -46,21 +46,6 @@ def test_what_cannot_be_averaged(folders: list[Path], tmp_path: Path) -> None:
     save_pretrained(GeneralistModel(replace(preset("tiny"), hidden=32)), tmp_path / "other", {})
     with pytest.raises(BadValueError, match="different sizes"):
         average(folders[0], tmp_path / "other", 0.5, tmp_path / "out")
-    save_pretrained(GeneralistModel(replace(preset("tiny"), text_layers=1, word_heads=0)), tmp_path / "fewer", {})
-    with pytest.raises(BadValueError, match="different sizes"):
-        average(folders[0], tmp_path / "fewer", 0.5, tmp_path / "out")
     with pytest.raises(BadFileError, match="no checkpoint"):
         average(folders[0], tmp_path / "none", 0.5, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_layers_that_the_newer_one_was_given_are_kept(folders: list[Path], tmp_path: Path) -> None:
-    save_pretrained(GeneralistModel(replace(preset("tiny"), text_layers=1, word_heads=0)), tmp_path / "fewer", {})
-    old, new = from_pretrained(tmp_path / "fewer").state_dict(), from_pretrained(folders[1]).state_dict()
-    average(tmp_path / "fewer", folders[1], 0.25, tmp_path / "out")
-    found = from_pretrained(tmp_path / "out").state_dict()
-    added = found.keys() - old.keys()
-    assert added and all(name.startswith(("encoder.text.layers.", "encoder.grid.finder.")) for name in added)
-    for name, weight in found.items():
-        between = new[name] if name in added else 0.75 * old[name] + 0.25 * new[name]
-        torch.testing.assert_close(weight, between.half().float())

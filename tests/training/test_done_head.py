@@ -18,10 +18,10 @@ def test_reader_learns_what_can_be_told() -> None:
     model = GeneralistModel(preset("tiny"))
     outputs = torch.randn(4000, model.config.width)
     labels = outputs[:, 0] > 1.5
-    fit(model.done_reader, outputs[:3000].half(), labels[:3000], DoneHeadSettings())
-    told = model.done_reader(outputs[3000:]) > 0
+    fit(model.subtask_done_head, outputs[:3000].half(), labels[:3000], DoneHeadSettings())
+    told = model.subtask_done_head(outputs[3000:]) > 0
     assert (told == labels[3000:]).float().mean() > 0.97 and told.any()
-    assert not any(p.requires_grad for p in model.done_reader.parameters())
+    assert not any(p.requires_grad for p in model.subtask_done_head.parameters())
 
 
 def test_only_the_reader_changes(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_only_the_reader_changes(tmp_path: Path) -> None:
     assert all(0 <= share <= 1 for share in shares)
     after = from_pretrained(tmp_path / "out").state_dict()
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
-    assert changed and all(name.startswith("done_reader.") for name in changed)
+    assert changed and all(name.startswith("subtask_done_head.") for name in changed)
 
 
 def test_impossible_settings_are_refused() -> None:

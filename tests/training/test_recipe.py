@@ -44,7 +44,7 @@ def test_settings_are_assigned_by_name() -> None:
             "sampling.prompted=0.25",
             "sampling.task_weights.babyai/BossLevel=7",
             'sampling.rows={"grid": 2}',
-            "optimization.trainable=trunk.*,head.*",
+            "optimization.trainable=trunk.*,decoder.*",
             "model.max_prompt=16",
             "steps=40",
             "minutes=null",
@@ -53,7 +53,7 @@ def test_settings_are_assigned_by_name() -> None:
     )
     assert found.sampling.prompted == 0.25 and found.sampling.from_end == recipe("cpu").sampling.from_end
     assert found.sampling.task_weights["babyai/BossLevel"] == 7.0
-    assert found.sampling.rows == {"grid": 2.0} and found.optimization.trainable == ("trunk.*", "head.*")
+    assert found.sampling.rows == {"grid": 2.0} and found.optimization.trainable == ("trunk.*", "decoder.*")
     assert found.config == replace(preset("small"), max_prompt=16)
     assert (found.steps, found.minutes, found.hardware.devices) == (40, None, "auto")
 

@@ -1,0 +1,110 @@
+"""What computes a decision: the modules themselves, or compiled loops for the few rows that act on a CPU.
+
+`TorchBackend` is the definition. `playground.model.compiled.CompiledBackend` computes the same from the same parameters
+in a fraction of the time; tests compare them. `choose_backend` is the one place that chooses.
+
+Shapes: B rows of a cache, N rows of one call, S positions, T positions per timestep, D width, A action tokens.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from playground.model.compiled import CompiledBackend, extend_by_modules
+from playground.model.generalist import GeneralistModel
+from playground.model.token_batch import TokenBatch
+from playground.model.transformer import Cache
+
+_log = logging.getLogger(__name__)
+
+
+class Backend(Protocol):
+    """Computes what acting needs of a model."""
+
+    name: str
+
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """One live timestep of each of N rows (a batch [N, 1] whose actions are hidden) -> positions [N, T, D]."""
+
+    def extend(self, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
+        """Reads positions [N, S, D] behind what N rows of a cache hold -> the trunk's outputs [N, S, D].
+
+        The cache takes their keys and values; it must have room for them. Its lengths are left alone.
+        """
+
+    def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Chooses action tokens, see `GeneralistModel.decode`.
+
+        Args:
+            h: the trunk's outputs [N, T, D].
+            discrete: whether the action is one of `size` choices rather than `size` numbers.
+
+        Returns:
+            tokens int64 [N, A], probabilities float32 [N, A, bins or size], means float32 [N, A].
+        """
+
+
+class TorchBackend:
+    """The modules of a model, on any device and in either layout."""
+
+    name = "torch"
+
+    def __init__(self, model: GeneralistModel):
+        self._model = model
+
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """See `Backend.embed`."""
+        return self._model.embed(batch.to(self._model.device))[:, 0]
+
+    def extend(self, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
+        """See `Backend.extend`."""
+        return extend_by_modules(self._model.trunk, x, cache, rows)
+
+    def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `Backend.decode`."""
+        tokens, probabilities, means = self._model.decode(h, discrete, size)
+        return tokens.cpu().numpy(), probabilities.cpu().numpy(), means.cpu().numpy()
+
+
+class _Compiled:
+    """A model's compiled backend, if it has one, and the hooks of all its modules. It does not keep the model alive."""
+
+    def __init__(self, model: GeneralistModel):
+        self.backend = CompiledBackend(model) if CompiledBackend.supports(model) else None
+        self.hooks = [hooks for m in model.modules() for hooks in (m._forward_hooks, m._forward_pre_hooks)]
+        self.watched = False
+
+
+_COMPILED: WeakKeyDictionary[GeneralistModel, _Compiled] = WeakKeyDictionary()
+
+
+def choose_backend(model: GeneralistModel) -> Backend:
+    """The quickest backend that computes what is asked of a model.
+
+    That is the compiled one for a model in the `step` layout in float32 on a CPU. While a hook watches or edits one of
+    its modules it is the plain one, because compiled loops go past the modules; the log says so. The compiled loops
+    read the parameters as they were when the model was first asked for.
+    """
+    compiled = _COMPILED.get(model)
+    if compiled is None:
+        compiled = _COMPILED[model] = _Compiled(model)
+    if compiled.backend is None:
+        return TorchBackend(model)
+    if (watched := any(compiled.hooks)) != compiled.watched:
+        compiled.watched = watched
+        _log.info("decisions run %s", "in plain torch, because modules have hooks" if watched else "compiled again")
+    return TorchBackend(model) if watched else compiled.backend
+
+
+@torch.inference_mode()
+def warm_up(model: GeneralistModel) -> None:
+    """Has the compiled loops ready: seconds at the very first start, half a second when they lie on the disk."""
+    backend, cache = choose_backend(model), model.new_cache(1, 1)
+    if isinstance(backend, CompiledBackend):
+        batch = TokenBatch.live(1, discrete=True, values=torch.zeros(1, 1, 1, dtype=torch.int64))
+        backend.decode(backend.extend(backend.embed(batch), cache, [0]), discrete=True, size=2)
