@@ -10,7 +10,7 @@ from playground.domains.atari.q_network import load_q_network, q_policy_folder
 from playground.environment import DomainEnv
 from playground.errors import BadValueError, UnknownNameError
 from playground.events import Consumer, Policy
-from playground.policies import DQNPolicy, ExpertPolicy, NearestPolicy, RandomPolicy
+from playground.policies import DQNPolicy, ExpertPolicy, NearestNeighbourPolicy, RandomPolicy
 from playground.prompt import Prompt
 from playground.session import Session
 from playground.task import EVALUATION_SEEDS, Goal, Task
@@ -58,7 +58,7 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
         case "random":
             return RandomPolicy(env.action_space, seed)
         case "nearest":
-            return NearestPolicy(env.action_space)
+            return NearestNeighbourPolicy(env.action_space)
         case "dqn":
             return DQNPolicy(load_q_network(q_policy_folder(task.name, checkpoint)), env, seed)
         case _:

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 Workers = int | str
 """How many processes of this machine, or the address of a cluster's scheduler."""
 
-TRIALS = 2
+RETRIES = 2
 """How often a job that was running when a process died is done again."""
 
 
@@ -143,7 +143,7 @@ def _in_processes(
                 else:
                     yield job, result
     for job in suspects:
-        for _ in range(TRIALS):
+        for _ in range(RETRIES):
             with _processes(1) as executor:
                 ((_, result),) = _completed(executor, function, deque([job]), 1)
             if not isinstance(result, BrokenExecutor):

@@ -37,6 +37,7 @@ class RandomPolicy(Promptless):
         self._space.seed(seed)
 
     def act(self, observation: Observation) -> Decision:
+        """A random action."""
         return Decision(np.asarray(self._space.sample(), dtype=self._space.dtype))
 
 
@@ -47,9 +48,11 @@ class ExpertPolicy(Promptless):
         self._expert = task.make_expert(env)
 
     def reset(self) -> None:
+        """Makes the expert forget its plan."""
         self._expert.reset()
 
     def act(self, observation: Observation) -> Decision:
+        """What the expert does."""
         began = perf_counter()
         action = self._expert.act(observation)
         return Decision(action, latency_ms=(perf_counter() - began) * 1e3)
@@ -100,37 +103,42 @@ class ReplayPolicy(Promptless):
         return self._t >= len(self._actions)
 
     def reset(self) -> None:
+        """Begins with the first action again."""
         self._t = 0
 
     def act(self, observation: Observation) -> Decision:
+        """The next action."""
         return Decision(self._actions[min(self._t, len(self._actions) - 1)])
 
     def commit(self, action: Action) -> None:
+        """Goes on to the next action."""
         self._t += 1
 
 
-class NearestPolicy(Promptless):
+class NearestNeighbourPolicy(Promptless):
     """Does what the prompt did in the observation nearest to the present one; the baseline for prompt following.
 
     Nearest means the least Euclidean distance over all numbers of the observation. A prompt of another body, and no
-    prompt at all, leave it standing still (zeros, or choice 0).
+    prompt at all, make it take a no-op (zeros, or discrete action 0).
     """
 
     def __init__(self, space: gym.Space[Any]):
-        self._still = np.zeros(space.shape or (), space.dtype)
+        self._no_op = np.zeros(space.shape or (), space.dtype)
         self._segments: list[tuple[Segment, np.ndarray]] = []
 
     def condition(self, prompt: Prompt | None) -> None:
+        """Takes the prompt's steps to choose from."""
         segments = () if prompt is None else prompt.segments
         fitting = (
-            s for s in segments if s.actions.dtype == self._still.dtype and s.actions.shape[1:] == self._still.shape
+            s for s in segments if s.actions.dtype == self._no_op.dtype and s.actions.shape[1:] == self._no_op.shape
         )
         self._segments = [(s, np.stack([_flat(s, t) for t in range(len(s))])) for s in fitting]
 
     def act(self, observation: Observation) -> Decision:
+        """The action of the nearest step."""
         began = perf_counter()
         here = _numbers(observation)
-        action, least = self._still, np.inf
+        action, least = self._no_op, np.inf
         for segment, table in self._segments:
             if table.shape[1] != len(here):
                 continue

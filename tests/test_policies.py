@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 
 from playground.episode import Episode
-from playground.policies import ExpertPolicy, NearestPolicy, RandomPolicy, ReplayPolicy
+from playground.policies import ExpertPolicy, NearestNeighbourPolicy, RandomPolicy, ReplayPolicy
 from playground.prompt import Prompt
 from playground.recording.recorder import EpisodeRecorder
 from playground.session import Session
@@ -56,14 +56,14 @@ def test_replay_starts_over_at_reset_and_holds_the_last_action():
 def test_nearest_does_what_the_prompt_did_here():
     states = np.array([[0, 0], [1, 0], [0, 1], [0, 0]], np.float32)
     actions = np.array([[0.1], [0.2], [0.3]], np.float32)
-    nearest = NearestPolicy(LineEnv().action_space)
+    nearest = NearestNeighbourPolicy(LineEnv().action_space)
     nearest.condition(Prompt.from_episode(Episode(LINE.id, {"state": states}, actions, np.zeros(3))))
     assert nearest.act({"state": np.array([0.9, 0.1])}).action == np.float32(0.2)
     assert nearest.act({"state": np.array([0.1, 0.9])}).action == np.float32(0.3)
 
 
 def test_nearest_stands_still_under_prompts_of_another_body():
-    nearest = NearestPolicy(LineEnv().action_space)
+    nearest = NearestNeighbourPolicy(LineEnv().action_space)
     other = Episode("a/b", {"state": np.zeros((3, 5), np.float32)}, np.ones((2, 1), np.float32), np.zeros(2))
     discrete = Episode("a/b", {"state": np.zeros((3, 2), np.float32)}, np.ones(2, np.int64), np.zeros(2))
     for prompt in (None, Prompt.from_episode(other), Prompt.from_episode(discrete)):

@@ -56,7 +56,8 @@ def write_card(folder: Path) -> Path:
         _lines({**training.get("recipe", {}), **{k: v for k, v in training.items() if k not in _APART}}),
         "## Scores",
         f"{settings['episodes']} episodes a task in worlds never trained on, prompts `{settings['prompt']}`. Scores "
-        "are success rates where a task defines success, else returns; *normalised*: 0 is chance, 1 the expert.",
+        "are success rates where a task defines success, else returns; *normalised*: 0 is the "
+        "random policy, 1 the expert.",
         _summary(summary),
         _domains(tasks),
         _tasks(tasks),
@@ -128,7 +129,7 @@ def _tasks(tasks: Mapping[str, Mapping[str, Any]]) -> str:
         low, high = task["interval"]
         scores = [task["random_score"], task["expert_score"], task["normalised"]]
         rows.append([f"`{id}`", float(score), f"{low:.3g} to {high:.3g}", *scores])
-    return _table(("task", "score", "95 % interval", "chance", "expert", "normalised"), rows)
+    return _table(("task", "score", "95 % interval", "random", "expert", "normalised"), rows)
 
 
 def _limits(tasks: Mapping[str, Mapping[str, Any]], learnt: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """From episodes' scores to numbers that can be compared: normalised scores, intervals, interquartile mean.
 
-A score is 1 or 0 where a task defines success, else the return. Normalised, 0 is chance and 1 the expert.
+A score is 1 or 0 where a task defines success, else the return. Normalised, 0 is the random policy and 1 the expert.
 """
 
 from collections.abc import Mapping, Sequence

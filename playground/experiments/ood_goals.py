@@ -1,7 +1,7 @@
 """Out-of-distribution goals: demonstrations of goals inside, between and beyond those that were trained.
 
 The article doubts that a prompt works unless it is very like those of training. Each family's goals are split before
-any training (`playground.domains.goals`); what was achieved is measured, and how strange the agent finds the prompt.
+any training (`playground.domains.goals`). What was achieved is measured, and the prompt's out-of-distribution score.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,17 @@ from playground.domains.goals import INTERPOLATED, PARTS, TRAINED, GoalFamily, N
 from playground.environment import DomainEnv
 from playground.evaluation.episodes import SEEDS_PER_RUN, batch_policy
 from playground.events import BatchPolicy
-from playground.experiments.running import FIGURE, Job, Options, auroc, flat, run_cases, table, take_part, write_report
+from playground.experiments.running import (
+    FIGURE,
+    Case,
+    Options,
+    auroc,
+    choose_subjects,
+    flat,
+    run_cases,
+    table,
+    write_report,
+)
 from playground.model import load_model, read_config
 from playground.prompt import Prompt
 from playground.rollout import EpisodeSpec, Rollout
@@ -38,7 +48,7 @@ def ood_goals(options: Options) -> dict[str, Any]:
     Raises:
         UnknownNameError: no family matches.
     """
-    chosen = take_part("goal family", options, domains.families())
+    chosen = choose_subjects("goal family", options, domains.families())
     cases = [(id, part, agent) for id in chosen for part in PARTS for agent in AGENTS]
     report = run_cases("ood-goals", options, cases, _work, conclude)
     held_out = read_config(options.checkpoint or assets.ASSETS / "checkpoint")[1].get("goals_held_out", [])
@@ -47,32 +57,32 @@ def ood_goals(options: Options) -> dict[str, Any]:
     return report
 
 
-def _work(job: Job) -> list[dict[str, Any]]:
+def _work(case: Case) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
-    task, family = domains.task(job.subject), domains.families()[job.subject]
-    rng = np.random.default_rng([job.seed, PARTS.index(job.condition)])  # the same goals for every agent
-    goals = [family.draw(job.condition, rng) for _ in range(job.episodes)]
-    first = job.seed * SEEDS_PER_RUN
-    envs = [task.make(64) for _ in range(min(WORLDS, job.episodes))]
+    task, family = domains.task(case.subject), domains.families()[case.subject]
+    rng = np.random.default_rng([case.seed, PARTS.index(case.condition)])  # the same goals for every agent
+    goals = [family.draw(case.condition, rng) for _ in range(case.episodes)]
+    first = case.seed * SEEDS_PER_RUN
+    envs = [task.make(64) for _ in range(min(WORLDS, case.episodes))]
     try:
         expert = task.make_expert(envs[0])
-        prompts: list[Prompt | None] = [None] * job.episodes
-        shown: list[Any] = [None] * job.episodes
-        if job.agent in ("model", "nearest"):
+        prompts: list[Prompt | None] = [None] * case.episodes
+        shown: list[Any] = [None] * case.episodes
+        if case.agent in ("model", "nearest"):
             for i, goal in enumerate(goals):
                 episode = expert_episode(task, envs[0], expert, PROMPT_SEEDS[first + i], goal)
-                prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {job.condition}"), envs[0].achieved
-        model = load_model(job.checkpoint) if job.agent == "model" else None
-        policy = batch_policy(job.agent, task, envs, model)
+                prompts[i], shown[i] = Prompt.from_episode(episode, f"{task.id} {case.condition}"), envs[0].achieved
+        model = load_model(case.checkpoint) if case.agent == "model" else None
+        policy = batch_policy(case.agent, task, envs, model)
         records = []
-        for begin in range(0, job.episodes, len(envs)):
-            numbers = range(begin, min(begin + len(envs), job.episodes))
+        for begin in range(0, case.episodes, len(envs)):
+            numbers = range(begin, min(begin + len(envs), case.episodes))
             specs = [EpisodeSpec(EVALUATION_SEEDS[first + i], goals[i], prompts[i]) for i in numbers]
             _play(task, specs, envs[: len(specs)], policy)
             for row, i in enumerate(numbers):
                 prompt, ood = prompts[i], None
                 if model is not None and prompt is not None:
-                    ood = read_prompt(model, prompt, load_detector(job.checkpoint)).ood
+                    ood = read_prompt(model, prompt, load_detector(case.checkpoint)).ood
                 score = None if ood is None else ood.score
                 records.append(_record(family, goals[i], shown[i], envs[row].achieved, score))
         return records
@@ -91,8 +101,8 @@ def _play(task: Task, specs: Sequence[EpisodeSpec], envs: Sequence[DomainEnv], p
             run.end(row)
 
 
-def _record(family: GoalFamily, goal: Any, shown: Any, achieved: Any, strange: float | None) -> dict[str, Any]:
-    """One episode; where nothing was achieved, the error is that of standing still in the middle.
+def _record(family: GoalFamily, goal: Any, shown: Any, achieved: Any, ood_score: float | None) -> dict[str, Any]:
+    """One episode; where nothing was achieved, the error is that of a no-op in the middle.
 
     The demonstration's expert misses a goal too: `error_shown` is the distance from what it achieved.
     """
@@ -105,12 +115,12 @@ def _record(family: GoalFamily, goal: Any, shown: Any, achieved: Any, strange: f
         "error": round(error, 5),
         "error_shown": None if shown is None else round(family.error(shown, nothing), 5),
         "met": error <= family.tolerance,
-        "strangeness": None if strange is None else round(strange, 4),
+        "ood_score": None if ood_score is None else round(ood_score, 4),
     }
 
 
 def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Errors by family and part, over all families in tolerances, and how well strangeness predicts failure."""
+    """Errors by family and part, over all families in tolerances, and how well a prompt's score predicts failure."""
     families = domains.families()
     summary: dict[str, Any] = {}
     lines: dict[str, Any] = {}
@@ -130,11 +140,11 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
                         summary |= flat(f"{id} {name}", [[r["error"] for r in rows]])
                         summary |= flat(f"{id} error_shown_{part}", [from_shown])
     judged = [
-        (r["strangeness"], not r["met"], part != TRAINED, id)
+        (r["ood_score"], not r["met"], part != TRAINED, id)
         for id in families
         for part in PARTS
         for r in records.get(f"{id} {part} model", [])
-        if r["strangeness"] is not None
+        if r["ood_score"] is not None
     ]
     summary["ood_auroc"] = auroc([s for s, *_ in judged], [failed for _, failed, *_ in judged])
     summary["held_out_auroc"] = auroc([s for s, *_ in judged], [held_out for _, _, held_out, _ in judged])
@@ -169,14 +179,14 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     last = axes[len(families)]
     for part, colour in zip(PARTS, ("#2c7fb8", "#7fcdbb", "#d95f0e"), strict=True):
         points = [
-            (r["strangeness"], r["error"] / families[id].tolerance)
+            (r["ood_score"], r["error"] / families[id].tolerance)
             for id in families
             for r in report["records"].get(f"{id} {part} model", [])
-            if r["strangeness"] is not None
+            if r["ood_score"] is not None
         ]
         last.scatter(*zip(*points, strict=True), s=6, color=colour, label=part) if points else None
     value = report["summary"]["ood_auroc"]
-    last.set(xlabel="strangeness of the prompt", ylabel="error / tolerance", yscale="symlog")
+    last.set(xlabel="out-of-distribution score of the prompt", ylabel="error / tolerance", yscale="symlog")
     last.set_title("AUROC for failure: " + ("–" if value is None else f"{value:.2f}"), fontsize=9)
     last.legend(fontsize=7)
     for axis in axes[len(families) + 1 :]:
@@ -208,11 +218,11 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         "Out-of-distribution goals",
         options.command("ood-goals"),
         [
-            "Errors at the end of the episode, mean: of the agent from the goal, of the agent from what its "
-            "demonstration achieved, of the expert from the goal. "
-            f"*{INTERPOLATED}* goals lie in a gap of the trained ones. *met*: "
-            "share of episodes within the family's tolerance. *AUROC*: how well the prompt's strangeness predicts that "
-            "the goal is not met (0.5 is chance).",
+            "Mean errors at the end of the episode: of the agent from the goal, of the agent from what its "
+            "demonstration achieved (*from shown*), of the expert from the goal. "
+            f"*{INTERPOLATED}* goals lie in a gap of the trained ones. *met*: share of episodes within the family's "
+            "tolerance. *AUROC*: how well the prompt's out-of-distribution score predicts that the goal is not met "
+            "(0.5: not at all).",
             _warning(report["trained_on_held_out_goals"]),
             table(header, cells),
             "Errors in tolerances, mean over families:",

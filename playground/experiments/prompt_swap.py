@@ -1,7 +1,7 @@
 """Prompt swap: every world of a scene under every kind of prompt, and what was actually done.
 
 The article asks whether the prompt matters at all. An agent that follows does the prompt's task whatever the world
-rewards; one that recognises the world does the world's. Nearest-neighbour replay of the prompt, the experts and chance
+rewards; one that recognises the world does the world's. The nearest-neighbour policy, the experts and the random policy
 stand beside it.
 """
 
@@ -20,7 +20,7 @@ from playground.environment import DomainEnv
 from playground.errors import BadValueError
 from playground.evaluation.episodes import SEEDS_PER_RUN, batch_policy, wrong_prompts
 from playground.events import BatchPolicy
-from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
+from playground.experiments.running import FIGURE, Case, Options, choose_subjects, flat, run_cases, table, write_report
 from playground.experiments.swaps import ComparedAgent, PromptExperts, SwapSpec, play
 from playground.model import load_model
 from playground.prompt import Prompt
@@ -32,7 +32,7 @@ WORLDS = 12
 """Worlds of one task that are stepped together."""
 
 TRIES = 30
-"""Worlds and prompts drawn for a trial until the prompt's aim can be set in the world."""
+"""Starts and prompts drawn for an episode until the prompt's goal can be set there."""
 
 APART = 0.1
 """Metres, or metres per second, between the world's goal and the prompt's, at least: many tests allow for 0.05."""
@@ -65,9 +65,9 @@ POSSIBLE = 0.5
 a ball that lies in the goal cannot be had back."""
 
 COMPARED = ("wrong", "none", "shuffled")
-"""Prompts whose action distributions are held against the right one's, step by step in the same episodes."""
+"""Prompts whose action distributions are compared with the right one's, step by step in the same episodes."""
 
-TWO_AIMS = ("wrong", "swapped_midway")
+TWO_GOALS = ("wrong", "swapped_midway")
 """Conditions in which the prompt shows something else than the world asks for."""
 
 
@@ -77,7 +77,7 @@ def prompt_swap(options: Options) -> dict[str, Any]:
     Raises:
         UnknownNameError: no scene matches.
     """
-    chosen = take_part("scene", options, _scenes())
+    chosen = choose_subjects("scene", options, _scenes())
     cases = [
         (scene, condition, agent)
         for scene in chosen
@@ -115,23 +115,23 @@ def _shadowed(world: Task, other: Task | None, count: int) -> list[ShadowedEnv]:
     return [ShadowedEnv(env, shadow, world) for env, shadow in zip(envs, shadows, strict=True)]
 
 
-def _work(job: Job) -> list[dict[str, Any]]:
+def _work(case: Case) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
-    tasks = _scenes()[job.subject]
-    rng = np.random.default_rng([job.seed, len(job.subject)])  # the same pairs for every agent
-    two = job.condition in TWO_AIMS
+    tasks = _scenes()[case.subject]
+    rng = np.random.default_rng([case.seed, len(case.subject)])  # the same pairs for every agent
+    two = case.condition in TWO_GOALS
     pairs = [(a, b) for a in tasks for b in tasks if a != b or a.hidden_goal] if two else [(a, a) for a in tasks]
-    shares = _dealt(job.episodes, [pairs[i] for i in rng.permutation(len(pairs))])
+    shares = _dealt(case.episodes, [pairs[i] for i in rng.permutation(len(pairs))])
     records = []
     for number, ((world, other), count) in enumerate(shares):
         if not count:
             continue
-        first = EVALUATION_SEEDS[job.seed * SEEDS_PER_RUN] + number * job.episodes * TRIES
-        specs = _specs(job, world, other, count, first)
+        first = EVALUATION_SEEDS[case.seed * SEEDS_PER_RUN] + number * case.episodes * TRIES
+        specs = _specs(case, world, other, count, first)
         if not specs:
             continue
         envs = _shadowed(world, other if two else None, min(WORLDS, len(specs)))
-        policy = _policy(job, world, other, envs)
+        policy = _policy(case, world, other, envs)
         for spec, record in zip(specs, play(world, specs, envs, policy), strict=True):
             known = reference_scores().get(world.id)
             if known is not None and not world.has_success:  # of as many steps as were taken
@@ -151,15 +151,15 @@ def _dealt(count: int, pairs: Sequence[tuple[Task, Task]]) -> list[tuple[tuple[T
     return [(pair, each + (i < more)) for i, pair in enumerate(pairs)]
 
 
-def _specs(job: Job, world: Task, other: Task, count: int, first: int) -> list[SwapSpec]:
+def _specs(case: Case, world: Task, other: Task, count: int, first: int) -> list[SwapSpec]:
     """Episodes in whose environments the prompt's goal can be set; fewer than asked for where that is hard to find."""
     rng = np.random.default_rng([first, 5])
     right, wrong = shipped(world.id), shipped(other.id)
-    if job.condition not in TWO_AIMS:
+    if case.condition not in TWO_GOALS:
         specs = []
         for i in range(count):
             episode = right[i % len(right)]
-            prompt = _corrupted(Prompt.from_episode(episode, f"{world.id}#{i % len(right)}"), job.condition, rng)
+            prompt = _corrupted(Prompt.from_episode(episode, f"{world.id}#{i % len(right)}"), case.condition, rng)
             specs.append(SwapSpec(first + i, episode.goal if world.hidden_goal else None, prompt))
         return specs
     (env,), specs = _shadowed(world, other, 1), []
@@ -175,8 +175,8 @@ def _specs(job: Job, world: Task, other: Task, count: int, first: int) -> list[S
                 env.start(seed, goal)
             except BadValueError:
                 continue
-            is_done = job.condition == "wrong" and env.shadow.has_nothing_to_do(env.env, shadow_goal)
-            shown, swapped = Prompt.from_episode(b), job.condition == "swapped_midway"
+            is_done = case.condition == "wrong" and env.shadow.has_nothing_to_do(env.env, shadow_goal)
+            shown, swapped = Prompt.from_episode(b), case.condition == "swapped_midway"
             prompt = Prompt.from_episode(a) if swapped else shown
             specs.append(
                 SwapSpec(seed, goal, prompt, shadow_goal, shown if swapped else None, swapped, judged=not is_done)
@@ -185,11 +185,11 @@ def _specs(job: Job, world: Task, other: Task, count: int, first: int) -> list[S
     return specs
 
 
-def _apart(goal: Goal, aim: Goal) -> bool:
+def _apart(goal: Goal, other: Goal) -> bool:
     """Whether meeting one of two goals of a task does not nearly meet the other."""
-    if isinstance(goal, tuple) and isinstance(aim, tuple):
-        return float(np.linalg.norm(np.subtract(goal, aim))) >= APART
-    return goal != aim
+    if isinstance(goal, tuple) and isinstance(other, tuple):
+        return float(np.linalg.norm(np.subtract(goal, other))) >= APART
+    return goal != other
 
 
 def _corrupted(prompt: Prompt, condition: str, rng: np.random.Generator) -> Prompt | None:
@@ -225,16 +225,16 @@ def _others(task: Task, spec: EpisodeSpec) -> dict[str, Prompt | None]:
     return {**others, "wrong": find_prompt(names[rng.integers(len(names))])}
 
 
-def _policy(job: Job, world: Task, other: Task, envs: Sequence[ShadowedEnv]) -> BatchPolicy:
+def _policy(case: Case, world: Task, other: Task, envs: Sequence[ShadowedEnv]) -> BatchPolicy:
     """Who acts."""
-    if job.agent == "model" and job.condition == "right":
-        return ComparedAgent(load_model(job.checkpoint), envs, partial(_others, world))
-    if job.agent == "expert":
+    if case.agent == "model" and case.condition == "right":
+        return ComparedAgent(load_model(case.checkpoint), envs, partial(_others, world))
+    if case.agent == "expert":
         shadows = [(env.shadow, other.make_expert(env.shadow.env)) for env in envs if env.shadow is not None]
         experts = [world.make_expert(env.env) for env in envs]
-        return PromptExperts(experts, shadows, at_once=job.condition == "wrong")
-    model = load_model(job.checkpoint) if job.agent == "model" else None
-    return batch_policy(job.agent, world, [env.env for env in envs], model)
+        return PromptExperts(experts, shadows, at_once=case.condition == "wrong")
+    model = load_model(case.checkpoint) if case.agent == "model" else None
+    return batch_policy(case.agent, world, [env.env for env in envs], model)
 
 
 def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -252,12 +252,12 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         name = condition if agent == "model" else f"{condition}_{agent}"
         following = [_followed(episodes, condition) for episodes in possible.get((condition, agent), [])]
         summary |= flat(f"following_{name}", following)
-        if condition in TWO_AIMS:
+        if condition in TWO_GOALS:
             everywhere = [_followed(episodes, condition) for episodes in scenes_of]
             summary |= flat(f"following_{name}_all_scenes", everywhere)
         known = [[r["normalised"] for r in scene if r["normalised"] is not None] for scene in scenes_of]
         summary |= flat(f"return_{name}", known)
-        if condition in TWO_AIMS:
+        if condition in TWO_GOALS:
             summary |= flat(f"world_done_{name}", [[float(r["did_world"]) for r in scene] for scene in scenes_of])
     for other in COMPARED:
         key = f"divergence_{other}"
@@ -297,8 +297,8 @@ def _followed(records: Sequence[dict[str, Any]], condition: str) -> list[float]:
 
     Those in which the prompt's task was done from the start, or was being done at the swap, are left out.
     """
-    asked = "did_prompt" if condition in TWO_AIMS else "did_world"
-    return [float(record[asked]) for record in records if record[asked] is not None]
+    key = "did_prompt" if condition in TWO_GOALS else "did_world"
+    return [float(record[key]) for record in records if record[key] is not None]
 
 
 def _draw(report: dict[str, Any], options: Options) -> None:
@@ -345,7 +345,17 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         + [summary.get(f"following_{c}_{agent}") for agent in ("expert", "nearest", "random")]
         for c in (*CONDITIONS, *CURVES)
     ]
-    header = ("prompt", "following", "low", "high", "world done", "return", "expert", "replay", "random")
+    header = (
+        "prompt",
+        "following",
+        "low",
+        "high",
+        "world done",
+        "return",
+        "expert",
+        "nearest neighbour",
+        "random policy",
+    )
     cells = [
         [world, prompt, *(cell.get(name) for name in ("following", "world done", "return", "episodes"))]
         for world, row in report["matrix"].items()
@@ -357,16 +367,17 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         "Prompt swap",
         options.command("prompt-swap"),
         [
-            "*following*: how often the prompt's task was done, by that task's own test (with no prompt, the world's); "
-            "mean over scenes with its 95 % interval. *world done*: how often the world's task was done though the "
-            "prompt showed another (also where the prompt's was done from the start, or was being done at the swap, so "
-            "that it cannot be followed). "
-            f"Scenes in which the expert follows in less than {POSSIBLE:.0%} of the episodes do not count for "
-            "*following*; `result.json` has the figures over all scenes too. *return*: of the world's task, 0 chance "
-            "and 1 expert. *expert*: "
-            "the prompt's expert in the same worlds. An agent gets "
+            "*following*: how often the prompt's task was done, by that task's own test; with no prompt, the world's. "
+            "Mean over scenes with its 95 % interval. Scenes in which the expert follows in less than "
+            f"{POSSIBLE:.0%} of the episodes do not count here; `result.json` has the figures over all scenes too.",
+            "*world done*: how often the world's task was done though the prompt showed another. This counts episodes "
+            "too in which the prompt's task was done from the start, or was being done at the swap, so that it cannot "
+            "be followed.",
+            "*return*: of the world's task; 0 is the random policy, 1 the expert. *expert*: the prompt's expert in the "
+            "same worlds.",
+            "The agent gets "
             + ", ".join(f"{steps} steps in {domain}" for domain, steps in sorted(limits.items()))
-            + "; twice that, at most, with a swap.",
+            + " for each prompt.",
             table(header, rows),
             "How far the distribution of actions under other prompts lies from that under the right one, at the same "
             "states (Kullback-Leibler divergence, bits per action token):",

@@ -16,18 +16,18 @@ from playground.evaluation.scoring import RESAMPLES, bootstrap_interval
 from playground.files import write_json_lines
 from playground.parallel import Workers, run_with_progress
 
-CONTROLS = ("nearest", "replay", "expert", "random")
+CONTROLS = ("nearest", "expert", "random")
 """Agents that have no weights: under another checkpoint their episodes are the same, and are not played again."""
 
 RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
 
 
 @dataclass(frozen=True)
-class Job:
-    """A piece of an experiment that one process does.
+class Case:
+    """One subject under one condition: the piece of an experiment that one process does.
 
     Attributes:
-        subject: what is taken part in: a scene, a family or a task.
+        subject: a scene, a goal family or a task.
         condition: under which prompt or goal.
         agent: who acts; empty where the condition tells.
         episodes, seed, checkpoint: as in `Options`.
@@ -48,13 +48,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Options:
-    """What every experiment can be asked for.
+    """The options that every experiment has.
 
     Attributes:
         out: folder of the result.
         episodes: per condition.
-        seed: picks other worlds.
-        scenes: glob of what is taken part in: scenes, families' tasks, or tasks.
+        seed: another one gives other starts.
+        scenes: glob of the subjects: scenes, goal families' tasks, or tasks.
         checkpoint: checkpoint folder; None takes the shipped one.
         workers: processes, or a cluster's address; None takes all cores.
     """
@@ -72,7 +72,7 @@ class Options:
         return f"playground experiment {name} --out {self.out.name} --episodes {self.episodes}{scenes}"
 
 
-def take_part(kind: str, options: Options, known: Iterable[str]) -> list[str]:
+def choose_subjects(kind: str, options: Options, known: Iterable[str]) -> list[str]:
     """Those of the known names that the options choose.
 
     Raises:
@@ -89,11 +89,11 @@ def run_cases(
     name: str,
     options: Options,
     cases: Iterable[tuple[str, str, str]],
-    work: Callable[[Job], list[dict[str, Any]]],
+    work: Callable[[Case], list[dict[str, Any]]],
     conclude: Callable[[dict[str, list[dict[str, Any]]]], dict[str, Any]],
 ) -> dict[str, Any]:
-    """`run` for the options' checkpoint: a `Job` for each subject, condition and agent."""
-    jobs = [Job(*case, options.episodes, options.seed, options.checkpoint) for case in cases]
+    """`run` for the options' checkpoint: a `Case` for each subject, condition and agent."""
+    jobs = [Case(*case, options.episodes, options.seed, options.checkpoint) for case in cases]
     return run(name, options, fingerprint(options.checkpoint), jobs, work, conclude)
 
 
@@ -113,7 +113,7 @@ def run(
         name: of the experiment.
         options: where and how much.
         weights: tells one set of weights from another.
-        jobs: `Job`s, or what else has a `key` that names it in the result; done in this order.
+        jobs: `Case`s, or what else has a `key` that names it in the result; done in this order.
         work: job -> one record per episode; must be importable by other processes.
         conclude: records by key -> what else the result holds, "summary" among it.
 
@@ -187,7 +187,7 @@ def flat(name: str, groups: Sequence[Sequence[float]]) -> dict[str, float | None
 
 
 def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
-    """Area under the ROC curve: chance that a positive's score exceeds a negative's; None without both kinds."""
+    """Area under the ROC curve: how probably a positive's score exceeds a negative's; None without both kinds."""
     from scipy.stats import rankdata
 
     flags = np.asarray(positive, bool)

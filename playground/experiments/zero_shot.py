@@ -1,7 +1,7 @@
-"""Zero-shot: tasks that the agent was never trained on, by a demonstration alone.
+"""Zero-shot: tasks that the agent was never trained on, with nothing but a demonstration.
 
-Replaying the demonstration by nearest neighbour, chance, and the agent without a prompt stand beside it: only what
-exceeds them is a skill that the prompt has called up.
+Three controls stand beside it: the nearest-neighbour policy, the random policy, and the agent without a prompt. Only
+what exceeds them is a skill that the prompt has called up.
 """
 
 from typing import Any
@@ -11,47 +11,49 @@ import numpy as np
 from playground import assets, domains
 from playground.demonstrations import shipped_counts
 from playground.evaluation.episodes import EvaluationSettings, evaluate_task
-from playground.experiments.running import FIGURE, Job, Options, flat, run_cases, table, take_part, write_report
+from playground.experiments.running import FIGURE, Case, Options, choose_subjects, flat, run_cases, table, write_report
 from playground.model import load_model, read_config
 from playground.scores import normalise, reference_scores
 
 WHO = {
     "agent": ("model", "right"),
     "no_prompt": ("model", "none"),
-    "replay": ("nearest", "right"),
+    "nearest": ("nearest", "right"),
     "random": ("random", "none"),
 }
 """Name -> agent and prompt."""
 
-COLOURS = {"agent": "#2c7fb8", "no_prompt": "#7fcdbb", "replay": "#d95f0e", "random": "#999999"}
+COLOURS = {"agent": "#2c7fb8", "no_prompt": "#7fcdbb", "nearest": "#d95f0e", "random": "#999999"}
 
 
 def zero_shot(options: Options) -> dict[str, Any]:
-    """Runs the experiment on every task that the checkpoint has not learnt; see `run` for what is written and raised.
+    """Runs the experiment on every task that the checkpoint was not trained on; see `run`.
 
     Raises:
         UnknownNameError: no task that was held out matches.
     """
     folder = options.checkpoint or assets.ASSETS / "checkpoint"
-    learnt = set(read_config(folder)[1].get("tasks", []))
-    held_out = [id for id in shipped_counts() if id not in learnt and id in {task.id for task in domains.tasks()}]
-    chosen = take_part("held-out task", options, held_out)
+    trained = set(read_config(folder)[1].get("tasks", []))
+    held_out = [id for id in shipped_counts() if id not in trained and id in {task.id for task in domains.tasks()}]
+    chosen = choose_subjects("held-out task", options, held_out)
     report = run_cases("zero-shot", options, [(id, who, "") for id in chosen for who in WHO], _work, conclude)
     _draw(report, options)
     return report
 
 
-def _work(job: Job) -> list[dict[str, Any]]:
+def _work(case: Case) -> list[dict[str, Any]]:
     """The job of one worker process: a record for each episode."""
-    agent, prompt = WHO[job.condition]
-    model = load_model(job.checkpoint) if agent == "model" else None
-    found = evaluate_task(domains.task(job.subject), EvaluationSettings(agent, prompt, job.episodes, job.seed), model)
-    known = reference_scores().get(job.subject)
+    agent, prompt = WHO[case.condition]
+    model = load_model(case.checkpoint) if agent == "model" else None
+    found = evaluate_task(
+        domains.task(case.subject), EvaluationSettings(agent, prompt, case.episodes, case.seed), model
+    )
+    known = reference_scores().get(case.subject)
     return [{"score": score, "normalised": normalise(score, known)} for score in found["scores"]]
 
 
 def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Normalised return (0 chance, 1 expert) over all held-out tasks and for each."""
+    """Normalised return over all held-out tasks and for each; 0 is the random policy, 1 the expert."""
     summary: dict[str, Any] = {}
     lines: dict[str, Any] = {}
     for who in WHO:
@@ -81,7 +83,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     axis.axvline(0, color="k", lw=0.6)
     axis.axvline(1, color="k", lw=0.6, ls="--")
     axis.set_yticks(np.arange(len(names)), names, fontsize=8)
-    axis.set(xlabel="return, 0 chance and 1 expert", title="Tasks never trained on")
+    axis.set(xlabel="return; 0: random policy, 1: expert", title="Tasks never trained on")
     axis.legend(fontsize=8)
     figure.savefig(options.out / FIGURE, dpi=110)
     everything = [("all", report["summary"]), *sorted(lines.items())]
@@ -91,8 +93,9 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         "Zero-shot",
         options.command("zero-shot"),
         [
-            f"Normalised return with its 95 % interval on {len(lines)} tasks that the agent was never trained on.",
-            table(("task", "agent", "agent, no prompt", "replay", "random"), rows),
+            "Normalised return (0: random policy, 1: expert) with its 95 % interval, "
+            f"on {len(lines)} tasks that the agent was never trained on.",
+            table(("task", "agent", "agent, no prompt", "nearest neighbour", "random policy"), rows),
         ],
     )
 

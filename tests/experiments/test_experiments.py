@@ -61,7 +61,7 @@ def test_prompt_swap(tmp_path, monkeypatch):
 
 def test_prompt_of_what_is_done_already_cannot_be_followed():
     """A window that is to be opened is closed at the start: whoever is told to close it has nothing to do."""
-    job = prompt_swap.Job("metaworld/window", "wrong", "random", 2, 0, None)
+    job = prompt_swap.Case("metaworld/window", "wrong", "random", 2, 0, None)
     records = prompt_swap._work(job)
     assert [(r["did_prompt"], r["did_world"]) for r in records] == [(None, False)] * 2
     found = prompt_swap.conclude({job.key: records})["summary"]
@@ -70,7 +70,7 @@ def test_prompt_of_what_is_done_already_cannot_be_followed():
 
 def test_swap_to_what_is_being_done_already_cannot_be_followed():
     """Whoever holds the small target holds the large one; the other way round there is something to do."""
-    records = prompt_swap._work(prompt_swap.Job("dm_control/reacher", "swapped_midway", "expert", 4, 0, None))
+    records = prompt_swap._work(prompt_swap.Case("dm_control/reacher", "swapped_midway", "expert", 4, 0, None))
     found = {(r["world"], r["prompt"]): r["did_prompt"] for r in records}
     easy, hard = "dm_control/reacher-easy", "dm_control/reacher-hard"
     assert found == {(hard, easy): None, (easy, hard): True}
@@ -78,20 +78,20 @@ def test_swap_to_what_is_being_done_already_cannot_be_followed():
 
 def test_swap_to_what_the_first_prompt_has_just_brought_about_cannot_be_followed():
     """A thermos that was pulled there by the stick is where pushing is to bring it."""
-    records = prompt_swap._work(prompt_swap.Job("metaworld/stick", "swapped_midway", "expert", 4, 0, None))
+    records = prompt_swap._work(prompt_swap.Case("metaworld/stick", "swapped_midway", "expert", 4, 0, None))
     found = {(r["world"], r["prompt"]): r["did_prompt"] for r in records}
     push, pull = "metaworld/stick-push", "metaworld/stick-pull"
     assert found == {(pull, push): None, (push, pull): True}
 
 
 def test_mission_that_was_done_on_the_way_to_the_first_cannot_be_followed():
-    records = prompt_swap._work(prompt_swap.Job("babyai/hidden", "swapped_midway", "expert", 6, 0, None))
+    records = prompt_swap._work(prompt_swap.Case("babyai/hidden", "swapped_midway", "expert", 6, 0, None))
     assert {r["did_prompt"] for r in records} == {True, None}
 
 
 def test_what_was_done_and_undone_before_a_swap_can_be_followed():
     """The window is closed at the start and open at the swap: to close it is to follow."""
-    records = prompt_swap._work(prompt_swap.Job("metaworld/window", "swapped_midway", "expert", 4, 0, None))
+    records = prompt_swap._work(prompt_swap.Case("metaworld/window", "swapped_midway", "expert", 4, 0, None))
     assert all(r["did_world"] and r["did_prompt"] for r in records)
 
 
@@ -125,18 +125,18 @@ def test_ood_goals(tmp_path):
         assert summary[f"classic/CartPole-hidden error_{part}"] >= 0
         assert summary[f"error_{part}_expert"] < min(1, summary[f"error_{part}_random"])  # in tolerances
     assert "ood_auroc" in summary and all(
-        r["strangeness"] is not None for k, rows in report["records"].items() if k.endswith("model") for r in rows
+        r["ood_score"] is not None for k, rows in report["records"].items() if k.endswith("model") for r in rows
     )
 
 
 def test_zero_shot(tmp_path, monkeypatch):
-    monkeypatch.setattr(zero_shot, "WHO", {who: zero_shot.WHO[who] for who in ("agent", "replay", "random")})
+    monkeypatch.setattr(zero_shot, "WHO", {who: zero_shot.WHO[who] for who in ("agent", "nearest", "random")})
     monkeypatch.setattr(zero_shot, "read_config", lambda folder: (None, {"tasks": ["classic/Pendulum"]}))
     with pytest.raises(UnknownNameError, match="held-out"):
         experiment("zero-shot", Options(tmp_path, 2, 0, "classic/Pendulum", workers=1))
     report = experiment("zero-shot", Options(tmp_path, 2, 0, "classic/Acrobot", workers=1))
     assert written(tmp_path)["summary"] == report["summary"]
-    for who in ("agent", "replay", "random"):
+    for who in ("agent", "nearest", "random"):
         low, value, high = (report["summary"][f"return_{who}{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
 
@@ -190,8 +190,8 @@ def test_scenes_are_those_with_several_aims():
     assert "metaworld/hammer" not in found and "babyai" not in found and "dm_control/reacher-hidden" in found
 
 
-def test_failure_is_predicted_by_strangeness_in_known_records():
-    rows = [{"error": 0.01 * k, "error_shown": 0.0, "met": k < 5, "strangeness": float(k)} for k in range(10)]
+def test_failure_is_predicted_by_the_ood_score_in_known_records():
+    rows = [{"error": 0.01 * k, "error_shown": 0.0, "met": k < 5, "ood_score": float(k)} for k in range(10)]
     found = ood_goals.conclude({"metaworld/reach trained model": rows})
     assert found["summary"]["ood_auroc"] == 1.0
     assert found["families"]["metaworld/reach"]["met_trained"] == 0.5
