@@ -1,4 +1,4 @@
-"""Ready-made sessions from names, which the command line, the web page and scripts share. Where agents are chosen."""
+"""Sessions, policies and models from names: what scripts, the command line, the page and the window share."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playground.model import GeneralistModel
 
 AGENTS = ("model", "expert", "random", "nearest", "dqn")
-"""Who can act: the trained agent, the task's expert, chance, the nearest step of the prompt, and DQN in its games."""
+"""Who can act: the trained agent, the expert, the random policy, the prompt's nearest step, and DQN in its games."""
 
 
 PROMPTED = ("model", "nearest")
@@ -41,7 +41,14 @@ def load_model(checkpoint: str | Path | None = None) -> "GeneralistModel":
 
 
 def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoint: str | None = None) -> Policy:
-    """Who decides in `env`. Agents of one checkpoint share its weights.
+    """Makes the policy that acts in an environment. Agents of one checkpoint share its weights.
+
+    Args:
+        agent: one of `AGENTS`.
+        task: whose expert is made, if the expert acts.
+        env: where the policy acts.
+        seed: of the random policy.
+        checkpoint: checkpoint folder; None takes the shipped one.
 
     Raises:
         UnknownNameError: `agent` is none of AGENTS, or a DQN of this game is not there.
@@ -66,10 +73,10 @@ def make_policy(agent: str, task: Task, env: DomainEnv, seed: int = 0, checkpoin
 
 
 def world_seed(seed: int) -> int:
-    """The world that a person's `seed` means: one of those that nothing was trained on.
+    """Returns the environment seed for a person's `seed`: one of those that nothing was trained on.
 
     Raises:
-        BadValueError: there are not as many.
+        BadValueError: `seed` is negative or too large.
     """
     if not 0 <= seed < len(EVALUATION_SEEDS):
         raise BadValueError(f"seed is {seed}; give 0 to {len(EVALUATION_SEEDS) - 1}")
@@ -86,17 +93,22 @@ def open_session(
     size: int = 320,
     consumers: Iterable[Consumer] = (),
 ) -> Session:
-    """A session of a task by its id: a context manager that closes the world.
+    """Opens a session of a task; it is a context manager that closes the environment.
 
     Args:
         task: task id, `domain/name`.
         agent: one of AGENTS.
         prompt: a Prompt, or its text such as `classic/CartPole#0`, see `playground.prompt_spec`.
-        seed: start of the first episode, see `world_seed`.
-        goal: the world's goal, if not the prompt's.
+        seed: seed of the first episode, see `world_seed`.
+        goal: the environment's goal; the prompt's if left out.
         checkpoint: checkpoint folder; None takes the shipped one.
-        size: width of pictures.
+        size: width of pictures in pixels.
         consumers: called with every event.
+
+    Raises:
+        UnknownNameError: there is no such task, agent or prompt.
+        BadValueError: the seed is out of range, or the goal is none of the task's.
+        BadFileError: the checkpoint is missing or damaged.
     """
     found, first = domains.task(task), world_seed(seed)
     wanted = find_prompt(prompt) if isinstance(prompt, str) else prompt

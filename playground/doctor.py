@@ -1,4 +1,4 @@
-"""What `playground doctor` looks at. Every check names what it found and, where needed, the cure."""
+"""The checks of `playground doctor`. Each says what it found and, where needed, the cure."""
 
 import subprocess
 import sys
@@ -28,7 +28,14 @@ print("; ".join([f"draws with {os.environ.get('MUJOCO_GL') or 'its own choice'}"
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: `ok`, `warn` (the rest works) or `bad` (the playground does not)."""
+    """The result of one check.
+
+    Attributes:
+        name: what was checked.
+        state: `ok`, `warn` (something is missing, the rest works) or `bad` (the playground does not work).
+        found: what was found.
+        cure: what to do about it; empty if nothing.
+    """
 
     name: str
     state: Literal["ok", "warn", "bad"]
@@ -37,7 +44,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """Runs every check, the quick ones first; importing no simulator into this process."""
+    """Runs every check, the quick ones first. No simulator is imported into this process."""
     yield _python()
     yield from _packages()
     yield _pygame()
@@ -66,14 +73,14 @@ def _packages() -> Iterator[Check]:
         try:
             found = version(need.name)
         except PackageNotFoundError:
-            wrong.append(f"{need.name} is missing, wanted {need.specifier or 'any'}")
+            wrong.append(f"{need.name} is missing, required {need.specifier or 'any'}")
             continue
         if not need.specifier.contains(found, prereleases=True):
-            wrong.append(f"{need.name} is {found}, wanted {need.specifier}")
+            wrong.append(f"{need.name} is {found}, required {need.specifier}")
     if wrong:
         yield Check("packages", "bad", "; ".join(wrong), "pip install -e . in a new virtual environment")
     else:
-        yield Check("packages", "ok", f"all {len(needed)} as wanted")
+        yield Check("packages", "ok", f"all {len(needed)} as required")
 
 
 def _pygame() -> Check:
@@ -85,9 +92,9 @@ def _pygame() -> Check:
 
     if has("pygame") and has("pygame-ce"):
         cure = "pip uninstall pygame pygame-ce, then pip install pygame-ce"
-        return Check("pygame", "warn", "pygame and pygame-ce are both there and overwrite each other", cure)
+        return Check("pygame", "warn", "pygame and pygame-ce are both installed and overwrite each other", cure)
     return Check(
-        "pygame", "ok", f"pygame-ce {version('pygame-ce')}" if has("pygame-ce") else "not here, and not needed"
+        "pygame", "ok", f"pygame-ce {version('pygame-ce')}" if has("pygame-ce") else "not installed, and not needed"
     )
 
 
@@ -129,4 +136,4 @@ def _demonstrations() -> Check:
     counts = shipped_counts()
     if counts:
         return Check("demonstrations", "ok", f"{sum(counts.values())} of {len(counts)} tasks")
-    return Check("demonstrations", "bad", "none are shipped with this copy", "fetch the assets folder, or reinstall")
+    return Check("demonstrations", "bad", "none are shipped with this copy", "restore the assets folder, or reinstall")

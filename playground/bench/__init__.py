@@ -1,1 +1,1 @@
-"""Measurements of speed, each beside the floor that the hardware sets, on this machine and at this moment."""
+"""Benchmarks: how fast this machine is now, each figure beside the lower bound that the hardware sets."""

@@ -1,11 +1,11 @@
-"""`playground bench act`: one decision in one world, held against the bare matrix products that it consists of."""
+"""`playground bench act`: one decision in one environment, beside the time of its matrix products alone."""
 
 from collections.abc import Iterator
 from itertools import cycle
 
 from playground import domains
 from playground.agent import Agent, agent_for
-from playground.bench.measure import Case, sample
+from playground.bench.measure import Measurement, sample
 from playground.bench.products import bare_products
 from playground.demonstrations import find_prompt
 from playground.environment import DomainEnv
@@ -20,18 +20,18 @@ TASKS = (
     "classic/CartPole",
     "atari/Breakout",
 )
-"""One task of each domain, and the one with the highest rate of decisions."""
+"""One task of each domain, and the task with the most decisions a second."""
 
 PICTURES = 30
 SIZE = 320
-"""Pictures a second, and their size, of what counts as real time."""
+"""Pictures a second of a session that runs in real time, and their size in pixels."""
 
 LIVE_STEPS = 32
-"""Steps that are played before anything is timed."""
+"""Steps that are played before the timing begins."""
 
 
-def measure_act(model: GeneralistModel, seconds: float = 1.0) -> Iterator[Case]:
-    """Times decisions, decisions after a swap of the prompt, and the whole loop with pictures; in each domain.
+def measure_act(model: GeneralistModel, seconds: float = 1.0) -> Iterator[Measurement]:
+    """Times decisions, decisions after a prompt swap, and the whole loop with pictures, in each domain.
 
     Args:
         model: the network.
@@ -46,7 +46,7 @@ def measure_act(model: GeneralistModel, seconds: float = 1.0) -> Iterator[Case]:
             env.close()
 
 
-def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, seconds: float) -> Iterator[Case]:
+def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, seconds: float) -> Iterator[Measurement]:
     prompts = [find_prompt(f"{task.id}#{k}") for k in (0, 1)]
     agent.condition(prompts[0])
     seen = _play(agent, env, LIVE_STEPS)
@@ -65,10 +65,10 @@ def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, s
 
     action = act().action
     found = sample({"act": act, "floor": bare, "swap": swap, "step": step, "render": env.render}, seconds, ["render"])
-    yield Case.of_times(f"{task.id}: act", found["act"], found["floor"], "its matrix products alone")
-    yield Case.of_times(f"{task.id}: swap the prompt and act", found["swap"])
+    yield Measurement.of_times(f"{task.id}: act", found["act"], found["floor"], "its matrix products alone")
+    yield Measurement.of_times(f"{task.id}: swap the prompt and act", found["swap"])
     world = found["step"].median * task.fps + found["render"].median * PICTURES
-    yield Case.of_rate(
+    yield Measurement.of_rate(
         f"{task.id}: loop with {PICTURES} pictures/s",
         1e3 / (world + found["act"].median * task.fps),
         "x real time",
@@ -78,7 +78,7 @@ def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, s
 
 
 def _play(agent: Agent, env: DomainEnv, steps: int) -> Observation:
-    """Plays that many steps, and returns the observation after them."""
+    """Plays some steps and returns the observation after them."""
     observation, _ = env.reset(seed=0)
     for _ in range(steps):
         observation, _, terminated, truncated, _ = env.step(agent.act(observation).action)

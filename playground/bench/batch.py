@@ -1,4 +1,4 @@
-"""`playground bench batch`: evaluation's lockstep over all of DM Control, held against simulator and products alone."""
+"""`playground bench batch`: evaluation in batches over all of DM Control, beside simulator and products alone."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import harmonic_mean
 
 from playground import domains
 from playground.agent import BatchAgent
-from playground.bench.measure import Case, sample
+from playground.bench.measure import Measurement, sample
 from playground.bench.products import bare_products
 from playground.demonstrations import shipped_counts
 from playground.evaluation.episodes import WORLDS, EvaluationSettings, episode_specs
@@ -16,7 +16,7 @@ from playground.parallel import cores, run_jobs
 
 TASKS = "dm_control/*"
 SECONDS = 0.2
-"""For each of a task's three figures; a sample is as many steps as pass between two slides of the context."""
+"""Time for each of a task's three figures. One sample is the steps between two slides of the context."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Rates:
-    """Agent steps per second of one process: as evaluation does it, and with only the unavoidable work."""
+    """Agent steps a second of one process: as evaluation does it, and with the unavoidable work only."""
 
     ours: float
     floor: float
@@ -35,7 +35,7 @@ class _Rates:
 
 
 def _work(job: _Job) -> _Rates:
-    """The job of one worker process."""
+    """Measures one task; runs in a worker process."""
     import torch
 
     torch.set_num_threads(1)
@@ -76,8 +76,8 @@ def _repeat(function: Callable[[], None], times: int) -> None:
         function()
 
 
-def measure_batch(checkpoint: str | None) -> Iterator[Case]:
-    """Steps every task for a moment, on all cores at once; the total weighs tasks by steps, not by time."""
+def measure_batch(checkpoint: str | None) -> Iterator[Measurement]:
+    """Runs every task for a moment, on all cores at once. The total weighs tasks by steps, not by time."""
     jobs = [_Job(task.id, checkpoint) for task in domains.tasks(TASKS) if task.id in shipped_counts()]
     found: list[_Rates] = []
     workers = cores()
@@ -87,7 +87,7 @@ def measure_batch(checkpoint: str | None) -> Iterator[Case]:
         found.append(result)
     value, floor = (workers * harmonic_mean(rates) for rates in zip(*((r.ours, r.floor) for r in found), strict=True))
     each = [workers * r.ours for r in found]
-    yield Case(
+    yield Measurement(
         name=f"{TASKS}, {len(jobs)} tasks, {workers} processes of {WORLDS} worlds",
         value=value,
         unit="agent steps/s",

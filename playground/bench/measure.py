@@ -1,7 +1,7 @@
-"""How times are taken: alternately with their floor, so that whatever disturbs the machine disturbs both.
+"""Timing: a function and its lower bound in turns, so that whatever disturbs the machine disturbs both.
 
-One call is one sample; medians and the middle 80 % are reported. Where something else wanted the same core, the
-time that this thread really ran stands in for the time on the clock, and the table says so.
+One call is one sample. The median and the middle 80 % are reported. Where other processes want the same core, the time
+that this thread ran replaces the time on the clock, and the table says so.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,17 +14,17 @@ import numpy as np
 from playground.files import write_json
 
 BLOCK_SECONDS = 0.1
-"""How long one function runs before it is the next one's turn."""
+"""How long one function runs before the next one has its turn."""
 
 WARM_UP_SECONDS = 0.2
 
 ALONE = 0.95
-"""Share of the time that a thread runs at least if nothing else wants its core."""
+"""Share of the time for which a thread runs at least, if nothing else wants its core."""
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Times of one function's calls, milliseconds.
+class Timings:
+    """Times of one function's calls in milliseconds.
 
     Attributes:
         median, low, high: of single calls; `low` and `high` are the 10 % and 90 % quantiles.
@@ -40,18 +40,18 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One figure beside its floor.
+class Measurement:
+    """One figure beside its lower bound, the floor.
 
     Attributes:
         name: what was measured.
         value: the figure, in `unit`.
         unit: such as `ms` (less is better) or `steps/s`.
-        floor: the same figure if nothing but the unavoidable work took time; None where there is no such bound.
-        ratio: how many times longer than at the floor it takes, 1 or more; None without a floor.
-        low, high: the middle 80 % of single measurements; equal to `value` where there is only one.
+        floor: the same figure if only the unavoidable work took time; None where there is no such bound.
+        ratio: how many times longer than the floor it takes, 1 or more; None without a floor.
+        low, high: the middle 80 % of single samples; equal to `value` where there is only one.
         floor_is: what the floor consists of.
-        ran: see `Samples`; None where other processes do the work.
+        ran: see `Timings`; None where other processes do the work.
     """
 
     name: str
@@ -65,22 +65,24 @@ class Case:
     ran: float | None = None
 
     @classmethod
-    def of_times(cls, name: str, samples: Samples, floor: Samples | None = None, floor_is: str = "") -> "Case":
-        """A case in milliseconds."""
+    def of_times(cls, name: str, samples: Timings, floor: Timings | None = None, floor_is: str = "") -> "Measurement":
+        """Makes a measurement in milliseconds."""
         known = None if floor is None else floor.median
         ratio = None if known is None else samples.median / known
         return cls(name, samples.median, "ms", known, ratio, samples.low, samples.high, floor_is, samples.ran)
 
     @classmethod
-    def of_rate(cls, name: str, rate: float, unit: str, floor: float | None = None, floor_is: str = "") -> "Case":
-        """A case in things per second; its floor is the greatest possible rate."""
+    def of_rate(
+        cls, name: str, rate: float, unit: str, floor: float | None = None, floor_is: str = ""
+    ) -> "Measurement":
+        """Makes a measurement in things per second; its floor is the greatest possible rate."""
         return cls(name, rate, unit, floor, None if floor is None else floor / rate, rate, rate, floor_is)
 
 
 def sample(
     functions: Mapping[str, Callable[[], object]], seconds: float = 2.0, threaded: Sequence[str] = ()
-) -> dict[str, Samples]:
-    """Times functions in turns.
+) -> dict[str, Timings]:
+    """Times some functions in turns.
 
     Args:
         functions: name -> what is timed; each is warmed up first.
@@ -109,15 +111,15 @@ def _run(function: Callable[[], object], seconds: float, clocked: list[float], r
         ran.append((busy_end - busy_start) * 1e3)
 
 
-def _summary(clocked: list[float], ran: list[float], threaded: bool) -> Samples:
+def _summary(clocked: list[float], ran: list[float], threaded: bool) -> Timings:
     share = min(1.0, sum(ran) / sum(clocked))
     times = clocked if threaded or share >= ALONE else ran
     low, median, high = np.percentile(times, [10, 50, 90])
-    return Samples(float(median), float(low), float(high), len(times), 1.0 if threaded else share)
+    return Timings(float(median), float(low), float(high), len(times), 1.0 if threaded else share)
 
 
-def print_cases(title: str, cases: Iterable[Case]) -> None:
-    """Prints a table; `title` tells threads and conditions."""
+def print_table(title: str, cases: Iterable[Measurement]) -> None:
+    """Prints measurements as a table; the title names threads and conditions."""
     from rich.console import Console
     from rich.table import Table
 
@@ -139,8 +141,8 @@ def print_cases(title: str, cases: Iterable[Case]) -> None:
     shares = [c.ran for c in cases if c.ran is not None]
     if shares and min(shares) < ALONE:
         console.print(
-            f"Other processes wanted the same core (this one ran {np.median(shares):.0%} of the time): times are those "
-            "that it ran, and still longer than on a quiet machine.",
+            f"Other processes wanted the same core: this one ran {np.median(shares):.0%} of the time. The table "
+            "has the time that it ran, which is still longer than on a quiet machine.",
             style="yellow",
             soft_wrap=True,
         )
@@ -150,6 +152,6 @@ def _short(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
-def write_cases(file: Path, cases: Iterable[Case]) -> None:
-    """Writes {"cases": [...]}; the file is replaced when it is complete."""
+def write_measurements(file: Path, cases: Iterable[Measurement]) -> None:
+    """Writes measurements as {"cases": [...]}; the file is replaced when the new one is complete."""
     write_json(file, {"cases": [asdict(case) for case in cases]})

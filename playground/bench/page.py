@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from playground.bench.browser import Served, chromium, opened, server, show_task, wait
-from playground.bench.measure import Case
+from playground.bench.measure import Measurement
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -50,7 +50,7 @@ CLICKS = 25
 VISITORS = 4
 
 
-def measure_page(checkpoint: str | None) -> Iterator[Case]:
+def measure_page(checkpoint: str | None) -> Iterator[Measurement]:
     """Measures pictures a second of one and of four visitors, latency, and the time to the first moving picture.
 
     Raises:
@@ -63,7 +63,7 @@ def measure_page(checkpoint: str | None) -> Iterator[Case]:
         served.raise_errors()
 
 
-def _one_visitor(browser: "Browser", served: Served) -> Iterator[Case]:
+def _one_visitor(browser: "Browser", served: Served) -> Iterator[Measurement]:
     page = opened(browser, served.address)
     yield _case("command to first moving picture", "s", [time.monotonic() - served.began])
     for task in ALONE:
@@ -81,7 +81,7 @@ def _one_visitor(browser: "Browser", served: Served) -> Iterator[Case]:
     page.close()
 
 
-def _visitors(browser: "Browser", address: str) -> Iterator[Case]:
+def _visitors(browser: "Browser", address: str) -> Iterator[Measurement]:
     pages = [opened(browser, address) for _ in range(VISITORS)]
     for page in pages:
         show_task(page, TASKS[0])
@@ -101,9 +101,9 @@ def _visitors(browser: "Browser", address: str) -> Iterator[Case]:
         page.close()
 
 
-def _case(name: str, unit: str, values: list[float] | np.ndarray) -> Case:
+def _case(name: str, unit: str, values: list[float] | np.ndarray) -> Measurement:
     """The median of some values, with the smallest and the greatest beside it."""
-    return Case(name, float(np.median(values)), unit, None, None, float(np.min(values)), float(np.max(values)))
+    return Measurement(name, float(np.median(values)), unit, None, None, float(np.min(values)), float(np.max(values)))
 
 
 class _Others:

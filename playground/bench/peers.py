@@ -1,7 +1,7 @@
-"""`playground bench peers`: who decides how fast, at equal parameters, threads and past timesteps.
+"""`playground bench peers`: how fast four kinds of policy decide, at equal parameters, threads and past timesteps.
 
-All have random weights, whose values do not change the time. What is timed is one decision from its tokens on: reading
-one new timestep behind a number of others, and choosing the action.
+All have random weights, because values do not change the time. One decision is timed from its tokens on: reading one
+new timestep behind a number of others, and choosing the action.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,18 +13,18 @@ from torch import Tensor, nn
 
 from playground.agent import Context
 from playground.agent.context import read_positions
-from playground.bench.measure import Case, sample
+from playground.bench.measure import Measurement, sample
 from playground.model import GeneralistModel, ModelConfig, TokenBatch, choose_backend, preset
 
 PAST = 128
-"""Timesteps that every policy looks back on, in the command's table."""
+"""Past timesteps that every policy attends to, in the command's table."""
 
 VALUES, ACTIONS = 24, 6
-"""Numbers and actions of a timestep: walker's."""
+"""Numbers and actions of a timestep: those of walker."""
 
 
 class JatShaped(nn.Module):
-    """The shape of JAT (Gallouédec et al. 2024): 12 GPT-Neo layers over four embeddings a timestep, with a cache.
+    """A policy of JAT's shape (Gallouédec et al. 2024): 12 GPT-Neo layers, four embeddings a timestep, with a cache.
 
     Written as such policies are: learned positions, separate projections without biases, keys and values of all past
     positions concatenated with the new ones, heads that regress the action.
@@ -97,7 +97,7 @@ def step_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
 
 
 def flat_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
-    """One position a token, as in Gato, behind the same kind of cache."""
+    """Gato's layout: one position a token, with the same kind of cache."""
     context, new = Context(model, 1), timesteps(1)
     context.set_prompt([0], read_positions(model, model.embed(timesteps(past))[0].flatten(0, 1)))
 
@@ -109,13 +109,13 @@ def flat_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
 
 
 def uncached_policy(model: GeneralistModel, past: int) -> Callable[[], object]:
-    """All tokens of all timesteps again at every step, once (open clones do it once per action token)."""
+    """Gato's layout without a cache: all tokens again at every step (open clones do it for every action token)."""
     everything = timesteps(past + 1)
     return lambda: model.decode(model(everything)[:, -1], False, ACTIONS)
 
 
 def jat_policy(model: JatShaped, past: int) -> Callable[[], object]:
-    """Four positions a timestep behind a cache of as many timesteps."""
+    """JAT's shape: four positions a timestep, with a cache of as many timesteps."""
     inputs = torch.randn(1, VALUES), torch.randn(1, ACTIONS), torch.randn(1, 1)
     for _ in range(past):
         model(*inputs)
@@ -128,8 +128,8 @@ def jat_policy(model: JatShaped, past: int) -> Callable[[], object]:
     return decide
 
 
-def measure_peers(seconds: float = 4.0, past: int = PAST) -> Iterator[Case]:
-    """Times decisions of four policies, one after the other in turns; ratios are to ours."""
+def measure_peers(seconds: float = 4.0, past: int = PAST) -> Iterator[Measurement]:
+    """Times the decisions of four policies in turns; ratios are to our layout."""
     torch.manual_seed(0)
     config: ModelConfig = preset("small")
     ours = GeneralistModel(config)
@@ -150,5 +150,5 @@ def measure_peers(seconds: float = 4.0, past: int = PAST) -> Iterator[Case]:
     ours_ms = next(iter(found.values())).median
     for name, (model, _) in policies.items():
         count = sum(p.numel() for p in model.parameters()) / 1e6
-        case = Case.of_times(f"{name}, {count:.1f} M parameters", found[name])
+        case = Measurement.of_times(f"{name}, {count:.1f} M parameters", found[name])
         yield replace(case, floor=ours_ms, ratio=case.value / ours_ms, floor_is="our decision")

@@ -1,4 +1,4 @@
-"""The floor of acting: the matrix products of a decision with the model's own weights, and nothing else."""
+"""The lower bound of acting: the matrix products of one decision, with the model's own weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +16,11 @@ TEXT = ("encoder.text", "encoder.grid.film", "encoder.grid.word_attention.words"
 """Modules that read nothing but the text."""
 
 FEW = 64
-"""Vectors up to which this is quicker than one of PyTorch's products on one thread."""
+"""Most vectors for which the compiled product is faster than PyTorch's on one thread."""
 
 
 def bare_products(model: GeneralistModel, act: Callable[[], object]) -> Callable[[], None]:
-    """What `act` multiplies, and nothing else: the same products with the same weights, cached keys and values.
+    """Returns a function that does the matrix products of `act` alone, with the same weights, keys and values.
 
     Each of a few vectors is a pass over the weights as acting holds them, in float16 where that loses nothing.
 

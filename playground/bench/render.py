@@ -1,17 +1,17 @@
-"""`playground bench render`: one filmed step of a session, held against simulator and renderer alone."""
+"""`playground bench render`: one filmed step of a session, beside simulator and renderer alone."""
 
 from collections.abc import Callable, Iterator
 
 from playground import domains
 from playground.api import open_session
 from playground.bench.act import SIZE, TASKS
-from playground.bench.measure import Case, sample
+from playground.bench.measure import Measurement, sample
 from playground.environment import DomainEnv
 from playground.events import StepEvent
 
 
 class _Watcher:
-    """Wants every picture, and keeps none."""
+    """A consumer that asks for every picture and keeps none."""
 
     def wants_frame(self, t: int) -> bool:
         return True
@@ -20,8 +20,8 @@ class _Watcher:
         assert event.frame is not None
 
 
-def measure_render(seconds: float = 1.0) -> Iterator[Case]:
-    """Times steps with a picture each, in each domain, under random actions: no model is involved."""
+def measure_render(seconds: float = 1.0) -> Iterator[Measurement]:
+    """Times steps with one picture each, in each domain, under random actions and without a model."""
     for id in TASKS:
         bare = domains.task(id).make(SIZE)
         try:
@@ -31,7 +31,7 @@ def measure_render(seconds: float = 1.0) -> Iterator[Case]:
         finally:
             bare.close()
         name = f"{id}: step and picture, {SIZE} px"
-        yield Case.of_times(name, found["session"], found["bare"], "simulator and renderer alone")
+        yield Measurement.of_times(name, found["session"], found["bare"], "simulator and renderer alone")
 
 
 def _step_and_draw(env: DomainEnv) -> Callable[[], None]:

@@ -1,10 +1,10 @@
-"""The benchmarks by name: what `playground bench` runs."""
+"""The benchmarks by name, as `playground bench` runs them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.bench.measure import Case, print_cases, write_cases
+from playground.bench.measure import Measurement, print_table, write_measurements
 from playground.errors import UnknownNameError
 
 
@@ -21,10 +21,10 @@ class Settings:
     minutes: float = 60.0
 
 
-Benchmark = Callable[[Settings], Iterator[Case]]
+Benchmark = Callable[[Settings], Iterator[Measurement]]
 
 
-def _act(settings: Settings) -> Iterator[Case]:
+def _act(settings: Settings) -> Iterator[Measurement]:
     import torch
 
     from playground.bench.act import measure_act
@@ -34,31 +34,31 @@ def _act(settings: Settings) -> Iterator[Case]:
     yield from measure_act(load_model(settings.checkpoint))
 
 
-def _start(settings: Settings) -> Iterator[Case]:
+def _start(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.start import measure_start
 
     yield from measure_start(settings.checkpoint)
 
 
-def _batch(settings: Settings) -> Iterator[Case]:
+def _batch(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.batch import measure_batch
 
     yield from measure_batch(settings.checkpoint)
 
 
-def _train(settings: Settings) -> Iterator[Case]:
+def _train(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.train import measure_train
 
     yield from measure_train()
 
 
-def _render(settings: Settings) -> Iterator[Case]:
+def _render(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.render import measure_render
 
     yield from measure_render()
 
 
-def _peers(settings: Settings) -> Iterator[Case]:
+def _peers(settings: Settings) -> Iterator[Measurement]:
     import torch
 
     from playground.bench.peers import measure_peers
@@ -67,25 +67,25 @@ def _peers(settings: Settings) -> Iterator[Case]:
     yield from measure_peers()
 
 
-def _web(settings: Settings) -> Iterator[Case]:
+def _web(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.start import measure_web
 
     yield from measure_web(settings.checkpoint)
 
 
-def _page(settings: Settings) -> Iterator[Case]:
+def _page(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.page import measure_page
 
     yield from measure_page(settings.checkpoint)
 
 
-def _soak(settings: Settings) -> Iterator[Case]:
+def _soak(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.soak import measure_soak
 
     yield from measure_soak(settings.checkpoint, settings.minutes)
 
 
-def _window(settings: Settings) -> Iterator[Case]:
+def _window(settings: Settings) -> Iterator[Measurement]:
     from playground.bench.window import measure_window
 
     yield from measure_window(settings.checkpoint)
@@ -103,13 +103,13 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "soak": ("Visitors come and go; in the middle: least and most of all rests", _soak),
     "window": ("The window, pictures of 640 px", _window),
 }
-"""Name -> title of its table, and what measures."""
+"""Name -> title of its table, and the function that measures."""
 
 BY_NAME_ONLY = ("page", "soak", "window")
 """Benchmarks that run only if they are asked for: they need a browser or a screen."""
 
 
-def run(names: Sequence[str], json_file: Path | None = None, settings: Settings | None = None) -> list[Case]:
+def run(names: Sequence[str], json_file: Path | None = None, settings: Settings | None = None) -> list[Measurement]:
     """Runs benchmarks and prints a table of each.
 
     Args:
@@ -123,12 +123,12 @@ def run(names: Sequence[str], json_file: Path | None = None, settings: Settings 
     for name in names:
         if name not in BENCHMARKS:
             raise UnknownNameError("benchmark", name, BENCHMARKS)
-    cases: list[Case] = []
+    cases: list[Measurement] = []
     for name in names or [name for name in BENCHMARKS if name not in BY_NAME_ONLY]:
         title, measure = BENCHMARKS[name]
         found = list(measure(settings or Settings()))
-        print_cases(f"{name}: {title}", found)
+        print_table(f"{name}: {title}", found)
         cases += found
         if json_file is not None:
-            write_cases(json_file, cases)
+            write_measurements(json_file, cases)
     return cases

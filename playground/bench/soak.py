@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from playground.bench.browser import Served, chromium, opened, server
 from playground.bench.census import counted_command
-from playground.bench.measure import Case
+from playground.bench.measure import Measurement
 from playground.bench.page import TASKS
 from playground.errors import PlaygroundError
 
@@ -37,7 +37,7 @@ REST_SECONDS = 300.0
 UNITS = {"memory": "MB", "memory, all there": "MB"}
 
 
-def measure_soak(checkpoint: str | None, minutes: float) -> Iterator[Case]:
+def measure_soak(checkpoint: str | None, minutes: float) -> Iterator[Measurement]:
     """Lets visitors come and go for so long, and gives the vitals at the rests: of the last, the least and the most.
 
     Raises:
@@ -55,7 +55,7 @@ def measure_soak(checkpoint: str | None, minutes: float) -> Iterator[Case]:
         for name, last in rests[-1].items():
             values = [rest[name] for rest in rests]
             unit = UNITS.get(name, "")
-            yield Case(f"{name}, at {len(rests)} rests", last, unit, None, None, min(values), max(values))
+            yield Measurement(f"{name}, at {len(rests)} rests", last, unit, None, None, min(values), max(values))
         served.raise_errors()
     grown = growth(rests[0], rests[-1])
     if grown:

@@ -1,4 +1,4 @@
-"""`playground bench start` and `web`: how long a fresh process takes to answer, against imports it cannot avoid."""
+"""`playground bench start` and `web`: how long a fresh process takes, beside the imports that it cannot avoid."""
 
 import socket
 import subprocess
@@ -10,18 +10,18 @@ from urllib.request import urlopen
 
 import numpy as np
 
-from playground.bench.measure import Case
+from playground.bench.measure import Measurement
 from playground.errors import PlaygroundError
 
 ROUNDS = 3
 
 ALONE = 0.8
-"""Share of the time that a starting process runs at least if nothing else wants its core."""
+"""Share of the time for which a starting process runs at least, if nothing else wants its core."""
 
 PATIENCE_SECONDS = 120.0
 
 TASK = "metaworld/reach"
-"""What is drawn first: the domain that takes longest to build."""
+"""The task that is drawn: its domain takes longest to build."""
 
 FIRST_FRAME = f"""
 import sys
@@ -48,35 +48,35 @@ STARTS = {
         "importing torch, mujoco and metaworld alone",
     ),
 }
-"""What is measured -> arguments of Python, those of its floor, and what that is."""
+"""Name -> arguments of Python, arguments of its floor, and what the floor is."""
 
 
-def measure_start(checkpoint: str | None) -> Iterator[Case]:
-    """Starts processes, in turns with their floors."""
+def measure_start(checkpoint: str | None) -> Iterator[Measurement]:
+    """Times fresh processes, in turns with their floors."""
     for name, (arguments, bare, floor_is) in STARTS.items():
         if arguments[1] == FIRST_FRAME:
             arguments = [*arguments, checkpoint or ""]
         yield _case(name, partial(_run, arguments), partial(_run, bare), floor_is)
 
 
-def measure_web(checkpoint: str | None) -> Iterator[Case]:
-    """Starts the server and asks for the page until it answers."""
+def measure_web(checkpoint: str | None) -> Iterator[Measurement]:
+    """Times a fresh server until it answers with the page."""
     options = [] if checkpoint is None else ["--checkpoint", checkpoint]
     bare = partial(_run, ["-c", "import torch, gradio"])
     yield _case("page answers", partial(_serve, options), bare, "importing torch and gradio alone")
 
 
-def _case(name: str, ours: Callable[[], None], bare: Callable[[], None], floor_is: str) -> Case:
-    """`ROUNDS` of both in turns, after one that is not counted.
+def _case(name: str, ours: Callable[[], None], bare: Callable[[], None], floor_is: str) -> Measurement:
+    """Times `ROUNDS` of both in turns, after one that is not counted.
 
-    Where other processes want the cores, processor time stands in for the time on the clock.
+    Where other processes want the cores, processor time replaces the time on the clock.
     """
     rounds = [[_seconds(call) for call in (ours, bare)] for _ in range(ROUNDS + 1)][1:]
     clocked, ran = np.array(rounds).transpose(2, 1, 0)  # each [2, ROUNDS]
     share = float(ran.sum() / clocked.sum())
     times, floors = clocked if share >= ALONE else ran
     value, floor = float(np.median(times)), float(np.median(floors))
-    return Case(
+    return Measurement(
         name=name,
         value=value,
         unit="s",
@@ -90,7 +90,7 @@ def _case(name: str, ours: Callable[[], None], bare: Callable[[], None], floor_i
 
 
 def _seconds(call: Callable[[], None]) -> tuple[float, float]:
-    """How long a call takes, on the clock and on the processors of the processes that it waits for."""
+    """Seconds of a call: on the clock, and on the processors of the processes that it waits for."""
     began, before = perf_counter(), _processor_seconds()
     call()
     clocked = perf_counter() - began
@@ -98,7 +98,7 @@ def _seconds(call: Callable[[], None]) -> tuple[float, float]:
 
 
 def _processor_seconds() -> float | None:
-    """Of all ended child processes; None on systems that do not tell."""
+    """Processor seconds of all ended child processes; None on systems that do not count them."""
     try:
         import resource
     except ImportError:

@@ -1,11 +1,11 @@
-"""`playground bench train`: one optimiser step on full rows, held against the measured peak of matrix products."""
+"""`playground bench train`: one optimiser step on full rows, beside the measured peak of matrix products."""
 
 from collections.abc import Iterator
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from playground.bench.measure import Case, sample
+from playground.bench.measure import Measurement, sample
 from playground.model import GOAL_TOKENS, GeneralistModel, TokenBatch, preset
 from playground.parallel import cores
 from playground.training.collate import Batch
@@ -13,18 +13,18 @@ from playground.training.loss import cloning_loss
 from playground.training.optimizer import MasterWeights, Optimization, bfloat16_is_slow
 
 PEAK_SIDE = 2048
-"""Side of the square matrices whose product is the peak."""
+"""Side of the square matrices whose product gives the peak."""
 
 ROWS = {"cpu": 8, "cuda": 128}
 SIZES = {"cpu": "small", "cuda": "base"}
-"""Sizes of models that are trained there."""
+"""Preset of the model that is trained on each device."""
 
 VALUES, ACTIONS = 24, 4
-"""Meta-World's timestep."""
+"""Numbers of a timestep: those of Meta-World."""
 
 
-def measure_train(seconds: float = 6.0) -> Iterator[Case]:
-    """Times optimiser steps on the GPU if there is one, else on all cores."""
+def measure_train(seconds: float = 6.0) -> Iterator[Measurement]:
+    """Times optimiser steps, on the GPU if there is one, else on all cores."""
     kind = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(cores())
     device, size = torch.device(kind), SIZES[kind]
@@ -62,7 +62,7 @@ def measure_train(seconds: float = 6.0) -> Iterator[Case]:
     floor = flops / (2 * PEAK_SIDE**3) * found["peak"].median  # ms
     ours = found["step"].median
     where = torch.cuda.get_device_name() if kind == "cuda" else f"{cores()} threads"
-    yield Case(
+    yield Measurement(
         name=f"{size}, {batch.weight.shape[0]} rows of {batch.weight.shape[1]} timesteps, {where}",
         value=timesteps * 1e3 / ours,
         unit="timesteps/s",
@@ -76,7 +76,7 @@ def measure_train(seconds: float = 6.0) -> Iterator[Case]:
 
 
 def _full_rows(rows: int, prompt_steps: int, live_steps: int) -> Batch:
-    """Rows without padding of random timesteps of scalars; loss on the live ones."""
+    """A batch of rows without padding: random timesteps of scalars, with the loss on the live ones."""
     S = prompt_steps + live_steps
     live = (torch.arange(S) >= prompt_steps).expand(rows, S)
     steps = TokenBatch(

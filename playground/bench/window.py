@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from playground import domains
-from playground.bench.measure import Case
+from playground.bench.measure import Measurement
 from playground.errors import MissingLibraryError, PlaygroundError
 
 TASKS = (
@@ -50,7 +50,7 @@ main()
 """The command `playground window`, which notes when it has drawn what, and ends by itself."""
 
 
-def measure_window(checkpoint: str | None) -> Iterator[Case]:
+def measure_window(checkpoint: str | None) -> Iterator[Measurement]:
     """Measures seconds to the first picture and to the first step, pictures a second, and the speed of the world.
 
     Raises:
@@ -82,7 +82,7 @@ def _screen() -> Iterator[None]:
         server.wait()
 
 
-def _watch(task: str, checkpoint: str | None) -> Iterator[Case]:
+def _watch(task: str, checkpoint: str | None) -> Iterator[Measurement]:
     """Opens the window on a task."""
     options = [] if checkpoint is None else ["--checkpoint", checkpoint]
     began = time.time()
@@ -103,5 +103,5 @@ def _watch(task: str, checkpoint: str | None) -> Iterator[Case]:
     yield _case(f"{task}: speed", speed, "x real time")
 
 
-def _case(name: str, value: float, unit: str) -> Case:
-    return Case(name, value, unit, None, None, value, value)
+def _case(name: str, value: float, unit: str) -> Measurement:
+    return Measurement(name, value, unit, None, None, value, value)

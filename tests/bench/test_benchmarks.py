@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from playground.bench import act, batch, measure, render, run, start, train
-from playground.bench.measure import Case
+from playground.bench.measure import Measurement
 from playground.bench.products import bare_products
 from playground.errors import PlaygroundError
 from playground.model import GeneralistModel, choose_backend, kernels, load_model, preset
@@ -24,7 +24,7 @@ def short(monkeypatch: pytest.MonkeyPatch):
     torch.set_num_threads(threads)
 
 
-def complete(cases: list[Case]) -> None:
+def complete(cases: list[Measurement]) -> None:
     for case in cases:
         assert case.value > 0 and case.low <= case.value <= case.high
         assert case.floor is None or (case.floor > 0 and case.ratio > 0 and case.floor_is)
@@ -96,7 +96,7 @@ def test_starting(monkeypatch: pytest.MonkeyPatch):
 def test_figures_are_kept_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def slept(settings: run.Settings):
         time.sleep(0.01)
-        yield Case.of_rate(f"of {settings.checkpoint}", 3.0, "steps/s", 6.0, "the peak")
+        yield Measurement.of_rate(f"of {settings.checkpoint}", 3.0, "steps/s", 6.0, "the peak")
 
     monkeypatch.setattr(run, "BENCHMARKS", {"one": ("title", slept), "two": ("title", slept)})
     run.run([], tmp_path / "all.json", run.Settings("folder"))

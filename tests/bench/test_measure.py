@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.bench.measure import Case, Samples, print_cases, sample, write_cases
+from playground.bench.measure import Measurement, Timings, print_table, sample, write_measurements
 from playground.bench.run import run
 from playground.errors import UnknownNameError
 
@@ -34,13 +34,15 @@ def test_waiting_is_not_work_unless_others_work_meanwhile():
 
 
 def test_ratios_say_how_many_times_the_floor_it_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    time_case = Case.of_times("act", Samples(3.0, 2.0, 4.0, 9, 0.5), Samples(1.5, 1.0, 2.0, 9, 0.5), "the products")
-    rate_case = Case.of_rate("train", 500.0, "steps/s", 2000.0, "the peak")
+    time_case = Measurement.of_times(
+        "act", Timings(3.0, 2.0, 4.0, 9, 0.5), Timings(1.5, 1.0, 2.0, 9, 0.5), "the products"
+    )
+    rate_case = Measurement.of_rate("train", 500.0, "steps/s", 2000.0, "the peak")
     assert time_case.ratio == 2 and rate_case.ratio == 4
-    print_cases("title", [time_case, rate_case])
+    print_table("title", [time_case, rate_case])
     shown = capsys.readouterr().out
     assert "the products" in shown and "Other processes wanted the same core" in shown
-    write_cases(tmp_path / "cases.json", [time_case, rate_case])
+    write_measurements(tmp_path / "cases.json", [time_case, rate_case])
     (first, second) = json.loads((tmp_path / "cases.json").read_text())["cases"]
     assert (first["name"], first["value"], first["unit"], first["floor"], first["ratio"]) == ("act", 3, "ms", 1.5, 2)
     assert second["unit"] == "steps/s"
