@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from playground import assets, domains
 from playground.collecting.ship import ship_task
 from playground.demonstrations import shipped, shipped_counts
+from playground.prompt_spec import PromptSpec
 from playground.scores import reference_scores
 from playground.viewing.panel import Panel
 from playground.web import transfers
@@ -268,13 +269,17 @@ def test_a_link_leads_to_the_same_end(page: Page, browser: Browser):
         until(page, f"s.prompt == '{prompt}'")
     page.keyboard.press("l")
     page.wait_for_function("location.hash.length > 1")
+    (written,) = re.findall(r"&prompt=([^&]*)", page.url)
+    assert written == str(PromptSpec.parse(written)) == f"{OTHER}#0~reversed"  # as it is typed behind --prompt
     page.select_option("[data-do=speed]", "8")
     page.keyboard.press(" ")
     wanted = end(page)
     assert wanted[5] == [[0, f"{OTHER}#0~reversed"], [1, f"{OTHER}#1"], [3, f"{TASK}#2"]]
-    other = opened(browser, page.url.replace("agent=model&", ""))
-    assert end(other) == wanted
-    other.close()
+    start, _, link = page.url.replace("agent=model&", "").partition("#")
+    for form in (link, link.replace("#", "%23").replace("/", "%2F").replace(":", "%3A")):  # links were escaped before
+        other = opened(browser, f"{start}#{form}")
+        assert end(other) == wanted
+        other.close()
 
 
 def test_a_link_to_nowhere_leaves_a_world_to_look_at(browser: Browser, address: str):

@@ -2,6 +2,10 @@
 
 import { percent, short } from './live.js';
 
+const ROW =
+  '<span></span><div class="pg-hist"><canvas width="32" height="1"></canvas>' +
+  '<i class="pg-proposed"></i><i class="pg-executed"></i></div>';
+
 export class AgentView {
   constructor(app) {
     Object.assign(this, { app, controls: { names: [], discrete: false }, rows: [], room: 1 });
@@ -21,16 +25,23 @@ export class AgentView {
     out.success.textContent = state.success === null ? '–' : state.success ? 'yes' : 'not yet';
     out.success.dataset.good = state.success === true;
     out.latency.textContent = state.latency_ms === null ? '–' : state.latency_ms.toFixed(1) + ' ms';
-    out.ratio.textContent = state.playing && state.ratio !== null ? `${state.ratio.toFixed(2)}× · ${state.drawn_fps}/s` : '–';
-    out.ratio.dataset.slow = state.playing && state.ratio !== null && typeof state.speed === 'number' && state.ratio < 0.9 * state.speed;
+    const timed = state.playing && state.ratio !== null;
+    out.ratio.textContent = timed ? `${state.ratio.toFixed(2)}× · ${state.drawn_fps}/s` : '–';
+    out.ratio.dataset.slow = timed && typeof state.speed === 'number' && state.ratio < 0.9 * state.speed;
     out.entropy.textContent = state.entropy === null ? 'no distribution' : state.entropy.toFixed(1) + ' bit';
     out.goal.textContent = out.goal.title = state.goal === null ? 'none of its own' : state.goal;
     out.subtask.textContent = out.subtask.title = state.subtask === null ? '' : 'the agent now: ' + state.subtask;
-    out.achieved.textContent = state.achieved === null ? '' : 'so far ' + state.achieved + (state.distance === null ? '' : ` · ${state.distance.toFixed(2)} away`);
-    const { room } = this, [a, b] = out.context.children;
-    a.style.width = (100 * (state.prompt_steps || 0)) / room + '%';
-    b.style.width = (100 * (state.live_steps || 0)) / room + '%';
-    out.contexttext.textContent = state.live_steps ? `${state.prompt_steps} prompt + ${state.live_steps} live of ${room}` : '–';
+    const away = state.distance === null ? '' : ` · ${state.distance.toFixed(2)} away`;
+    out.achieved.textContent = state.achieved === null ? '' : 'so far ' + state.achieved + away;
+    this.showContext(state.prompt_steps || 0, state.live_steps || 0);
+  }
+
+  /** How full the context is. */
+  showContext(prompt, live) {
+    const { room } = this, { context, contexttext } = this.app.out, [first, second] = context.children;
+    first.style.width = (100 * prompt) / room + '%';
+    second.style.width = (100 * live) / room + '%';
+    contexttext.textContent = live ? `${prompt} prompt + ${live} live of ${room}` : '–';
   }
 
   /** What comes now and then: the distribution, and how much it looks at the prompt. */
@@ -43,7 +54,7 @@ export class AgentView {
   build(size) {
     this.rows = Array.from({ length: size }, (_, n) => {
       const row = document.createElement('div');
-      row.innerHTML = '<span></span><div class="pg-hist"><canvas width="32" height="1"></canvas><i class="pg-proposed"></i><i class="pg-executed"></i></div>';
+      row.innerHTML = ROW;
       row.firstChild.textContent = this.controls.names[n] || String(n);
       return row;
     });

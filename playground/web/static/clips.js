@@ -29,7 +29,8 @@ export class Clips {
   /** Pictures of the prompts' demonstrations that have not come. */
   missing(info) {
     const names = new Set(info.flatMap(({ segments }) => segments.map(({ name }) => name)));
-    return [...names].reduce((sum, name) => sum + (this.clips.has(name) ? this.clips.get(name).total - this.clips.get(name).pictures.length : 1), 0);
+    const missing = (clip) => (clip ? clip.total - clip.pictures.length : 1);
+    return [...names].reduce((sum, name) => sum + missing(this.clips.get(name)), 0);
   }
 
   /** The picture of a demonstration nearest to a step; undefined until it is there. */
@@ -40,12 +41,22 @@ export class Clips {
   }
 }
 
-/** The timesteps of a prompt one after the other, from what the server tells of it. */
+/**
+ * What the server tells of a prompt, see `prompt_info.py`; without a reading where the model does not act.
+ * @typedef {{ name: string, steps: number[], observations: boolean, actions: boolean }} Segment
+ * @typedef {{ score: number, percentile: number, out_of_distribution: boolean, nearest: string }} OODScore
+ * @typedef {{ prompt: string, segments: Segment[], reads: boolean }} Shown
+ * @typedef {Shown & { read?: number[], goal?: string, ood?: OODScore | null }} PromptInfo
+ */
+
+/**
+ * The timesteps of a prompt one after the other.
+ * @param {PromptInfo | undefined} info
+ * @returns {{ name: string, step: number, observations: boolean, actions: boolean }[]}
+ */
 export function timesteps(info) {
-  const steps = [];
-  for (const segment of info ? info.segments : [])
-    for (const step of segment.steps) steps.push({ name: segment.name, step, observations: segment.observations, actions: segment.actions });
-  return steps;
+  const segments = info ? info.segments : [];
+  return segments.flatMap(({ steps, ...segment }) => steps.map((step) => ({ ...segment, step })));
 }
 
 /** Plays a prompt's timeline on a canvas at the demonstration's own speed. */

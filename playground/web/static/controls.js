@@ -3,9 +3,13 @@
 import { openReports } from './reports.js';
 import { writeLink } from './share.js';
 
+/** Where keys mean what they say. */
+const TYPED = 'input:not([type=range]), textarea, select, [contenteditable=true], [role=listbox], dialog';
+
 export class Controls {
   constructor(app, player) {
-    Object.assign(this, { app, player, ghost: false, held: new Set(), driving: { keys: {} }, bindings: app.catalogue.keys.bindings, labels: app.catalogue.keys.labels });
+    const { bindings, labels } = app.catalogue.keys;
+    Object.assign(this, { app, player, ghost: false, held: new Set(), driving: { keys: {} }, bindings, labels });
     this.act = {
       play: () => app.send({ playing: !app.state.playing }),
       step: () => app.send({ step: 1 }),
@@ -62,11 +66,13 @@ export class Controls {
       player.running = !player.running;
       app.demoMoved();
     };
-    app.root.querySelectorAll('[data-plot]').forEach((button) => (button.onclick = () => {
-      app.live.kind = button.dataset.plot;
-      app.live.stale = true;
-      app.root.querySelectorAll('[data-plot]').forEach((other) => other.setAttribute('aria-pressed', other === button));
-    }));
+    const plots = app.root.querySelectorAll('[data-plot]');
+    for (const button of plots)
+      button.onclick = () => {
+        app.live.kind = button.dataset.plot;
+        app.live.stale = true;
+        for (const other of plots) other.setAttribute('aria-pressed', other === button);
+      };
   }
 
   wireChoosers() {
@@ -78,7 +84,8 @@ export class Controls {
       chip.onclick = () => this.openTask(domain.first);
       out.domains.append(chip);
     }
-    control.agent.replaceChildren(...catalogue.agents.map((name) => new Option(name === 'model' ? 'the agent' : name, name)));
+    const agents = catalogue.agents.map((name) => new Option(name === 'model' ? 'the agent' : name, name));
+    control.agent.replaceChildren(...agents);
     control.task.onchange = () => this.openTask(control.task.value);
     control.agent.onchange = () => app.send({ agent: control.agent.value });
     control.speed.onchange = () => {
@@ -106,8 +113,8 @@ export class Controls {
   }
 
   shift(by) {
-    const { speed } = this.app.control, index = Math.min(speed.options.length - 1, Math.max(0, speed.selectedIndex + by));
-    this.setSpeed(speed.options[index].value);
+    const { options, selectedIndex } = this.app.control.speed;
+    this.setSpeed(options[Math.min(options.length - 1, Math.max(0, selectedIndex + by))].value);
   }
 
   setGhost(on) {
@@ -124,8 +131,7 @@ export class Controls {
       this.listKey(label, help, group);
     }
     document.addEventListener('keydown', (event) => {
-      const typing = event.target.closest('input:not([type=range]), textarea, select, [contenteditable=true], [role=listbox], dialog');
-      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.closest(TYPED) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (app.state.driving && event.key in this.driving.keys) {
         event.preventDefault();
         if (this.driving.turns) app.send({ press: event.key });
@@ -203,7 +209,8 @@ export class Controls {
   /** Pulling with the mouse, over the first panel's picture. */
   wirePull(canvas) {
     const place = (event) => {
-      const box = canvas.getBoundingClientRect(), side = Math.min(box.width / canvas.width, box.height / canvas.height);
+      const box = canvas.getBoundingClientRect();
+      const side = Math.min(box.width / canvas.width, box.height / canvas.height);
       const x = (event.clientX - box.left - (box.width - side * canvas.width) / 2) / (side * canvas.width);
       const y = (event.clientY - box.top - (box.height - side * canvas.height) / 2) / (side * canvas.height);
       return [x, y].map((share) => Math.min(1, Math.max(0, share)));
@@ -230,28 +237,33 @@ export class Controls {
     if (state.camera) control.camera.value = state.camera;
     if (document.activeElement !== control.seed && state.seed !== undefined) control.seed.value = state.seed;
     if (document.activeElement !== control.agent) control.agent.value = state.agent;
-    for (const [name, on] of [['blind', state.blind], ['drive', state.driving], ['record', state.recording]]) control[name].setAttribute('aria-pressed', Boolean(on));
+    const pressed = { blind: state.blind, drive: state.driving, record: state.recording };
+    for (const [name, on] of Object.entries(pressed)) control[name].setAttribute('aria-pressed', Boolean(on));
     control.record.firstChild.textContent = state.recording ? 'Stop recording' : 'Record mp4';
     out.keys.hidden = !state.driving;
     if (!state.task || state.task === this.task) return;
     this.task = state.task;
     const [domain] = state.task.split('/');
     const { tasks } = catalogue.domains.find(({ name }) => name === domain);
-    control.task.replaceChildren(...tasks.map(({ id, name, badge }) => new Option(name + (badge === 'held out' ? '  (held out)' : ''), id)));
+    const shown = ({ name, badge }) => name + (badge === 'held out' ? '  (held out)' : '');
+    control.task.replaceChildren(...tasks.map((task) => new Option(shown(task), task.id)));
     control.task.value = state.task;
-    out.domains.querySelectorAll('button').forEach((chip) => chip.setAttribute('aria-pressed', chip.dataset.domain === domain));
+    for (const chip of out.domains.querySelectorAll('button'))
+      chip.setAttribute('aria-pressed', chip.dataset.domain === domain);
     root.dataset.domain = domain;
   }
 
   async share() {
     const { app } = this, link = writeLink(app.state);
     history.replaceState(null, '', link.slice(link.indexOf('#')));
-    const own = link.includes('yours%2F') ? ' (your own recordings are not in it)' : app.state.touched ? ' (what you did by hand is not in it)' : '';
+    const byHand = app.state.touched ? 'what you did by hand is' : '';
+    const without = /[=:+]yours\//.test(link) ? 'your own recordings are' : byHand;
+    const note = without && ` (${without} not in it)`;
     try {
       await navigator.clipboard.writeText(link);
-      app.say('link copied' + own);
+      app.say('link copied' + note);
     } catch {
-      app.say('the link is in the address bar' + own);
+      app.say('the link is in the address bar' + note);
     }
   }
 

@@ -1,9 +1,19 @@
-// The demonstrations to choose from: cards with film strips, asked for as they scroll into view.
+// The demonstrations to choose from: cards with thumbnails, which are asked for as they scroll into view.
 
 import { parse } from './prompt_spec.js';
 import { short } from './live.js';
 
 const OOD = 'out of distribution';
+
+const CARD =
+  '<button class="pg-swap"><span class="pg-thumbnails"></span><span class="pg-cap"><b></b><i></i></span></button>' +
+  '<button class="pg-plus" title="compare side by side">vs</button>';
+
+/** A demonstration's length, and its return where nothing is to be solved. */
+function sizeOf({ length, success, return: total }) {
+  if (length === undefined) return '';
+  return `${length} steps` + (success === null ? ' · ' + short(total) : '');
+}
 
 export class Gallery {
   constructor(app, clips) {
@@ -28,7 +38,8 @@ export class Gallery {
   /** Marks what is out of distribution; it takes the agent a moment to read them all. */
   async score(task) {
     this.scoring += 1;
-    const answer = await fetch(this.app.base + 'pg/ood?task=' + encodeURIComponent(task)).finally(() => (this.scoring -= 1));
+    const asked = fetch(this.app.base + 'pg/ood?task=' + encodeURIComponent(task));
+    const answer = await asked.finally(() => (this.scoring -= 1));
     if (!answer.ok) return;
     for (const name of await answer.json()) {
       if (this.ood.has(name)) continue;
@@ -50,8 +61,9 @@ export class Gallery {
     this.wanted.clear();
     this.cards.clear();
     box.replaceChildren();
-    if (own.length) box.append(this.group('yours', own.map((name, n) => this.card({ name, title: 'recording ' + (n + 1), badge: 'yours' }))));
-    for (const { title, cards } of this.groups) box.append(this.group(title, cards.map((card) => this.card(card))));
+    const recordings = own.map((name, n) => ({ name, title: 'recording ' + (n + 1), badge: 'yours' }));
+    if (recordings.length) box.append(this.group('yours', recordings));
+    for (const { title, cards } of this.groups) box.append(this.group(title, cards));
     this.mark(state.prompt);
   }
 
@@ -60,34 +72,46 @@ export class Gallery {
     section.setAttribute('role', 'listitem');
     const head = document.createElement('h3');
     head.textContent = title;
-    section.append(head, ...cards);
+    section.append(head, ...cards.map((about) => this.card(about)));
     return section;
   }
 
+  /**
+   * @param {{ name: string, title?: string, badge?: string | null, task?: string, goal?: string | null,
+   *   length?: number, return?: number, success?: boolean | null, foreign?: boolean }} about
+   */
   card(about) {
-    const card = document.createElement('div');
-    card.className = 'pg-card';
-    card.dataset.name = about.name;
     const [task, number] = about.name.split('#');
     const title = about.title || (task === this.task ? '' : task.split('/').pop() + ' ') + '#' + number;
     const goal = about.goal ? ' · ' + about.goal : '';
-    card.innerHTML = `<button class="pg-swap"><span class="pg-thumbnails"></span><span class="pg-cap"><b></b><i></i></span></button><button class="pg-plus" title="compare side by side (c)">vs</button>`;
+    const card = document.createElement('div');
+    card.className = 'pg-card';
+    card.dataset.name = about.name;
+    card.innerHTML = CARD;
     card.querySelector('b').textContent = title + goal;
-    card.querySelector('i').textContent = about.length === undefined ? '' : `${about.length} steps` + (about.success === null ? ' · ' + short(about.return) : '');
-    const swap = card.querySelector('.pg-swap');
-    swap.setAttribute('aria-label', `prompt ${title}${goal}`);
-    swap.title = `${about.task || 'yours'}${goal}: ${about.length === undefined ? '' : about.length + ' steps, return ' + short(about.return)}`;
-    swap.onclick = () => this.app.choose(about.name);
-    const plus = card.querySelector('.pg-plus');
-    plus.setAttribute('aria-label', `compare with ${title}`);
-    plus.onclick = () => this.app.send({ compare: about.name });
-    const badges = [about.badge, about.foreign ? (about.task.split('/')[0] === this.task.split('/')[0] ? 'other body' : 'other domain') : null].filter(Boolean);
-    if (this.ood.has(about.name)) badges.push(OOD);
-    badges.forEach((text) => this.badge(card, text));
+    card.querySelector('i').textContent = sizeOf(about);
+    this.wireCard(card, about, title, goal);
+    for (const text of this.badges(about)) this.badge(card, text);
     this.cards.set(about.name, card);
     if (this.clips.thumbnails.has(about.name)) this.picture(card, this.clips.thumbnails.get(about.name));
     else this.watcher.observe(card);
     return card;
+  }
+
+  wireCard(card, about, title, goal) {
+    const swap = card.querySelector('.pg-swap'), plus = card.querySelector('.pg-plus');
+    const size = about.length === undefined ? '' : `${about.length} steps, return ${short(about.return)}`;
+    swap.setAttribute('aria-label', `prompt ${title}${goal}`);
+    swap.title = `${about.task || 'yours'}${goal}: ${size}`;
+    swap.onclick = () => this.app.choose(about.name);
+    plus.setAttribute('aria-label', `compare with ${title}`);
+    plus.onclick = () => this.app.send({ compare: about.name });
+  }
+
+  badges({ name, badge, task, foreign }) {
+    const domain = (id) => id.split('/')[0];
+    const other = foreign ? (domain(task) === domain(this.task) ? 'other body' : 'other domain') : null;
+    return [badge, other, this.ood.has(name) ? OOD : null].filter(Boolean);
   }
 
   want(name) {

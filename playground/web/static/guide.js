@@ -1,5 +1,5 @@
-// The first minute: three things to try in a world, each with a button that does it. The swap is a live one, at a moment
-// at which something has been done and there is time left to do something else.
+// The first minute: three things to try in a world, each with a button that does it. The swap is a live one, at a
+// moment at which something has been done and there is time left to do something else.
 
 import { label } from './prompt_spec.js';
 

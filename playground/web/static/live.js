@@ -1,7 +1,8 @@
 // The live panels, the ghost over the first, and the plot over time with its swap marks.
 
-import { label } from './prompt_spec.js';
+import { NO_PROMPT, label } from './prompt_spec.js';
 
+const PARTS = ['ghost', 'inset', 'dark', 'banner', 'score'];
 export const TINTS = ['#f97316', '#3b82f6', '#10b981', '#a855f7', '#e11d48', '#eab308', '#14b8a6', '#ec4899'];
 
 export function paint(canvas, bitmap) {
@@ -32,14 +33,16 @@ export const percent = (x) => Math.round(100 * x) + ' %';
 export class Live {
   constructor(app) {
     const first = app.root.querySelector('.pg-live');
-    Object.assign(this, { app, blank: first.cloneNode(true), panels: [], tints: new Map(), curves: [], frames: 0, kind: 'return' });
+    Object.assign(this, { app, blank: first.cloneNode(true), panels: [], tints: new Map() });
+    Object.assign(this, { curves: [], frames: 0, kind: 'return' });
     this.wire(first);
   }
 
   wire(figure) {
     const find = (selector) => figure.querySelector(selector), number = this.panels.length;
     find('.pg-drop').onclick = () => this.app.send({ drop: number });
-    this.panels.push({ figure, title: find('b'), under: find('i'), canvas: find('[data-view=live]'), ghost: find('.pg-ghost'), inset: find('.pg-inset'), dark: find('.pg-dark'), banner: find('.pg-banner'), score: find('.pg-score') });
+    const parts = Object.fromEntries(PARTS.map((part) => [part, find('.pg-' + part)]));
+    this.panels.push({ figure, title: find('b'), under: find('i'), canvas: find('[data-view=live]'), ...parts });
   }
 
   /** Over the picture, until there is another one. */
@@ -53,7 +56,8 @@ export class Live {
   count(n) {
     const { views } = this.app.out;
     while (this.panels.length > n) this.panels.pop().figure.remove();
-    while (this.panels.length < n) this.wire(views.insertBefore(this.blank.cloneNode(true), views.querySelector('.pg-demo')));
+    const demonstration = views.querySelector('.pg-demo');
+    while (this.panels.length < n) this.wire(views.insertBefore(this.blank.cloneNode(true), demonstration));
     this.app.root.dataset.panels = n;
   }
 
@@ -78,12 +82,11 @@ export class Live {
 
   showPanel(panel, one, state, number) {
     const name = label(one.prompt, state.task, this.app.own);
-    const pending = one.t > 0 && (one.acted || 'none') !== (one.prompt || 'none');
     const who = state.driving && number === 0 ? 'you' : state.agent === 'model' ? 'agent' : state.agent;
     const several = this.panels.length > 1;
     panel.title.textContent = several ? name : who + (state.task ? ' in ' + state.task.split('/').pop() : '');
-    panel.title.style.color = several ? this.tint(one.prompt || 'none') : '';
-    panel.under.textContent = several ? '' : (one.prompt === 'none' ? 'without a prompt' : 'prompt ' + name) + (pending ? ', from the next step' : '');
+    panel.title.style.color = several ? this.tint(one.prompt || NO_PROMPT) : '';
+    panel.under.textContent = several ? '' : underTitle(one, name);
     panel.canvas.setAttribute('aria-label', `${who} in ${state.task}, prompt ${name}`);
     const ended = one.done ? (one.success ? 'solved' : 'episode over') : '';
     const banner = state.busy || ended || (state.playing ? '' : 'paused');
@@ -91,10 +94,7 @@ export class Live {
     panel.banner.hidden = !banner;
     panel.dark.hidden = !state.blind;
     panel.score.hidden = !several;
-    if (several && one.t !== undefined) {
-      const apart = one.divergence === null || one.divergence === undefined ? '' : ` · differs ${one.divergence.toFixed(2)} bit`;
-      panel.score.textContent = `return ${short(one.return)}${one.success ? ' · solved' : ''}${apart}`;
-    }
+    if (several && one.t !== undefined) panel.score.textContent = standing(one);
   }
 
   tint(prompt) {
@@ -111,7 +111,8 @@ export class Live {
     all.forEach((one, n) => {
       const curve = this.curves[n];
       if (one.t === undefined || (curve.length && curve[curve.length - 1].t >= one.t)) return;
-      curve.push({ t: one.t, return: one.return, reward: one.reward, distance: one.distance ?? 0, acted: one.acted || 'none' });
+      const { t, reward, distance, acted } = one;
+      curve.push({ t, return: one.return, reward, distance: distance ?? 0, acted: acted || NO_PROMPT });
     });
     this.state = state;
     this.all = all;
@@ -122,7 +123,7 @@ export class Live {
     if (!this.stale || !this.state) return;
     this.stale = false;
     const { pen, width, height } = cleared(this.app.view.plot);
-    const style = getComputedStyle(this.app.root), dim = style.getPropertyValue('--pg-dim'), steps = this.state.max_steps;
+    const dim = getComputedStyle(this.app.root).getPropertyValue('--pg-dim'), steps = this.state.max_steps;
     const values = this.curves.flatMap((curve) => curve.map((p) => p[this.kind]));
     const low = Math.min(0, ...values), high = Math.max(1e-3, ...values);
     const x = (t) => (width * t) / steps, y = (v) => height - 14 - ((height - 28) * (v - low)) / (high - low);
@@ -177,6 +178,18 @@ export class Live {
       pen.restore();
     }
   }
+}
+
+/** Which prompt counts, and whether it does so yet. */
+function underTitle({ t, acted, prompt }, name) {
+  const pending = t > 0 && (acted || NO_PROMPT) !== (prompt || NO_PROMPT);
+  return (prompt === NO_PROMPT ? 'without a prompt' : 'prompt ' + name) + (pending ? ', from the next step' : '');
+}
+
+/** How one of several panels stands beside the first. */
+function standing({ return: total, success, divergence }) {
+  const apart = divergence === null || divergence === undefined ? '' : ` · differs ${divergence.toFixed(2)} bit`;
+  return `return ${short(total)}${success ? ' · solved' : ''}${apart}`;
 }
 
 function line(pen, x0, y0, x1, y1) {

@@ -8,19 +8,31 @@ import { Live, paint } from './live.js';
 import { ClipPlayer, Clips } from './clips.js';
 import { PromptTimeline } from './timeline.js';
 import { AgentView } from './agent_view.js';
-import { label, parse } from './prompt_spec.js';
+import { NO_PROMPT, label, parse } from './prompt_spec.js';
 import { readLink } from './share.js';
 
 const READ_MS = 120;
-/** How often the demonstration moves when no live picture comes; else both are painted together, which costs half. */
+/** How often the demonstration moves when no live picture comes; else both are painted together, at half the cost. */
 const ALONE_MS = 66;
 /** Changes of the state that are shown at once, not when it is time to read again. */
-const SOON = ['task', 'prompt', 'agent', 'playing', 'speed', 'episode', 'error', 'busy', 'driving', 'recording', 'blind', 'camera', 'done'];
+const SOON = ['task', 'prompt', 'agent', 'playing', 'speed', 'episode', 'error', 'busy', 'driving', 'recording'];
+SOON.push('blind', 'camera', 'done');
+
+/** What to ask of a server that has forgotten us; it has forgotten our recordings too. */
+function whereWeWere({ task, seed, agent, prompt, others }) {
+  const isOwn = (text) => parse(text).cuts.some(({ name }) => name.startsWith('yours/'));
+  const prompts = [prompt, ...others.map((other) => other.prompt)].map((text) => (isOwn(text) ? NO_PROMPT : text));
+  return { task, prompts, seed, agent };
+}
 
 export async function start(element, base) {
   const root = element.querySelector('.pg');
-  const named = (key) => Object.fromEntries([...root.querySelectorAll(`[data-${key}]`)].map((node) => [node.dataset[key], node]));
-  const app = { root, base, state: {}, own: [], promptInfo: [], out: named('out'), view: named('view'), control: named('do') };
+  const named = (key) => {
+    const nodes = [...root.querySelectorAll(`[data-${key}]`)];
+    return Object.fromEntries(nodes.map((node) => [node.dataset[key], node]));
+  };
+  const app = { root, base, state: {}, own: [], promptInfo: [] };
+  Object.assign(app, { out: named('out'), view: named('view'), control: named('do') });
   const clips = new Clips(), player = new ClipPlayer(clips);
   app.catalogue = await (await fetch(base + 'pg/catalogue')).json();
 
@@ -28,11 +40,11 @@ export async function start(element, base) {
   app.send = (message) => connection.send(message);
   app.visitor = () => connection.visitor;
   app.swap = (prompt) => {
-    app.wished = prompt;
+    app.requested = prompt;
     app.send({ prompt });
   };
   app.choose = (name) => app.timeline.append(name) || app.swap(name);
-  app.open = (wish) => app.send({ open: wish });
+  app.open = (story) => app.send({ open: story });
   app.say = (text) => {
     app.out.kept.textContent = text;
     app.out.kept.scrollIntoView({ block: 'nearest' });
@@ -49,7 +61,7 @@ export async function start(element, base) {
 
   /** Pictures and curves at once; what is to be read, some times a second. */
   function take(state, pictures) {
-    if (state.error || !app.state || state.prompt !== app.state.prompt) app.wished = null; // the wish was answered
+    if (state.error || state.prompt !== app.state.prompt) app.requested = null; // it was answered
     app.state = state;
     mind = state.agent_view || mind;
     live.take(state, pictures);
@@ -88,8 +100,9 @@ export async function start(element, base) {
       insets.push(inset);
     });
     app.timeline.load(info[0]);
-    app.out.clip.textContent = info[0].segments.length ? label(info[0].prompt, null, app.own) : 'no demonstration';
-    if (!info[0].segments.length) app.view.clip.getContext('2d').clearRect(0, 0, app.view.clip.width, app.view.clip.height);
+    const { view, out } = app, shown = info[0].segments.length > 0;
+    out.clip.textContent = shown ? label(info[0].prompt, null, app.own) : 'no demonstration';
+    if (!shown) view.clip.getContext('2d').clearRect(0, 0, view.clip.width, view.clip.height);
     app.demoMoved();
   }
 
@@ -99,7 +112,8 @@ export async function start(element, base) {
     const clip = moment && clips.clips.get(moment.name);
     app.out.clipbanner.hidden = !moment || Boolean(picture);
     app.out.clipbanner.textContent = clip?.note && !clip.pictures.length ? 'no pictures' : 'drawing …';
-    app.out.note.textContent = moment && !moment.observations ? 'the agent is shown the actions only' : clip?.note || '';
+    const hidden = moment && !moment.observations;
+    app.out.note.textContent = hidden ? 'the agent is shown the actions only' : clip?.note || '';
     shownClip = picture;
     if (picture) paint(app.view.clip, picture);
     if (picture) live.panels[0].ghost.hidden || paint(live.panels[0].ghost, picture);
@@ -143,14 +157,25 @@ export async function start(element, base) {
       live.note(kind === 'live' ? '' : text);
     },
     greet: (first, fresh) => {
-      const wish = first && readLink();
-      if (wish) app.open(wish);
+      const story = first && readLink();
+      if (story) app.open(story);
       // A server that forgot us gets told where we were.
-      else if (!first && fresh && app.state.task) app.open({ task: app.state.task, prompts: [app.state, ...app.state.others].map(({ prompt }) => (parse(prompt).cuts.some(({ name }) => name.startsWith('yours/')) ? 'none' : prompt)), seed: app.state.seed, agent: app.state.agent });
+      else if (!first && fresh && app.state.task) app.open(whereWeWere(app.state));
       gallery.ask();
     },
   });
-  window.playground = { send: app.send, state: () => app.state, drop: () => connection.socket.close(), actions: () => Object.keys(controls.act), connections: () => connection.connections, frames: () => live.frames, attention: () => app.timeline.attention, promptInfo: () => app.promptInfo, tint: (prompt) => live.tint(prompt), missing: () => gallery.missing.length + gallery.scoring + clips.missing(app.promptInfo) };
+  window.playground = {
+    send: app.send,
+    state: () => app.state,
+    drop: () => connection.socket.close(),
+    actions: () => Object.keys(controls.act),
+    connections: () => connection.connections,
+    frames: () => live.frames,
+    attention: () => app.timeline.attention,
+    promptInfo: () => app.promptInfo,
+    tint: (prompt) => live.tint(prompt),
+    missing: () => gallery.missing.length + gallery.scoring + clips.missing(app.promptInfo),
+  };
 
   let alone = 0;
   function frame(now) {
@@ -172,7 +197,8 @@ export async function start(element, base) {
     });
     if (now - readAt < READ_MS && !(unread && urgent(app.state))) return;
     readAt = now;
-    app.out.clipstep.textContent = player.moment ? `${player.at + 1} / ${player.steps.length}${player.running ? '' : ' paused'}` : '';
+    const place = `${player.at + 1} / ${player.steps.length}${player.running ? '' : ' paused'}`;
+    app.out.clipstep.textContent = player.moment ? place : '';
     if (unread) show(app.state);
     live.draw();
     app.timeline.update();

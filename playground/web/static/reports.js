@@ -1,13 +1,19 @@
 // The shipped experiments: a list, and the report that was chosen; and small ones that run live.
 
+const SHEET =
+  '<div class="pg-row"><h2>Experiments</h2><button class="pg-quiet" aria-label="close">×</button></div>' +
+  '<div class="pg-reports"><nav></nav><article>loading …</article></div>';
+const LIVE =
+  '<h2></h2><p></p><button class="pg-button"></button><p role="status" aria-live="polite"></p><div></div>';
+
 export async function openReports(app) {
   const { sheet } = app.out;
-  sheet.innerHTML = '<div class="pg-row"><h2>Experiments</h2><button class="pg-quiet" aria-label="close">×</button></div><div class="pg-reports"><nav></nav><article>loading …</article></div>';
+  sheet.innerHTML = SHEET;
   const [nav, article] = [sheet.querySelector('nav'), sheet.querySelector('article')];
   sheet.querySelector('button').onclick = () => sheet.close();
   sheet.showModal();
   const get = async (path, options) => (await fetch(app.base + 'pg/' + path, options)).json();
-  const [shipped, run] = await Promise.all([get('experiments'), get('run')]);
+  const [shipped, { small }] = await Promise.all([get('experiments'), get('experiment-run')]);
 
   function choose(item, show) {
     nav.querySelectorAll('button').forEach((other) => other.setAttribute('aria-current', other === item));
@@ -27,12 +33,14 @@ export async function openReports(app) {
   }
 
   function showLive(name, status) {
-    article.innerHTML = '<h2></h2><p></p><button class="pg-button"></button><p role="status" aria-live="polite"></p><div></div>';
+    article.innerHTML = LIVE;
     const [title, about, button, progress, report] = article.children;
     title.textContent = name + ', run now';
-    about.textContent = `${status.episodes} episodes a condition in ${status.small[name]}: enough to see how it works, too few to believe. It shares the machine with everybody who is watching.`;
+    const scope = `${status.episodes} episodes a condition in ${status.small[name]}`;
+    const caution = 'enough to see how it works, too few to believe.';
+    about.textContent = `${scope}: ${caution} It shares the machine with everybody who is watching.`;
     button.textContent = 'Run it';
-    button.onclick = async () => follow(await get('run/' + name, { method: 'POST' }));
+    button.onclick = async () => follow(await get('experiment-run/' + name, { method: 'POST' }));
     function follow(now) {
       button.disabled = Boolean(now.running);
       if (now.error && now.name === undefined) progress.textContent = now.error;
@@ -43,13 +51,14 @@ export async function openReports(app) {
         progress.textContent = `done in ${now.seconds} s`;
         showReport(report, now.report.html, '?live=true');
       }
-      if (now.running) setTimeout(async () => title.isConnected && follow(await get('run')), 1500);
+      if (now.running) setTimeout(async () => title.isConnected && follow(await get('experiment-run')), 1500);
     }
     follow(status);
   }
 
   article.textContent = '';
-  for (const { title, html, complete } of shipped) add(title + (complete ? '' : ' (unfinished)'), () => showReport(article, html, ''));
-  for (const name of Object.keys(run.small)) add('▶ ' + name, async () => showLive(name, await get('run')));
+  for (const { title, html, complete } of shipped)
+    add(title + (complete ? '' : ' (unfinished)'), () => showReport(article, html, ''));
+  for (const name of Object.keys(small)) add('▶ ' + name, async () => showLive(name, await get('experiment-run')));
   nav.firstChild.click();
 }

@@ -9,18 +9,21 @@ export class Connection {
   }
 
   send(message) {
-    if (this.socket && this.socket.readyState === WebSocket.OPEN && this.visitor) this.socket.send(JSON.stringify(message));
+    const open = this.socket?.readyState === WebSocket.OPEN && this.visitor;
+    if (open) this.socket.send(JSON.stringify(message));
     else if (!('visible' in message)) this.unsent.push(message);
   }
 
   connect() {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    const socket = new WebSocket(scheme + '//' + location.host + this.base + 'pg/stage?visitor=' + encodeURIComponent(this.visitor));
+    const stage = location.host + this.base + 'pg/stage?visitor=' + encodeURIComponent(this.visitor);
+    const socket = new WebSocket(scheme + '//' + stage);
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => {
       // One after the other: a message without picture must not overtake one whose picture is still being decoded.
-      this.inOrder = this.inOrder.then(() => (typeof data === 'string' ? this.greet(JSON.parse(data)) : this.receive(data, socket))).catch(console.error);
+      const take = () => (typeof data === 'string' ? this.greet(JSON.parse(data)) : this.receive(data, socket));
+      this.inOrder = this.inOrder.then(take).catch(console.error);
     };
     socket.onclose = ({ code }) => {
       if (code === 4001) return this.on.link('lost', 'closed while you were away; reload to come back');
@@ -35,7 +38,8 @@ export class Connection {
       this.turnedAway = true;
       return this.on.link('full', hello.full);
     }
-    if (hello.queue) return this.on.link('wait', `${hello.limit} people are here; you are number ${hello.queue} in line`);
+    const { queue, limit } = hello;
+    if (queue) return this.on.link('wait', `${limit} people are here; you are number ${queue} in line`);
     Object.assign(this, { retry: 500, turnedAway: false });
     this.connections += 1;
     const known = this.visitor;

@@ -1,4 +1,4 @@
-// The film strip of the current prompt with the agent's attention under it, and the edits of the prompt.
+// The timeline of the current prompt: its thumbnails, the agent's attention under them, and the edits of the prompt.
 
 import { NO_PROMPT, label, parse, print, toggled } from './prompt_spec.js';
 import { cleared } from './live.js';
@@ -11,14 +11,23 @@ const whole = (name) => ({ name, start: null, stop: null, stride: 1 });
 
 export class PromptTimeline {
   constructor(app, clips, player) {
-    Object.assign(this, { app, clips, player, steps: [], read: [], attention: null, drag: null, joining: false, backdrop: document.createElement('canvas') });
-    const { root, control, view } = app;
-    root.querySelectorAll('[data-edit]').forEach((button) => (button.onclick = () => this.toggle(button.dataset.edit)));
+    Object.assign(this, { app, clips, player, steps: [], read: [], attention: null, drag: null, joining: false });
+    this.backdrop = document.createElement('canvas');
+    this.wireEdits();
+    this.wireDrag(app.view.timeline);
+  }
+
+  wireEdits() {
+    const { app } = this, { root, control } = app;
+    for (const button of root.querySelectorAll('[data-edit]')) button.onclick = () => this.toggle(button.dataset.edit);
     control.stride.onchange = () => this.setStride(Number(control.stride.value));
-    control.whole.onclick = () => this.change(({ cuts }) => ({ cuts: cuts.map(({ name }) => whole(name)), edits: [] }));
+    control.whole.onclick = () => this.change(({ cuts }) => ({ cuts: cuts.map((cut) => whole(cut.name)), edits: [] }));
     control.noprompt.onclick = () => app.swap(NO_PROMPT);
     control.join.onclick = () => this.join(!this.joining);
-    const canvas = view.timeline;
+  }
+
+  /** A drag cuts the prompt; a click shows the demonstration at that place. */
+  wireDrag(canvas) {
     canvas.onpointerdown = (event) => {
       if (!this.steps.length) return;
       canvas.setPointerCapture(event.pointerId);
@@ -34,18 +43,21 @@ export class PromptTimeline {
       const [low, high] = [...this.drag].sort((a, b) => a - b);
       this.drag = null;
       if (high - low >= MIN_CUT) this.cut(low, high);
-      else {
-        this.draw();
-        this.player.running = false;
-        this.player.at = this.under(event);
-        this.app.demoMoved();
-      }
+      else this.showAt(this.under(event));
     };
   }
 
-  /** Of the prompt that was asked for last: an edit must not undo one that the server has not answered yet. */
+  /** Holds the demonstration at its k-th timestep. */
+  showAt(k) {
+    this.draw();
+    this.player.running = false;
+    this.player.at = k;
+    this.app.demoMoved();
+  }
+
+  /** Of the prompt that was requested last: an edit must not undo one that the server has not answered yet. */
   get spec() {
-    return parse(this.app.wished ?? this.app.state.prompt);
+    return parse(this.app.requested ?? this.app.state.prompt);
   }
 
   /** Swaps to what a change makes of the prompt, if there is one. */
@@ -58,13 +70,11 @@ export class PromptTimeline {
   }
 
   setStride(stride) {
-    this.change(({ cuts, edits }) => ({
-      cuts: cuts.map((cut) => (stride === 1 && !cut.start && cut.stop === null ? whole(cut.name) : { ...cut, stride })),
-      edits,
-    }));
+    const strided = (cut) => (stride === 1 && !cut.start && cut.stop === null ? whole(cut.name) : { ...cut, stride });
+    this.change(({ cuts, edits }) => ({ cuts: cuts.map(strided), edits }));
   }
 
-  /** Cuts the prompt to timesteps low … high of what is shown; only where what is shown is one demonstration in order. */
+  /** Cuts the prompt to what is shown at low … high; only where that is one demonstration in its own order. */
   cut(low, high) {
     const { cuts, edits } = this.spec;
     if (cuts.length !== 1 || edits.includes('reversed') || edits.includes('shuffled'))
@@ -76,7 +86,8 @@ export class PromptTimeline {
   join(on) {
     this.joining = on;
     this.app.control.join.setAttribute('aria-pressed', on);
-    this.app.out.galleryhint.textContent = on ? 'click the demonstration to append' : 'click to swap, the world goes on';
+    const hint = on ? 'click the demonstration to append' : 'click to swap, the world goes on';
+    this.app.out.galleryhint.textContent = hint;
   }
 
   /** Takes a click in the gallery while joining; says whether it did. */
@@ -90,19 +101,26 @@ export class PromptTimeline {
   load(info) {
     this.steps = timesteps(info);
     this.read = info.read || [];
-    this.showScore(info.ood, info.goal);
-    if (!info.reads) this.app.out.ood.textContent = 'who acts now reads no prompt';
+    this.showReading(info);
     this.attention = null;
     this.stale = true;
   }
 
-  /** How strange the prompt is to the agent, and what the agent takes it to ask for. */
-  showScore(found, asked) {
-    const { ood } = this.app.out;
-    ood.dataset.ood = Boolean(found?.out_of_distribution);
-    ood.textContent = found ? `${found.out_of_distribution ? 'out of distribution' : 'familiar'}: stranger than ${Math.round(100 * found.percentile)} % of its training's, nearest ${found.nearest.split('/').pop()}` : '';
-    if (asked) ood.textContent = `read as “${asked}”` + (found ? ' · ' : '') + ood.textContent;
-    ood.title = found ? `relative Mahalanobis distance ${found.score.toFixed(2)} standard deviations` : '';
+  /**
+   * The goal that the agent predicts from the prompt, and how far the prompt is from what it was trained on.
+   * @param {import('./clips.js').PromptInfo} info
+   */
+  showReading({ reads, goal, ood: score }) {
+    const { ood } = this.app.out, parts = reads ? [] : ['who acts now reads no prompt'];
+    if (goal) parts.push(`read as “${goal}”`);
+    if (score) {
+      const verdict = score.out_of_distribution ? 'out of distribution' : 'familiar';
+      const than = `stranger than ${Math.round(100 * score.percentile)} % of its training's`;
+      parts.push(`${verdict}: ${than}, nearest ${score.nearest.split('/').pop()}`);
+    }
+    ood.textContent = parts.join(' · ');
+    ood.dataset.ood = Boolean(score?.out_of_distribution);
+    ood.title = score ? `relative Mahalanobis distance ${score.score.toFixed(2)} standard deviations` : '';
   }
 
   showState(state) {
@@ -145,7 +163,7 @@ export class PromptTimeline {
   draw() {
     this.changed = false;
     const { pen, width, height, ratio } = cleared(this.app.view.timeline);
-    const style = getComputedStyle(this.app.root), film = height - 26, count = this.steps.length;
+    const style = getComputedStyle(this.app.root), tall = height - 26, count = this.steps.length;
     pen.font = '12px system-ui, sans-serif';
     pen.fillStyle = style.getPropertyValue('--pg-dim');
     if (!count) {
@@ -159,67 +177,82 @@ export class PromptTimeline {
       const behind = this.backdrop.getContext('2d');
       behind.setTransform(ratio, 0, 0, ratio, 0, 0);
       behind.font = pen.font;
-      this.drawThumbnails(behind, width, film, count, style);
+      this.drawThumbnails(behind, width, tall, style);
+      this.drawUnread(behind, width, tall);
+      this.drawNotes(behind, width, tall);
     }
     pen.drawImage(this.backdrop, 0, 0, width, height);
-    this.drawAttention(pen, width, height, film, count, style);
+    this.drawAttention(pen, width, height, tall, style);
     if (this.drag) {
       const [low, high] = [...this.drag].sort((a, b) => a - b);
       pen.fillStyle = 'rgb(59 130 246 / 0.35)';
-      pen.fillRect((width * low) / count, 0, (width * (high - low + 1)) / count, film);
+      pen.fillRect((width * low) / count, 0, (width * (high - low + 1)) / count, tall);
     }
   }
 
-  drawThumbnails(pen, width, film, count, style) {
-    const slots = Math.max(1, Math.round(width / film)), wide = width / slots;
+  /** As many thumbnails as there is room for, dim where the agent is not shown the observation. */
+  drawThumbnails(pen, width, tall, style) {
+    const slots = Math.max(1, Math.round(width / tall)), wide = width / slots, count = this.steps.length;
     for (let slot = 0; slot < slots; slot++) {
       const k = Math.min(count - 1, Math.round(((slot + 0.5) * count) / slots - 0.5)), moment = this.steps[k];
       const picture = this.clips.at(moment.name, moment.step);
       pen.globalAlpha = moment.observations ? 1 : 0.15;
       pen.fillStyle = style.getPropertyValue('--pg-line');
-      pen.fillRect(slot * wide, 0, wide - 1, film);
-      if (picture) {
-        const side = Math.min(picture.width, (picture.height * wide) / film), tall = (side * film) / wide;
-        pen.drawImage(picture, (picture.width - side) / 2, (picture.height - tall) / 2, side, tall, slot * wide, 0, wide - 1, film);
-      }
+      pen.fillRect(slot * wide, 0, wide - 1, tall);
+      if (picture) drawMiddle(pen, picture, slot * wide, wide - 1, tall, wide / tall);
       pen.globalAlpha = 1;
-    }
-    const first = this.read.length ? this.read[0] : 0;
-    if ((width * first) / count > 40) {
-      pen.fillStyle = 'rgb(0 0 0 / 0.62)';
-      pen.fillRect(0, 0, (width * first) / count, film);
-      pen.fillStyle = 'white';
-      pen.textAlign = 'left';
-      if ((width * first) / count > 200) pen.fillText('too long: this part is not read', 8, film / 2 + 4);
-    }
-    for (let k = 1; k < count; k++)
-      if (this.steps[k].name !== this.steps[k - 1].name) {
-        pen.fillStyle = '#3b82f6';
-        pen.fillRect((width * k) / count - 2, 0, 4, film);
-      }
-    const notes = [this.steps.some((s) => !s.observations) && 'observations hidden', this.steps.some((s) => !s.actions) && 'actions hidden'].filter(Boolean);
-    if (notes.length) {
-      const text = notes.join(', '), room = pen.measureText(text).width + 14;
-      pen.fillStyle = 'rgb(0 0 0 / 0.7)';
-      pen.fillRect(6, film - 24, room, 18);
-      pen.fillStyle = 'white';
-      pen.textAlign = 'left';
-      pen.fillText(text, 13, film - 11);
     }
   }
 
-  drawAttention(pen, width, height, film, count, style) {
-    const weights = this.attention, base = height - 1;
+  /** Darkens what is cut off because the agent has no room for it. */
+  drawUnread(pen, width, tall) {
+    const unread = (width * (this.read[0] ?? 0)) / this.steps.length;
+    if (unread <= 40) return;
+    pen.fillStyle = 'rgb(0 0 0 / 0.62)';
+    pen.fillRect(0, 0, unread, tall);
+    pen.fillStyle = 'white';
+    pen.textAlign = 'left';
+    if (unread > 200) pen.fillText('too long: this part is not read', 8, tall / 2 + 4);
+  }
+
+  /** Where demonstrations are joined, and what is hidden from the agent. */
+  drawNotes(pen, width, tall) {
+    const { steps } = this;
+    pen.fillStyle = '#3b82f6';
+    for (let k = 1; k < steps.length; k++)
+      if (steps[k].name !== steps[k - 1].name) pen.fillRect((width * k) / steps.length - 2, 0, 4, tall);
+    const notes = [];
+    if (steps.some((moment) => !moment.observations)) notes.push('observations hidden');
+    if (steps.some((moment) => !moment.actions)) notes.push('actions hidden');
+    if (!notes.length) return;
+    const text = notes.join(', '), room = pen.measureText(text).width + 14;
+    pen.fillStyle = 'rgb(0 0 0 / 0.7)';
+    pen.fillRect(6, tall - 24, room, 18);
+    pen.fillStyle = 'white';
+    pen.textAlign = 'left';
+    pen.fillText(text, 13, tall - 11);
+  }
+
+  /** Bars under the timesteps that the agent read: how much its latest decision looked at each. */
+  drawAttention(pen, width, height, top, style) {
+    const weights = this.attention, base = height - 1, count = this.steps.length;
     pen.fillStyle = style.getPropertyValue('--pg-line');
     pen.fillRect(0, base, width, 1);
     if (!weights || weights.length !== this.read.length) return;
     const most = Math.max(...weights, 1e-6), wide = Math.max(2, width / count - 1);
     weights.forEach((weight, k) => {
-      const tall = ((base - film - 4) * weight) / most;
+      const tall = ((base - top - 4) * weight) / most;
       pen.fillStyle = '#f97316';
       pen.globalAlpha = 0.35 + (0.65 * weight) / most;
       pen.fillRect((width * this.read[k]) / count, base - tall, wide, tall);
     });
     pen.globalAlpha = 1;
   }
+}
+
+/** Draws the middle of a picture that has the wanted ratio of width to height. */
+function drawMiddle(pen, picture, left, wide, tall, ratio) {
+  const side = Math.min(picture.width, picture.height * ratio), high = side / ratio;
+  const from = [(picture.width - side) / 2, (picture.height - high) / 2, side, high];
+  pen.drawImage(picture, ...from, left, 0, wide, tall);
 }
