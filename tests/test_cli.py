@@ -110,6 +110,19 @@ def test_settings_that_cannot_be_are_refused(assignment, answer, tmp_path):
     assert shown.returncode == 2 and answer in shown.stderr and shown.stderr.count("\n") == 1, shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "assignment", "answer"),
+    [
+        ("takeovers", "noise=-0.1", "noise is (-0.1,)"),
+        ("dagger", "expert_shar=0.5", "did you mean expert_share"),
+        ("dagger", "switch_interval=9,3", "switch_interval is (9, 3)"),
+    ],
+)
+def test_settings_of_collecting_are_checked_before_anything_runs(command, assignment, answer, tmp_path):
+    shown = playground(command, "--data", str(tmp_path), "--set", assignment)
+    assert shown.returncode == 2 and answer in shown.stderr and shown.stderr.count("\n") == 1, shown.stderr
+
+
 def test_the_recipe_debug_trains_in_seconds(tmp_path):
     write_toys(tmp_path / "data")
     command = ("train", "--recipe", "debug", "--tasks", "toy/*", "--data", str(tmp_path / "data"))

@@ -11,6 +11,7 @@ from playground.cli.options import (
     DataOption,
     DataSeedOption,
     NewCheckpointOption,
+    SettingsOption,
     TasksOption,
     WorkersOption,
 )
@@ -41,12 +42,15 @@ def takeovers(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 200,
     seed: DataSeedOption = 0,
     workers: WorkersOption = None,
+    settings: SettingsOption = None,
 ) -> None:
     """Let experts take over in the middle of episodes of other tasks of their scene; adds to the collected data."""
-    from playground.collecting.takeover import collect_takeovers
+    from playground.collecting.takeover import TakeoverSettings, collect_takeovers
     from playground.parallel import parse_workers
+    from playground.settings import assign
 
-    collect_takeovers(tasks, episodes, seed, data, parse_workers(workers))
+    chosen = assign(TakeoverSettings(), settings or [])
+    collect_takeovers(tasks, episodes, seed, data, parse_workers(workers), chosen)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -61,12 +65,16 @@ def dagger(
     seed: DataSeedOption = 0,
     workers: WorkersOption = None,
     swaps: Annotated[bool, typer.Option(help="Swap each prompt for another of its scene during the episode.")] = False,
+    settings: SettingsOption = None,
 ) -> None:
     """Let the agent act and label its states with the experts' actions; adds to the collected data."""
+    from playground.collecting.corrections import DaggerSettings
     from playground.collecting.dagger import dagger as run
     from playground.parallel import parse_workers
+    from playground.settings import assign
 
-    run(tasks, checkpoint, episodes, seed, data, parse_workers(workers), swaps)
+    chosen = assign(DaggerSettings(), settings or [])
+    run(tasks, checkpoint, episodes, seed, data, parse_workers(workers), swaps, chosen)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -191,14 +199,17 @@ def train_done_head(
     data: DataOption = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes that the agent plays.")] = 1600,
     workers: WorkersOption = None,
+    settings: SettingsOption = None,
 ) -> None:
     """Train the head that detects when a subtask of an instruction is done; writes a new checkpoint."""
     from playground.assets import ASSETS
     from playground.parallel import parse_workers
+    from playground.settings import assign
+    from playground.training.done_head import DoneHeadSettings
     from playground.training.done_head import train_done_head as run
 
-    folder = Path(checkpoint or ASSETS / "checkpoint")
-    recall, precision = run(folder, out, episodes, data, parse_workers(workers))
+    folder, chosen = Path(checkpoint or ASSETS / "checkpoint"), assign(DoneHeadSettings(), settings or [])
+    recall, precision = run(folder, out, episodes, data, parse_workers(workers), chosen)
     print(f"wrote {out}; on episodes held out from training: recall {recall:.3f}, precision {precision:.3f}")
 
 

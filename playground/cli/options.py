@@ -14,6 +14,9 @@ DataOption = Annotated[
 TasksOption = Annotated[str, typer.Option(help="Globs of task ids, separated by commas.")]
 WorldSeedOption = Annotated[int, typer.Option(min=0, help="Seed of the worlds; another seed gives other worlds.")]
 DataSeedOption = Annotated[int, typer.Option(min=0, help="First seed; another seed adds to the data that is there.")]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting of how it is done: name=value; several.")
+]
 WorkersOption = Annotated[
     str | None,
     typer.Option(help="Number of processes (all cores if left out), or a Dask scheduler's address, tcp://host:8786."),

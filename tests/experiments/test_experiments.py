@@ -12,7 +12,7 @@ from playground.demonstrations import find_prompt
 from playground.demonstrations.packed import shard_folders
 from playground.domains.scenes import ShadowedEnv, ShadowEnvironment, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
-from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, running, zero_shot
+from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, running, swap_report, zero_shot
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
 from playground.experiments.swaps import ComparedAgent, PromptExperts, SwapSpec, play
 from playground.model import load_model, read_config
@@ -36,7 +36,7 @@ def test_prompt_swap(tmp_path, monkeypatch):
     for name in ("following_right", "following_wrong", "following_swapped_midway", "return_right", "return_wrong"):
         low, value, high = (report["summary"][f"{name}{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
-    assert all(report["summary"][f"divergence_{other}"] >= 0 for other in prompt_swap.COMPARED)
+    assert all(report["summary"][f"divergence_{other}"] >= 0 for other in swap_report.COMPARED)
     swapped = report["records"]["classic/CartPole swapped_midway model"]
     assert all(0 < r["swapped_at"] < r["steps"] for r in swapped)
 
