@@ -106,10 +106,10 @@ class DomainEnv(gym.Env[Observation, Action]):
     @property
     def no_op(self) -> Action:
         """The action that does nothing, or as little as it can: zeros, the discrete action `NO_OP`, or the last one."""
-        if isinstance(self.action_space, gym.spaces.Box):
-            return np.zeros(self.action_space.shape, np.float32)
+        if not isinstance(self.action_space, gym.spaces.Discrete):
+            return np.zeros(self.action_space.shape or (), np.float32)
         names = self.action_names
-        return np.asarray(names.index(NO_OP) if NO_OP in names else len(names) - 1, np.int64)
+        return np.asarray(names.index(NO_OP) if NO_OP in names else self.action_space.n - 1, np.int64)
 
     @abstractmethod
     def render(self) -> np.ndarray:

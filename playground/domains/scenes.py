@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 from playground.environment import DomainEnv
@@ -124,7 +123,7 @@ class ShadowEnvironment:
             return True
         if not self.monitor.task.has_success:
             return False
-        self.step(no_op(env.action_space))
+        self.step(env.no_op)
         return self.monitor.done
 
 
@@ -188,10 +187,3 @@ class ShadowedEnv(DomainEnv):
     def render(self) -> np.ndarray:
         """Draws the environment, uint8 [H, W, 3]."""
         return self.env.render()
-
-
-def no_op(space: gym.Space[Any]) -> Action:
-    """The action of doing nothing: zeros, or the last discrete action (BabyAI's `done`)."""
-    if isinstance(space, gym.spaces.Discrete):
-        return np.asarray(space.n - 1, np.int64)
-    return np.zeros(space.shape or (), np.float32)
