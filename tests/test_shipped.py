@@ -7,7 +7,7 @@ from playground.agent import read_prompt
 from playground.api import find_prompt, open_session
 from playground.assets import ASSETS
 from playground.demonstrations import shipped, shipped_counts
-from playground.evaluation.evaluate import evaluate_model
+from playground.evaluation.episodes import EvaluationSettings, evaluate_task
 from playground.model import GeneralistModel, load_model, read_config
 from playground.prompt import Prompt
 from playground.scores import reference_scores
@@ -68,16 +68,16 @@ def test_agent_tells_what_a_prompt_asks_for(model: GeneralistModel, id: str) -> 
 @pytest.mark.parametrize("id", ["metaworld/button-press", "babyai/GoToLocal", "classic/CartPole"])
 def test_agent_does_well_where_it_was_measured_to(model: GeneralistModel, id: str) -> None:
     """Measured with 20 episodes: 1.0 of the expert each."""
-    (result,) = evaluate_model(model, id, episodes=6)["tasks"].values()
-    assert result["normalised"] > 0.6
+    assert evaluate_task(domains.task(id), EvaluationSettings(episodes=6), model)["normalised"] > 0.6
 
 
 def test_prompt_decides_what_is_done(model: GeneralistModel) -> None:
     """One world, one body: a faucet is opened or not as the demonstration shows (measured: 1.0 against 0.1)."""
-    right = evaluate_model(model, "metaworld/faucet-open", episodes=6)["tasks"]["metaworld/faucet-open"]
-    wrong = evaluate_model(model, "metaworld/faucet-open", 6, prompt="metaworld/faucet-close#0")["tasks"]
+    task = domains.task("metaworld/faucet-open")
+    right = evaluate_task(task, EvaluationSettings(episodes=6), model)
+    wrong = evaluate_task(task, EvaluationSettings(prompt="metaworld/faucet-close#0", episodes=6), model)
     assert right["success_rate"] >= 0.8
-    assert wrong["metaworld/faucet-open"]["success_rate"] <= 0.5
+    assert wrong["success_rate"] <= 0.5
 
 
 def test_the_page_opens_with_a_world_in_which_a_live_swap_is_followed() -> None:

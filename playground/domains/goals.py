@@ -16,9 +16,6 @@ from playground.task import Goal
 TRAINED, INTERPOLATED, EXTRAPOLATED = PARTS = ("trained", "interpolated", "extrapolated")
 """Parts of a family's goals: trained on; a gap held out between them; held out beyond them."""
 
-MAX_DRAWS = 10_000
-"""Goals drawn before a part is taken to be empty."""
-
 Interval = tuple[float, float]
 
 

@@ -14,23 +14,9 @@ from playground.errors import BadFileError, UnknownNameError
 from playground.evaluation.episodes import EvaluationSettings, evaluate_task
 from playground.evaluation.scoring import summarise
 from playground.files import write_json
-from playground.model import GeneralistModel, load_model
+from playground.model import load_model
 from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.task import Task
-
-
-def evaluate_model(
-    model: GeneralistModel, tasks: str, episodes: int = 20, seed: int = 0, prompt: str = "right"
-) -> dict[str, Any]:
-    """Measures a network that is in memory, in this process and without printing; see `evaluate` for the result."""
-    settings = EvaluationSettings("model", prompt, episodes, seed)
-    was_training = model.training
-    model.eval()
-    try:
-        results = {task.id: evaluate_task(task, settings, model) for task in domains.tasks(tasks)}
-    finally:
-        model.train(was_training)
-    return {"tasks": results, "summary": summarise(results)}
 
 
 @dataclass(frozen=True)

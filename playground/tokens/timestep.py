@@ -12,7 +12,7 @@ import numpy as np
 
 from playground.errors import BadValueError
 from playground.tokens.images import PATCH
-from playground.tokens.scalars import BINS, decode_unit, encode_continuous, encode_discrete, encode_unit
+from playground.tokens.scalars import BINS, encode_continuous, encode_discrete, encode_unit
 from playground.tokens.text import TEXT_VOCABULARY, encode_text
 
 CONTINUOUS_START = TEXT_VOCABULARY
@@ -141,10 +141,3 @@ def encode_actions(form: ActionSpec, actions: np.ndarray, bins: int) -> np.ndarr
     if form.kind == "continuous":
         return encode_unit(actions, bins)
     return encode_discrete(actions, form.size).reshape(-1, 1)
-
-
-def decode_actions(form: ActionSpec, tokens: np.ndarray, bins: int) -> np.ndarray:
-    """Tokens int64 [N, A] -> actions float32 [N, A], or choices int64 [N] from tokens [N, 1]."""
-    if form.kind == "continuous":
-        return decode_unit(tokens, bins)
-    return np.asarray(tokens, np.int64).reshape(-1)

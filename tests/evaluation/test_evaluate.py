@@ -17,7 +17,7 @@ from playground.errors import BadFileError, BadValueError, PlaygroundError, Unkn
 from playground.evaluation import episodes
 from playground.evaluation import evaluate as evaluation
 from playground.evaluation.episodes import EvaluationSettings, batch_policy, episode_specs, play
-from playground.evaluation.evaluate import evaluate, evaluate_model
+from playground.evaluation.evaluate import evaluate
 from playground.model import GeneralistModel, preset, save_pretrained
 from playground.scores import reference_scores
 from playground.task import EVALUATION_SEEDS
@@ -150,14 +150,6 @@ def test_episodes_end_with_the_world_where_success_is_undefined(model: Generalis
     starts = episode_specs(task, EvaluationSettings(episodes=3))
     outcomes = play(task, starts, envs, batch_policy("expert", task, envs, None))
     assert [(o.success, o.steps) for o in outcomes] == [(None, MAX_STEPS)] * 3
-
-
-def test_model_in_memory(model: GeneralistModel):
-    model.train()
-    report = evaluate_model(model, "toy/point,toy/steps", episodes=4)
-    assert model.training and list(report["tasks"]) == ["toy/point", "toy/steps"]
-    model.eval()
-    assert report == evaluate_model(model, "toy/point,toy/steps", episodes=4)
 
 
 def test_report_of_the_expert(tmp_path: Path):
