@@ -113,7 +113,7 @@ def test_settings_that_cannot_be_are_refused(assignment, answer, tmp_path):
 @pytest.mark.parametrize(
     ("command", "assignment", "answer"),
     [
-        ("takeovers", "noise=-0.1", "noise is (-0.1,)"),
+        ("takeovers", "noise=-0.1,0", "noise is (-0.1, 0.0)"),
         ("dagger", "expert_shar=0.5", "did you mean expert_share"),
         ("dagger", "switch_interval=9,3", "switch_interval is (9, 3)"),
     ],
