@@ -1,4 +1,4 @@
-"""Many independent jobs on all cores or on a cluster, with results as they come; a lost worker's job is done again."""
+"""Independent jobs on all cores or on a cluster. Results come as they are ready; a lost worker's job is done again."""
 
 import multiprocessing
 import os
@@ -20,14 +20,14 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Workers = int | str
-"""How many processes of this machine, or the address of a cluster's scheduler."""
+"""A number of processes of this machine, or the address of a cluster's scheduler."""
 
 RETRIES = 2
 """How often a job that was running when a process died is done again."""
 
 
 def parse_workers(text: str | None) -> Workers:
-    """What a user gives: a number, an address, or nothing for all cores.
+    """Parses a number of processes or an address; None means all cores.
 
     Raises:
         BadValueError: neither.
@@ -50,7 +50,7 @@ def cores() -> int:
 
 @lru_cache(maxsize=1)
 def world(task_id: str) -> tuple[Task, DomainEnv, Expert]:
-    """A task with its environment and expert, kept from job to job of the same task: some take a second to build."""
+    """A task with its environment and expert, kept for the next job of the same task: some take a second to build."""
     task = domains.task(task_id)
     env = task.make(64)
     return task, env, task.make_expert(env)
@@ -66,8 +66,8 @@ def run_jobs(
     Args:
         function: of a module, so that workers can import it.
         jobs: small pieces of data.
-        workers: one works in this process. More are fresh processes, of one thread each; they end with an interrupt.
-            An address, `tcp://host:port`, is that of a Dask scheduler: its workers do the jobs, wherever they are.
+        workers: 1 works in this process. More are fresh processes of one thread each; an interrupt ends them. An
+            address, `tcp://host:port`, is that of a Dask scheduler, whose workers do the jobs.
 
     Raises:
         PlaygroundError: nothing answers at the address, or its extra is not installed.
@@ -132,7 +132,7 @@ def raise_failures(failures: Mapping[str, Exception], count: int) -> None:
 def _in_processes(
     function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
 ) -> Iterator[tuple[Job, Result | Exception]]:
-    """On local processes. A dead one takes the others' jobs with it: these are then done again, each by itself."""
+    """Runs jobs in local processes. A process that dies breaks the others' jobs; these are done again one by one."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers, which read it before they import NumPy
     waiting, suspects = deque(jobs), list[Job]()
     while waiting:
@@ -154,7 +154,7 @@ def _in_processes(
 def _completed(
     executor: Executor, function: Callable[[Job], Result], waiting: Sequence[Job] | deque[Job], most: int
 ) -> Iterator[tuple[Job, Result | Exception]]:
-    """Gives jobs to an executor, so that `most` are in its hands at a time; stops taking more when it is broken."""
+    """Submits jobs, at most `most` at a time, and stops when the executor is broken."""
     waiting = waiting if isinstance(waiting, deque) else deque(waiting)
     running: dict[Future[Result], Job] = {}
     broken = False

@@ -11,7 +11,7 @@ from playground import assets
 def reference_scores() -> dict[str, dict[str, float]]:
     """Task id -> {"random", "expert": mean score, "episodes"}: success rate where defined, else return."""
     path = assets.ASSETS / "scores.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def normalise(score: float, known: Mapping[str, float] | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Collects expert demonstrations for training, in shards, on all cores; what is finished is never done again."""
+"""Collects expert demonstrations for training, in shards and on all cores; finished shards are kept as they are."""
 
 import time
 from collections import Counter
@@ -23,10 +23,10 @@ SEEDS_PER_UNIT = 20
 """Seeds set aside for each goal (or single episode); the most attempts that it gets."""
 
 KEPT_SCORE = 0.8
-"""Share of the way from random to expert return below which an episode is not worth cloning (after Gato's filter)."""
+"""Normalised return below which an episode is left out (after Gato's filter); the mean of the shard counts as 1."""
 
 RANDOM_EPISODES = 5
-"""Episodes of random behaviour that tell what return is worth nothing."""
+"""Episodes of the random policy, whose mean return counts as 0."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Amount:
     Attributes:
         goals: number of different goals; for tasks without hidden goal only the product with the next counts.
         episodes_per_goal: episodes with different starts for each goal.
-        noise: mixed evenly over the episodes (see `rollout`).
+        noise: mixed evenly over the episodes (see `NoisyExpert`).
         max_steps: cut of the episodes; the task's own limit by default.
         shard_episodes: about how many episodes make one shard.
-        filtered: whether poor returns are left out. Not where the start decides about the return, as it does for short
-            episodes on the way to a target: the hard starts would be missing.
+        filtered: whether episodes with poor returns are left out. That is wrong where the start decides the return, as
+            in short episodes on the way to a target: the hard starts would be missing.
     """
 
     goals: int
@@ -88,11 +88,11 @@ AMOUNTS: tuple[tuple[str, Amount], ...] = (
 """Glob of task ids -> amount; the first that fits counts."""
 
 HIDDEN_GOALS = 500
-"""Goals of a task that hides them, at least: 100 are learnt by heart, and then new ones are read worse than before."""
+"""Goals of a task with hidden goals, at least. The agent learns 100 by heart and then reads new ones worse."""
 
 
 def default_amount(task: Task) -> Amount:
-    """How much of a task is collected unless one asks for another amount."""
+    """How much is collected of a task by default."""
     amount = next(amount for pattern, amount in AMOUNTS if fnmatchcase(task.id, pattern))
     if task.hidden_goal and amount.episodes_per_goal == 1:
         amount = replace(amount, episodes_per_goal=2, max_steps=200, shard_episodes=100, filtered=False)
@@ -142,7 +142,7 @@ def collect(
         pattern: as for `domains.tasks`.
         root: folder to write to; a cache folder of the user's by default.
         episodes: per task; by default what `default_amount` says.
-        seed: of the first world, within `TRAIN_SEEDS`; another one adds to what is there.
+        seed: of the first episode, within `TRAIN_SEEDS`; another one adds to what is there.
         workers: processes, or a cluster's address (see `run_jobs`); all cores by default.
 
     Returns:
@@ -173,7 +173,7 @@ def collect(
 
 
 def plan(task: Task, amount: Amount, seeds: range, root: Path) -> list[ShardJob]:
-    """The shards of a task that are not there yet, or were asked for fewer episodes."""
+    """The shards of a task that do not exist yet, or were planned with fewer episodes."""
     each = amount.episodes_per_goal if task.hidden_goal else 1
     units = amount.goals * amount.episodes_per_goal // each
     size = max(1, amount.shard_episodes // each)
@@ -227,7 +227,7 @@ def _gather_unit(
 ) -> tuple[list[Episode], int]:
     """Episodes of one goal: its first seed draws the goal, the others draw other starts for it.
 
-    A world draws trained goals only; what is held out is told in `playground.domains.goals`.
+    Environments draw trained goals only; `playground.domains.goals` holds out the others.
     """
     seeds = job.seeds[unit * SEEDS_PER_UNIT : (unit + 1) * SEEDS_PER_UNIT]
     kept: list[Episode] = []
@@ -252,7 +252,7 @@ def _worth_cloning(episodes: Sequence[Episode], random_return: float) -> list[Ep
 
 
 def _random_return(task_id: str, max_steps: int | None, task: Task, env: DomainEnv) -> float:
-    """Mean return of random behaviour, measured once per process."""
+    """Mean return of the random policy, measured once per process."""
     known = _random_returns()
     if (task_id, max_steps) not in known:
         random = RandomExpert(env, np.random.default_rng(0))

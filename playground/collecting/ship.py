@@ -1,4 +1,4 @@
-"""The shipped demonstrations: chosen and written."""
+"""Chooses and writes the demonstrations that are shipped."""
 
 import shutil
 from operator import itemgetter
@@ -14,11 +14,11 @@ from playground.parallel import raise_failures, run_with_progress, world
 from playground.task import PROMPT_SEEDS, Expert, Task
 
 SHORT = 3
-"""Demonstrations of fewer timesteps show too little, and are shipped only where there are no others."""
+"""Demonstrations of fewer timesteps show too little. They are shipped only where there are no others."""
 
 
 def ship(pattern: str, count: int = 6, workers: int | None = None) -> None:
-    """Writes the demonstrations that are shipped: noiseless, from seeds of their own, each with another goal.
+    """Writes the demonstrations that are shipped: without noise, from seeds of their own, each with another goal.
 
     Args:
         pattern: as for `domains.tasks`; what was shipped of these tasks is replaced.
@@ -52,7 +52,7 @@ def _line(job: tuple[str, int], lengths: list[int]) -> str:
 
 
 def choose(task: Task, env: DomainEnv, expert: Expert, count: int, max_steps: int | None) -> list[Episode]:
-    """Demonstrations worth showing: solved, or the better half by return; of different goals while there are any.
+    """Demonstrations worth showing: solved ones, or the better half by return, with different goals as far as possible.
 
     Raises:
         PlaygroundError: the expert failed too often.

@@ -1,4 +1,4 @@
-"""The model card: what a checkpoint learnt, from what, how well it does, and where it does not, from its own files."""
+"""The model card of a checkpoint: what it was trained on, how well it does and where it fails, from its own files."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def write_card(folder: Path) -> Path:
     model = from_pretrained(folder)
     path = folder / EVALUATION
     try:
-        evaluation = json.loads(path.read_text())
+        evaluation = json.loads(path.read_text(encoding="utf-8"))
         tasks, summary, settings = evaluation["tasks"], evaluation["summary"], evaluation["settings"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadFileError(f"{path} is no evaluation ({error}); write one with `playground evaluate --json`") from error
@@ -44,20 +44,20 @@ def write_card(folder: Path) -> Path:
     parts = [
         "# Model card",
         f"A generalist agent of {model.parameter_count() / 1e6:.2f} million parameters that acts in {len(learnt)} "
-        f"tasks of {len({id.partition('/')[0] for id in learnt})} domains, told by a demonstration what to do. "
+        f"tasks of {len({id.partition('/')[0] for id in learnt})} domains; a demonstration shows it what to do. "
         f"Weights: {(folder / 'model.safetensors').stat().st_size / 1e6:.1f} MB, `safetensors`, MIT licence.",
         "## Model",
         _lines(config.to_json()),
         "## Data",
         "Behavioural cloning of each task's expert (a script, a planner, a controller, or a policy trained for one "
-        "task) in worlds with seeds below 1,000,000; demonstrations and evaluation use other seeds.",
+        "task), on seeds below 1,000,000. Demonstrations and evaluation use other seeds.",
         _families(training.get("goals_held_out", [])),
         "## Recipe of the last part of its training",
         _lines({**training.get("recipe", {}), **{k: v for k, v in training.items() if k not in _APART}}),
         "## Scores",
-        f"{settings['episodes']} episodes a task in worlds never trained on, prompts `{settings['prompt']}`. Scores "
-        "are success rates where a task defines success, else returns; *normalised*: 0 is the "
-        "random policy, 1 the expert.",
+        f"{settings['episodes']} episodes a task, on seeds never trained on, with prompts `{settings['prompt']}`. "
+        "Scores are success rates where a task defines success, else returns. *normalised*: 0 is the random policy, 1 "
+        "the expert.",
         _summary(summary),
         _domains(tasks),
         _tasks(tasks),
@@ -65,7 +65,7 @@ def write_card(folder: Path) -> Path:
         *_limits(tasks, learnt),
     ]
     card = folder / FILE
-    card.write_text("\n\n".join(part for part in parts if part) + "\n")
+    card.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     return card
 
 

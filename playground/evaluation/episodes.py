@@ -89,7 +89,7 @@ def batch_policy(agent: str, task: Task, envs: Sequence[DomainEnv], model: Gener
 
 
 def episode_specs(task: Task, settings: EvaluationSettings) -> list[EpisodeSpec]:
-    """The episodes of a task: demonstration i mod K gives the goal where it is hidden, the prompt depends on the mode.
+    """The episodes of a task. In episode i, demonstration i mod K gives the goal where it is hidden.
 
     Raises:
         UnknownNameError: the task has no demonstrations, or the prompt has no such name.
@@ -120,7 +120,7 @@ def episode_specs(task: Task, settings: EvaluationSettings) -> list[EpisodeSpec]
 
 
 def wrong_prompts(task: Task, right: Prompt | None) -> list[str]:
-    """Names of the demonstrations of other tasks, or other goals of this one, in the same scene.
+    """Names of the scene's demonstrations of other tasks, or of other goals of this one.
 
     Raises:
         BadValueError: there are none.

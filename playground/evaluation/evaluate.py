@@ -1,4 +1,4 @@
-"""Evaluation: how well an agent does on tasks, in worlds that nothing was trained on. Finished tasks are never lost."""
+"""Evaluation: how well an agent does on tasks, on seeds that nothing was trained on. Finished tasks are never lost."""
 
 import hashlib
 import json
@@ -42,13 +42,13 @@ def evaluate(
     agent: str = "model",
     workers: Workers | None = None,
 ) -> dict[str, Any]:
-    """Measures an agent on tasks, shows progress, and saves after each task; what a file has already is not repeated.
+    """Measures an agent on tasks, shows progress and saves after each task. What the file has already is not repeated.
 
     Args:
-        tasks: glob of task ids, several separated by commas. Those that lack what the prompt needs are left out.
+        tasks: glob of task ids, several separated by commas. Tasks without such prompts are left out.
         checkpoint: checkpoint folder; None takes the shipped one.
         episodes: per task.
-        seed: picks other worlds.
+        seed: another one gives other starts.
         json_file: where the results go.
         prompt: `right`, `wrong`, `none`, or a prompt's name (see `EvaluationSettings`).
         agent: one of `playground.api.AGENTS`.
@@ -59,7 +59,7 @@ def evaluate(
 
     Raises:
         UnknownNameError: no such task, agent or prompt, or no task has demonstrations.
-        BadFileError: the checkpoint is damaged, or `json_file` is something else than an evaluation.
+        BadFileError: the checkpoint is damaged, or `json_file` holds something else.
         PlaygroundError: some tasks failed; all others were measured and saved before this is raised.
     """
     settings = EvaluationSettings(agent, prompt, episodes, seed)
@@ -105,10 +105,10 @@ def _line(job: _Job, result: dict[str, Any]) -> str:
 
 
 def _possible(tasks: list[Task], settings: EvaluationSettings) -> list[Task]:
-    """The tasks that have what the prompt needs.
+    """The tasks that have such prompts.
 
     Raises:
-        UnknownNameError: none has.
+        UnknownNameError: there are none.
     """
     if settings.agent not in ("model", "nearest") or settings.prompt not in ("right", "wrong"):
         return tasks
@@ -125,7 +125,7 @@ def _possible(tasks: list[Task], settings: EvaluationSettings) -> list[Task]:
 
 
 def fingerprint(checkpoint: str | Path | None) -> str:
-    """Tells one set of weights from another.
+    """A short digest of the weights, to tell them from others.
 
     Raises:
         BadFileError: there are none.
@@ -142,15 +142,15 @@ def _report(described: dict[str, Any], results: dict[str, Any]) -> dict[str, Any
 
 
 def _finished(file: Path | None, described: dict[str, Any]) -> dict[str, Any]:
-    """The tasks that a file of the same settings and weights has already.
+    """The results in the file, if they are of the same settings and weights.
 
     Raises:
-        BadFileError: the file is something else than an evaluation.
+        BadFileError: the file holds something else.
     """
     if file is None or not file.exists():
         return {}
     try:
-        report = json.loads(file.read_text())
+        report = json.loads(file.read_text(encoding="utf-8"))
         found, results = report["settings"], report["tasks"]
     except (ValueError, KeyError, TypeError) as error:
         raise BadFileError(f"{file} is no evaluation ({error}); give another file") from error

@@ -1,4 +1,4 @@
-"""What random and expert behaviour score on every task, over seeds that nothing is trained on."""
+"""What the random policy and the experts score on every task, on seeds that nothing is trained on."""
 
 import json
 from operator import itemgetter
@@ -18,11 +18,11 @@ from playground.task import EVALUATION_SEEDS, Expert, Task
 def measure_scores(
     pattern: str = "*", episodes: int = 50, workers: int | None = None, file: Path | None = None
 ) -> dict[str, dict[str, float]]:
-    """Measures the tasks that match a glob and that `file` does not have with as many episodes; saves after each.
+    """Measures the tasks that `file` does not have with as many episodes, and saves after each.
 
     Args:
         pattern: as for `domains.tasks`.
-        episodes: per task, for random and for expert behaviour each.
+        episodes: per task, of the random policy and of the expert each.
         workers: processes; all cores by default.
         file: JSON to merge into; the shipped `scores.json` by default.
 
@@ -34,7 +34,7 @@ def measure_scores(
         PlaygroundError: some tasks failed; all others were measured before this is raised.
     """
     file = file or assets.ASSETS / "scores.json"
-    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     ids = [task.id for task in domains.tasks(pattern)]
     jobs = [(id, episodes) for id in ids if known.get(id, {}).get("episodes", 0) < episodes]
 
@@ -53,7 +53,7 @@ def measure_task(job: tuple[str, int]) -> dict[str, float]:
 
 
 def random_and_expert(task: Task, env: DomainEnv, expert: Expert, episodes: int) -> dict[str, float]:
-    """Mean scores of random and expert behaviour over the first evaluation seeds; solved episodes stop there."""
+    """Mean scores of the random policy and the expert over the first evaluation seeds; solved episodes stop."""
     random = RandomExpert(env, np.random.default_rng(0))
     means = {
         name: np.mean(

@@ -1,4 +1,4 @@
-"""From episodes' scores to numbers that can be compared: normalised scores, intervals, interquartile mean.
+"""Statistics of scores: normalised scores, intervals, interquartile mean.
 
 A score is 1 or 0 where a task defines success, else the return. Normalised, 0 is the random policy and 1 the expert.
 """
@@ -30,7 +30,7 @@ def bootstrap_interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def resampled_means(scores: Sequence[float]) -> np.ndarray:
-    """Means of resampled episodes, [R]; always the same ones."""
+    """Means of resampled episodes, [R]; the resampling has a fixed seed."""
     values = np.asarray(scores, np.float64)
     rng = np.random.default_rng(0)
     return values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
@@ -46,7 +46,7 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
 def score_task(
     returns: Sequence[float], successes: Sequence[bool] | None, known: Mapping[str, float] | None
 ) -> dict[str, Any]:
-    """What evaluation reports of one task.
+    """What an evaluation reports of one task.
 
     Args:
         returns: one per episode.
@@ -72,11 +72,11 @@ def score_task(
 
 
 def summarise(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What evaluation reports of all tasks together, from what `score_task` gave of each.
+    """What an evaluation reports of all tasks together, from the results of `score_task`.
 
-    The interval resamples episodes within tasks (stratified bootstrap), as rliable does with runs. A trimmed mean of
-    resampled tasks is biased (of many near the best, the unlucky are cut off), so the interval is that of the
-    resamples about their own mean, laid about the value.
+    The interval resamples episodes within tasks (stratified bootstrap), as rliable does with runs. The trimmed mean of
+    resampled tasks is biased, because it cuts off the unlucky ones among many that are near the best. So the interval
+    is that of the resamples about their own mean, moved to the value.
     """
     known = [task for task in tasks.values() if task["normalised"] is not None]
     summary: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What all experiments share: jobs on all cores, progress, a result that grows and is never done twice, intervals."""
+"""What all experiments share: cases on all cores, a result that grows and can be continued, intervals, the report."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from playground.files import write_json_lines
 from playground.parallel import Workers, run_with_progress
 
 CONTROLS = ("nearest", "expert", "random")
-"""Agents that have no weights: under another checkpoint their episodes are the same, and are not played again."""
+"""Agents without weights. Their episodes are the same under every checkpoint and are not played again."""
 
 RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
 
@@ -73,7 +73,7 @@ class Options:
 
 
 def choose_subjects(kind: str, options: Options, known: Iterable[str]) -> list[str]:
-    """Those of the known names that the options choose.
+    """The known names that the options choose.
 
     Raises:
         UnknownNameError: there is none of this kind.
@@ -105,7 +105,7 @@ def run(
     work: Callable[[Any], list[dict[str, Any]]],
     conclude: Callable[[dict[str, list[dict[str, Any]]]], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Does the jobs that `result.json` lacks, saving after each, and concludes.
+    """Does the jobs that `result.json` lacks, saves after each, and concludes.
 
     A `result.json` of other weights lacks all but what `CONTROLS` did; one of other episodes or seeds lacks all.
 
@@ -208,4 +208,4 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def write_report(out: Path, title: str, command: str, parts: Sequence[str]) -> None:
     """Writes the one-page report beside result and figure."""
     text = "\n\n".join([f"# {title}", f"`{command}`", f"![{title}]({FIGURE})", *parts])
-    (out / REPORT).write_text(text + "\n")
+    (out / REPORT).write_text(text + "\n", encoding="utf-8")
