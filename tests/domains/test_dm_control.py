@@ -7,6 +7,7 @@ from playground.domains import dm_control
 from playground.domains.dm_control import EXPERTS, SPECS, ControlEnv, make_env
 from playground.domains.dm_control.bodies import BODIES, COMMANDED
 from playground.domains.dm_control.vector_bodies import VectorBodies
+from playground.domains.mujoco.bodies import BODIES as LOCOMOTION
 from playground.errors import BadValueError
 from playground.task import EVALUATION_SEEDS, Task
 
@@ -185,7 +186,7 @@ def test_trained_experts_earn_far_more_than_nothing(task: Task) -> None:
 
 def test_expert_files_are_small_and_belong_to_tasks() -> None:
     for path in EXPERTS.glob("*.safetensors"):
-        assert path.stem in BODIES | COMMANDED
+        assert path.stem in BODIES | COMMANDED | LOCOMOTION
         assert path.stat().st_size < 300_000
 
 

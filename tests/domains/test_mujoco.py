@@ -8,7 +8,7 @@ import pytest
 
 from playground.domains.goals import PARTS
 from playground.domains.mujoco.bodies import BODIES
-from playground.domains.mujoco.tasks import FAMILIES, SPECS, make_env
+from playground.domains.mujoco.tasks import FAMILIES, FPS, SPECS, make_env
 from playground.domains.mujoco.vector_bodies import VectorLocomotion
 from playground.errors import BadValueError
 
@@ -60,6 +60,7 @@ def test_observation_reward_and_end_are_gymnasiums(name):
     upstream: Any = gymnasium.make(SPECS[name].gym_id).unwrapped
     upstream.reset(seed=0)
     upstream.set_state(env.data.qpos, env.data.qvel)
+    assert FPS[SPECS[name].gym_id] == pytest.approx(1 / upstream.dt)
     seen = slice(None) if SPECS[name].goal is None else list(SPECS[name].goal.seen)
     np.testing.assert_array_equal(observation["state"], upstream._get_obs()[seen].astype(np.float32))
     for _ in range(12):

@@ -83,6 +83,17 @@ SPECS: Mapping[str, TaskSpec] = {
 }
 """Task name -> what is particular to it."""
 
+FPS = {
+    "HalfCheetah-v5": 20.0,
+    "Hopper-v5": 125.0,
+    "InvertedDoublePendulum-v5": 20.0,
+    "InvertedPendulum-v5": 25.0,
+    "Reacher-v5": 50.0,
+    "Swimmer-v5": 25.0,
+    "Walker2d-v5": 125.0,
+}
+"""Gymnasium's name -> actions per second; told here so that listing tasks builds no simulator."""
+
 
 def make_env(size: int, name: str) -> MujocoEnv:
     """The environment of a task of `SPECS`, with or without an expert."""
