@@ -1,15 +1,19 @@
 """The page: a gradio shell whose one part, the stage, draws itself and speaks over the websocket."""
 
+import re
+from html import escape
 from importlib.resources import files
 
 import gradio as gr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.viewing.keymap import PAGE, bindings
+
 _STATIC = files("playground.web") / "static"
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _MONOSPACE = ["ui-monospace", "Menlo", "Consolas", "monospace"]
 
-STYLE = (_STATIC / "style.css").read_text()
+STYLE = (_STATIC / "style.css").read_text("utf-8")
 HEAD = '<link rel="icon" href="data:,"><meta name="viewport" content="width=device-width, initial-scale=1">'
 THEME = gr.themes.Default(primary_hue="orange", neutral_hue="slate", font=_FONTS, font_mono=_MONOSPACE)
 
@@ -19,10 +23,16 @@ import(base + 'pg/static/main.js').then((module) => module.start(element, base))
 """
 
 
+def stage_html() -> str:
+    """The stage's markup, in which `[key:ACTION]` stands for the label of an action's key."""
+    labels = {binding.action: escape(binding.label) for binding in bindings(PAGE)}
+    return re.sub(r"\[key:(\w+)\]", lambda found: labels[found[1]], (_STATIC / "stage.html").read_text("utf-8"))
+
+
 def build_page() -> gr.Blocks:
     """The page. What it shows first, it asks the server."""
     with gr.Blocks(title="Playground", fill_width=True) as page:
-        gr.HTML(html_template=(_STATIC / "stage.html").read_text(), js_on_load=_START, elem_id="stage")
+        gr.HTML(html_template=stage_html(), js_on_load=_START, elem_id="stage")
     return page
 
 

@@ -125,9 +125,9 @@ class Stage:
                     self._publisher.tell_prompts()
                 case "panel", int():
                     pass  # said with "prompt"
-                case "plan", list():
+                case "swaps", list():
                     self._swaps = self._scheduled(value)
-                case "greet", True:
+                case "hello", True:
                     self._publisher.tell_world(self._agent)
                 case "compare", str():
                     self._compare(value)
@@ -205,7 +205,7 @@ class Stage:
     def _open(self, request: dict[str, Any]) -> None:
         """Another world, perhaps with its story; built before the old one goes, so that a failure changes nothing."""
         task, texts = str(request.get("task")), request.get("prompts") or [NO_PROMPT]
-        agent, swaps = str(request.get("agent", self._agent)), self._scheduled(request.get("plan", []))
+        agent, swaps = str(request.get("agent", self._agent)), self._scheduled(request.get("swaps", []))
         try:
             seed = int(request.get("seed", self._seed))
             texts = [str(text) for text in texts[:MAX_PANELS]]

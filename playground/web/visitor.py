@@ -87,7 +87,7 @@ class Visitor:
         self.outbox.attach(notify)
         with self._wake:
             self._visible, self.asked_at = True, monotonic()
-            self._inbox.append({"greet": True})
+            self._inbox.append({"hello": True})
             self._wake.notify()
 
     def detach(self) -> None:

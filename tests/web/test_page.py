@@ -208,6 +208,8 @@ def test_ghost_speed_theme_plot_and_help(page: Page):
     expect(page.locator("[data-out=help]")).to_be_visible()
     shown = page.locator(".pg-keytable > div").all_inner_texts()
     assert [text.split("\n") for text in shown] == [[key.label, key.help] for key in bindings(PAGE)]
+    expect(page.locator("[data-do=drive] kbd")).to_have_text("d")
+    expect(page.locator("[data-do=noprompt]")).to_have_attribute("title", "take the prompt away (0)")
 
 
 def test_every_action_of_the_key_table_is_obeyed(page: Page):

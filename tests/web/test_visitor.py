@@ -156,14 +156,14 @@ def test_nothing_moves_while_hidden(page: Page):
         {"prompt": f"{TASK}#0", "panel": 1},
         {"open": {"task": "no/such"}},
         {"open": {"task": TASK, "seed": "x"}},
-        {"open": {"task": TASK, "plan": [[1]]}},
-        {"plan": [[1, "no/such#1"]]},
+        {"open": {"task": TASK, "swaps": [[1]]}},
+        {"swaps": [[1, "no/such#1"]]},
         {"reset": -5},
         {"drop": 0},
         {"thumbnails": ["../secret#0"]},
     ],
 )
-def test_bad_wishes_pause_with_a_message_and_the_world_survives(page: Page, message: dict[str, Any]):
+def test_bad_requests_pause_with_a_message_and_the_world_survives(page: Page, message: dict[str, Any]):
     page.visitor.command(message)
     live = page.until(lambda live: bool(live["error"]))
     assert not live["playing"] and live["task"] == TASK
@@ -232,7 +232,7 @@ def test_prompts_are_compared_in_step_from_one_start(page: Page):
 
 
 def test_a_link_is_followed_to_the_step(page: Page):
-    story = {"task": TASK, "prompts": [f"{TASK}#0"], "seed": 9, "plan": [[2, f"{TASK}#1"], [4, NO_PROMPT]]}
+    story = {"task": TASK, "prompts": [f"{TASK}#0"], "seed": 9, "swaps": [[2, f"{TASK}#1"], [4, NO_PROMPT]]}
     page.visitor.command({"playing": False, "open": story})
     for _ in range(6):
         page.visitor.command({"step": 1})
@@ -257,10 +257,10 @@ def test_a_person_drives_turn_by_turn_and_uses_it_as_prompt(page: Page):
 
 
 def test_a_blindfold_changes_what_is_done_and_a_push_what_happens(page: Page):
-    def fate(*wishes: dict[str, Any]) -> list[Any]:
+    def fate(*requests: dict[str, Any]) -> list[Any]:
         page.visitor.command({"playing": False, "blind": False, "reset": 6})
-        for wish in wishes:
-            page.visitor.command(wish)
+        for request in requests:
+            page.visitor.command(request)
         page.live.clear()
         for t in range(1, 9):
             page.visitor.command({"step": 1})

@@ -127,7 +127,6 @@ export class Controls {
     const actions = {};
     for (const { action, keys, label, help, group } of this.bindings) {
       for (const key of keys) actions[key] = action;
-      this.labelButton(app.control[action], label, help);
       this.listKey(label, help, group);
     }
     document.addEventListener('keydown', (event) => {
@@ -152,18 +151,6 @@ export class Controls {
       this.held = new Set();
       this.hold(this.held);
     });
-  }
-
-  /** A button says which key does the same. */
-  labelButton(button, label, help) {
-    if (button?.tagName !== 'BUTTON') return;
-    if (button.classList.contains('pg-quiet')) button.title = `${help} (${label})`;
-    else {
-      const key = document.createElement('kbd');
-      key.textContent = label;
-      button.append(key);
-      button.title = `${button.title || help} (${label})`;
-    }
   }
 
   listKey(label, help, group) {

@@ -74,7 +74,7 @@ export class Guide {
     const at = Math.ceil(Math.min(EARLIEST * state.max_steps, SHOWN * steps));
     this.before = state.prompt;
     if (state.t > LATEST * state.max_steps) send({ reset: true });
-    send({ plan: [[Math.max(1, at), name]] });
+    send({ swaps: [[Math.max(1, at), name]] });
     send({ playing: true });
     this.say('The world goes on; in a moment the prompt is another …');
   }

@@ -156,7 +156,7 @@ export async function start(element, base) {
       app.out.link.textContent = text;
       live.note(kind === 'live' ? '' : text);
     },
-    greet: (first, fresh) => {
+    hello: (first, fresh) => {
       const story = first && readLink();
       if (story) app.open(story);
       // A server that forgot us gets told where we were.

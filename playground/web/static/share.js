@@ -28,6 +28,6 @@ export function readLink() {
   const all = (key) => parts.filter(([name]) => name === key).map(([, ...text]) => unescaped(text.join('=')));
   const [task] = all('task'), [seed] = all('seed'), [agent] = all('agent');
   if (!task) return null;
-  const plan = all('swap').map((swap) => [Number(swap.split(':')[0]), swap.slice(swap.indexOf(':') + 1)]);
-  return { task, prompts: all('prompt'), plan, ...(seed && { seed: Number(seed) }), ...(agent && { agent }) };
+  const swaps = all('swap').map((swap) => [Number(swap.split(':')[0]), swap.slice(swap.indexOf(':') + 1)]);
+  return { task, prompts: all('prompt'), swaps, ...(seed && { seed: Number(seed) }), ...(agent && { agent }) };
 }

@@ -22,7 +22,7 @@ export class Connection {
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => {
       // One after the other: a message without picture must not overtake one whose picture is still being decoded.
-      const take = () => (typeof data === 'string' ? this.greet(JSON.parse(data)) : this.receive(data, socket));
+      const take = () => (typeof data === 'string' ? this.hello(JSON.parse(data)) : this.receive(data, socket));
       this.inOrder = this.inOrder.then(take).catch(console.error);
     };
     socket.onclose = ({ code }) => {
@@ -33,7 +33,7 @@ export class Connection {
     };
   }
 
-  greet(hello) {
+  hello(hello) {
     if (hello.full) {
       this.turnedAway = true;
       return this.on.link('full', hello.full);
@@ -45,7 +45,7 @@ export class Connection {
     const known = this.visitor;
     this.visitor = hello.visitor;
     this.on.link('live', 'connected');
-    this.on.greet(known === '', known !== hello.visitor);
+    this.on.hello(known === '', known !== hello.visitor);
     if (document.hidden) this.send({ visible: false });
     this.unsent.splice(0).forEach((message) => this.send(message));
   }
