@@ -215,6 +215,7 @@ def test_ghost_speed_theme_plot_and_help(page: Page):
 def test_every_action_of_the_key_table_is_obeyed(page: Page):
     handled = page.evaluate("window.playground.actions()")
     assert {binding.action for binding in bindings(PAGE)} <= set(handled)
+    expect(card(page, f"{TASK}#1")).to_be_visible()  # until then there is no second prompt
     for key, wanted in (
         ("0", "s.prompt == 'none'"),
         ("2", f"s.prompt == '{TASK}#1'"),
