@@ -22,6 +22,7 @@ def main(
     checkpoint: str | None = None,
     seed: int = 0,
 ) -> None:
+    """Films one start under several prompts."""
     found = [find_prompt(name) for name in prompts or ["metaworld/reach#0", "metaworld/push#0", "none"]]
     goal = shared_goal(domains.task(task), found)  # the same world for all
     with ExitStack() as stack:

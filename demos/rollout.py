@@ -15,6 +15,7 @@ def main(
     checkpoint: str | None = None,
     seed: int = 0,
 ) -> None:
+    """Plays one episode and prints every twentieth step."""
     with open_session(task, agent, prompt, seed, checkpoint=checkpoint) as session:
         for event in session.episode():
             if event.decision is not None and (event.t % 20 == 1 or event.done):

@@ -24,6 +24,7 @@ def main(
     checkpoint: str | None = None,
     seed: int = 0,
 ) -> None:
+    """Plays one episode and swaps the prompt at a timestep."""
     with open_session(task, agent, first, seed, checkpoint=checkpoint, consumers=[show]) as session:
         for event in session.episode():
             if event.t == at:

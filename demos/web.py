@@ -24,6 +24,7 @@ def main(
     port: int = 7860,
     visitors: int = 4 if IN_SPACE else 8,
 ) -> None:
+    """Serves the page."""
     serve(host, port, checkpoint, agent, task, visitors)
 
 

@@ -16,6 +16,7 @@ def main(
     checkpoint: str | None = None,
     seed: int = 0,
 ) -> None:
+    """Opens the window."""
     run(Viewer(task, prompt, agent, checkpoint, seed))
 
 

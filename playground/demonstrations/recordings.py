@@ -35,7 +35,8 @@ def save_recording(episode: Episode, env: DomainEnv, start: int = 0, stop: int |
     Args:
         episode: from the world's reset on.
         env: a world of the episode's task.
-        start, stop: the cut, timesteps [start, stop).
+        start: first timestep of the cut.
+        stop: timestep behind the last one of the cut; None keeps all.
 
     Returns:
         The recording's folder.

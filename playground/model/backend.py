@@ -42,7 +42,8 @@ class Backend(Protocol):
 
         Args:
             h: the trunk's outputs [N, T, D].
-            discrete: whether the action is one of `size` choices rather than `size` numbers.
+            discrete: whether the action is discrete.
+            size: number of discrete actions, or of a continuous action's numbers.
 
         Returns:
             tokens int64 [N, A], probabilities float32 [N, A, bins or size], means float32 [N, A].

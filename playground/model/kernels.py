@@ -125,7 +125,7 @@ def _norm(x, weights, out):  # type: ignore[no-untyped-def]
 
 @_compiled
 def product(w, x, bias, out):  # type: ignore[no-untyped-def]
-    """w [N, M] times x [M], plus a bias [N]."""
+    """Computes w [N, M] times x [M], plus a bias [N]."""
     for i in range(len(out)):
         total = np.float32(0)
         for j in range(len(x)):
@@ -230,9 +230,11 @@ def decode(h, weights, first, A, V, window, share):  # type: ignore[no-untyped-d
     Args:
         h: [D].
         weights: `DecoderWeights`.
-        first, V: the head's rows that count: bins, or choices.
+        first: the first of the head's rows that count.
+        V: how many rows count: bins, or discrete actions.
         A: how many tokens; a single one is the most likely choice if `window` is negative.
-        window, share: see `playground.model.decoders.MODE_SHARE`.
+        window: see `playground.model.decoders.MODE_SHARE`.
+        share: see there.
 
     Returns:
         probabilities [A, V], means [A].

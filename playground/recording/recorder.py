@@ -30,9 +30,11 @@ class EpisodeRecorder:
         self._ended = False
 
     def wants_frame(self, t: int) -> bool:
+        """Whether pictures are kept."""
         return self.frames
 
     def __call__(self, event: StepEvent) -> None:
+        """Takes one event; where an episode ends, it is added to `episodes`."""
         events = self._events
         if events and event.episode != events[-1].episode:
             self.finish()
@@ -67,6 +69,7 @@ class EventDigest:
         self._hash = sha256()
 
     def __call__(self, event: StepEvent) -> None:
+        """Adds one event to the digest."""
         proposed = None if event.decision is None else event.decision.action
         arrays = {"action": event.action, "proposed": proposed, **event.observation}
         for key in sorted(arrays):
@@ -89,6 +92,7 @@ class EventDigest:
         )
 
     def hexdigest(self) -> str:
+        """The digest so far, in hexadecimal digits."""
         return self._hash.hexdigest()
 
 
@@ -105,13 +109,16 @@ class VideoRecorder:
         self.writer = VideoWriter(path, fps / self._stride)
 
     def wants_frame(self, t: int) -> bool:
+        """Whether this timestep is drawn."""
         return t % self._stride == 0
 
     def __call__(self, event: StepEvent) -> None:
+        """Writes the event's picture, if it has one."""
         if event.frame is not None:
             self.writer.append(event.frame)
 
     def close(self) -> None:
+        """Ends the file."""
         self.writer.close()
 
     def __enter__(self) -> "VideoRecorder":

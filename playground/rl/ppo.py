@@ -8,7 +8,6 @@ observations and values, step size steered by the KL divergence, actions kept in
 end by their time limit are bootstrapped. `B` episodes, `T` steps, `F` features, `A` action dimensions.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
@@ -373,25 +372,3 @@ def train_expert(
         raise BadFileError(f"{beginning}: no run to begin from; train {start} first")
     train(config, target, runs / f"{task}.safetensors", beginning)
     return target
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=TRAINED_TASKS)
-    parser.add_argument("--minutes", type=float, default=6.0)
-    parser.add_argument("--out", type=Path, help="expert file; default assets/experts/TASK.safetensors")
-    parser.add_argument("--start", help="task whose checkpoint to begin from")
-    parser.add_argument("--coarse", type=int, default=1, help="physics steps taken as one while acting")
-    parser.add_argument("--takeover", type=float, default=0.0, help="share of episodes begun by other experts")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    runs = Path("runs/ppo")
-    config = PPOConfig(given.task, given.minutes, coarse=given.coarse, takeover=given.takeover, seed=given.seed)
-    out = given.out or EXPERTS / f"{given.task}.safetensors"
-    start = runs / f"{given.start}.safetensors" if given.start else None
-    train(config, out, runs / f"{given.task}.safetensors", start)
-
-
-if __name__ == "__main__":
-    main()
