@@ -6,10 +6,10 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache, partial
 from operator import attrgetter
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from playground import domains
 from playground.environment import DomainEnv
@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 
 Workers = int | str
 """A number of processes of this machine, or the address of a cluster's scheduler."""
+
+CLUSTER_JOBS = 64
+"""Jobs that `JobPool` keeps a cluster busy with."""
 
 RETRIES = 2
 """How often a job that was running when a process died is done again."""
@@ -218,3 +221,80 @@ def cluster(address: str) -> Iterator[Executor]:
 
 def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class JobPool(Generic[Job, Result]):
+    """Workers that are given jobs one by one, and whose results are fetched when there is time; see `run_jobs`.
+
+    Args:
+        function: of a module, so that workers can import it.
+        workers: processes, or a cluster's address. 0 does each job in this process when results are fetched.
+    """
+
+    def __init__(self, function: Callable[[Job], Result], workers: Workers):
+        self._function, self._workers = function, workers
+        self._stack = ExitStack()
+        self._executor: Executor | None = None
+        self._running: dict[Future[Result], Job] = {}
+        self._waiting: deque[Job] = deque()
+
+    @property
+    def free(self) -> int:
+        """How many jobs are wanted, so that no worker waits."""
+        most = CLUSTER_JOBS if isinstance(self._workers, str) else max(1, self._workers + 1)
+        return most - len(self._running) - len(self._waiting)
+
+    def submit(self, job: Job) -> None:
+        """Gives the workers another job."""
+        if self._workers == 0:
+            self._waiting.append(job)
+            return
+        try:
+            self._running[self._open().submit(self._function, job)] = job
+        except BrokenExecutor:
+            self._restart()
+            self._running[self._open().submit(self._function, job)] = job
+
+    def poll(self, wait_for_one: bool = False) -> Iterator[tuple[Job, Result | Exception]]:
+        """The jobs that are done, with their results or the exceptions that they raised.
+
+        A worker that died takes the jobs of the others with it; all of them come back as failed.
+
+        Args:
+            wait_for_one: waits until there is one, if any is running.
+        """
+        while self._waiting:
+            job = self._waiting.popleft()
+            yield job, _outcome(partial(self._function, job))
+        if not self._running:
+            return
+        done = wait(self._running, None if wait_for_one else 0.0, FIRST_COMPLETED).done
+        results: list[tuple[Job, Result | Exception]] = []
+        results += [(self._running.pop(future), _outcome(future.result)) for future in done]
+        if any(isinstance(result, BrokenExecutor) for _, result in results):
+            results += [(job, BrokenExecutor("a worker died")) for job in self._running.values()]
+            self._restart()
+        yield from results
+
+    def close(self) -> None:
+        """Ends the workers at once."""
+        self._restart()
+
+    def _open(self) -> Executor:
+        if self._executor is None:
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
+            workers = self._workers
+            opened = cluster(workers) if isinstance(workers, str) else _processes(workers)
+            self._executor = self._stack.enter_context(opened)
+        return self._executor
+
+    def _restart(self) -> None:
+        self._running.clear()
+        self._executor = None
+        stack, self._stack = self._stack, ExitStack()
+        with suppress(_Stop), stack:
+            raise _Stop
+
+
+class _Stop(Exception):
+    """Ends processes at once rather than when their jobs are done."""

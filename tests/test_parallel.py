@@ -4,13 +4,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from playground.errors import BadValueError, PlaygroundError
-from playground.parallel import parse_workers, raise_failures, run_jobs, run_with_progress
+from playground.parallel import JobPool, parse_workers, raise_failures, run_jobs, run_with_progress
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,26 @@ def test_a_failure_is_told_and_costs_nothing_else(tmp_path: Path, capsys: pytest
         PlaygroundError, match=r"1 of 3 tasks failed \(number -3: -3 is negative\); the others are saved"
     ):
         raise_failures(failures, len(jobs))
+
+
+def test_a_pool_goes_on_when_a_worker_is_killed(tmp_path: Path):
+    pool = JobPool(square, 2)
+    try:
+        for number in range(3):
+            pool.submit(Job(number, tmp_path, deaths=int(number == 1)))
+        results: list[tuple[Job, int | Exception]] = []
+        while len(results) < 3:
+            results += pool.poll(wait_for_one=True)
+        assert any(isinstance(result, BrokenExecutor) for _, result in results)
+        assert pool.free == 3
+        pool.submit(Job(5, tmp_path))
+        ((job, result),) = pool.poll(wait_for_one=True)
+        assert (job.number, result) == (5, 25)
+    finally:
+        pool.close()
+
+
+def test_a_pool_without_workers_does_the_jobs_itself(tmp_path: Path):
+    pool = JobPool(square, 0)
+    pool.submit(Job(3, tmp_path))
+    assert [result for _, result in pool.poll()] == [9] and not list(pool.poll()) and pool.free == 1

@@ -94,6 +94,7 @@ def train(
         Path | None, typer.Option(help="Checkpoint folder whose weights a new run starts from; random if left out.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Continue the run in the folder.")] = False,
+    workers: WorkersOption = None,
     devices: Annotated[
         str | None, typer.Option(help="Number of devices of this machine, as for Lightning Fabric.")
     ] = None,
@@ -107,6 +108,7 @@ def train(
 ) -> None:
     """Train an agent on the collected data; an interrupted run can be resumed."""
     from playground.model.checkpoint import copy_checkpoint
+    from playground.parallel import parse_workers
     from playground.training.recipe import recipe as named
     from playground.training.train import train as run
 
@@ -120,7 +122,7 @@ def train(
     found = named(recipe, [*chosen, *(settings or [])])
     if checkpoint is not None:
         copy_checkpoint(checkpoint, out)
-    run(found, out, data, resume or checkpoint is not None)
+    run(found, out, data, resume or checkpoint is not None, None if workers is None else parse_workers(workers))
     print(f"wrote {out}; watch it: playground web --checkpoint {out}")
 
 

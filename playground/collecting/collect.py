@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -16,6 +16,7 @@ from playground.demonstrations.packed import default_root, goal_id, planned_epis
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import PlaygroundError
+from playground.events import StepEvent
 from playground.parallel import Workers, raise_failures, run_with_progress, world
 from playground.task import TRAIN_SEEDS, Expert, Task
 
@@ -196,8 +197,14 @@ def collect_shard(job: ShardJob) -> Collected:
     return gather_shard(job, *world(job.task))
 
 
-def gather_shard(job: ShardJob, task: Task, env: DomainEnv, expert: Expert) -> Collected:
-    """Collects and writes one shard.
+def gather_shard(
+    job: ShardJob,
+    task: Task,
+    env: DomainEnv,
+    expert: Expert,
+    watch: Callable[[list[StepEvent]], None] = lambda events: None,
+) -> Collected:
+    """Collects and writes one shard; `watch` is called with the events of every episode.
 
     Raises:
         PlaygroundError: not one episode was worth keeping.
@@ -207,7 +214,7 @@ def gather_shard(job: ShardJob, task: Task, env: DomainEnv, expert: Expert) -> C
     episodes: list[Episode] = []
     attempts = 0
     for unit in range(job.first, job.first + job.units):
-        kept, tried = _gather_unit(job, unit, each, task, env, expert)
+        kept, tried = _gather_unit(job, unit, each, task, env, expert, watch)
         attempts += tried
         episodes += kept
     if job.amount.filtered and not task.has_success:
@@ -223,7 +230,13 @@ def gather_shard(job: ShardJob, task: Task, env: DomainEnv, expert: Expert) -> C
 
 
 def _gather_unit(
-    job: ShardJob, unit: int, each: int, task: Task, env: DomainEnv, expert: Expert
+    job: ShardJob,
+    unit: int,
+    each: int,
+    task: Task,
+    env: DomainEnv,
+    expert: Expert,
+    watch: Callable[[list[StepEvent]], None],
 ) -> tuple[list[Episode], int]:
     """Episodes of one goal: its first seed draws the goal, the others draw other starts for it.
 
@@ -235,7 +248,7 @@ def _gather_unit(
     tries = min(2 * each + 2, SEEDS_PER_UNIT) if task.has_success else each
     for attempt, seed in enumerate(seeds[:tries]):
         noise = job.amount.noise[(unit + attempt) % len(job.amount.noise)]
-        episode = expert_episode(task, env, expert, seed, goal, noise, job.amount.max_steps)
+        episode = expert_episode(task, env, expert, seed, goal, noise, job.amount.max_steps, watch=watch)
         if task.hidden_goal:
             goal = episode.goal
         if episode.success is not False:

@@ -1,6 +1,6 @@
 """The agent acts and the expert labels every state that it gets into; now and then the expert acts for some steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +139,8 @@ def corrected_episodes(
     prompts: Sequence[Prompt],
     seed: int,
     settings: DaggerSettings,
+    prompted: bool = True,
+    watch: Callable[[list[StepEvent]], None] = lambda events: None,
 ) -> list[Episode]:
     """One episode in each environment, its actions the expert's labels.
 
@@ -153,12 +155,15 @@ def corrected_episodes(
         prompts: B demonstrations; each gives its environment the goal, where it is hidden.
         seed: of the first environment (of `TRAIN_SEEDS`); the others' follow.
         settings: who acts when.
+        prompted: False hides the prompts from the agent.
+        watch: called with the events of every episode, those that are left out included.
     """
     assert seed + len(envs) <= TRAIN_SEEDS.stop
     agent = None if model is None else BatchAgent.for_worlds(model, envs)
     policy = CorrectedAgent(agent, envs, task, settings, np.random.default_rng([seed, 2]))
     specs = [
-        EpisodeSpec(seed + i, prompt.goal if task.hidden_goal else None, prompt) for i, prompt in enumerate(prompts)
+        EpisodeSpec(seed + i, prompt.goal if task.hidden_goal else None, prompt if prompted else None)
+        for i, prompt in enumerate(prompts)
     ]
     limit = task.horizons.agent + (task.horizons.recovery if task.has_success else 0)
     events: list[list[StepEvent]] = [[] for _ in specs]
@@ -167,6 +172,8 @@ def corrected_episodes(
         events[event.episode].append(event)
         if event.t == limit or (event.t and event.success):
             run.end(row)
+    for one in events:
+        watch(one)
     return [
         episode_from_events(task.id, one, labels=True)
         for one in events

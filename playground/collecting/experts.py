@@ -3,12 +3,14 @@
 Noise takes an episode to states that an agent with small errors will see, and the labels say how to recover from there.
 """
 
+from collections.abc import Callable
+
 import gymnasium as gym
 import numpy as np
 
 from playground.environment import DomainEnv
 from playground.episode import Episode
-from playground.events import Decision, episode_from_events
+from playground.events import Decision, StepEvent, episode_from_events
 from playground.policies import Promptless
 from playground.rollout import EpisodeSpec, IndependentPolicies, Rollout
 from playground.task import Action, Expert, Goal, Observation, Task
@@ -75,6 +77,7 @@ def expert_episode(
     noise: float = 0.0,
     max_steps: int | None = None,
     hold_steps: int | None = None,
+    watch: Callable[[list[StepEvent]], None] = lambda events: None,
 ) -> Episode:
     """Plays one episode whose actions are the expert's own, whatever noise was executed in their place.
 
@@ -87,6 +90,7 @@ def expert_episode(
         noise: see `NoisyExpert`.
         max_steps: cuts the episode; the task's own limit by default.
         hold_steps: steps that it goes on for when the task is solved; the task's own by default.
+        watch: called with the events of the episode.
 
     Returns:
         An episode without frames; its text keys are strings.
@@ -100,4 +104,5 @@ def expert_episode(
         solved_steps += bool(event.t and event.success)
         if solved_steps > hold_steps or event.t == max_steps:
             run.end(row)
+    watch(events)
     return episode_from_events(task.id, events, labels=True)

@@ -4,7 +4,7 @@ The experts of both prompts label what it meets, as in `playground.collecting.co
 context only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +124,7 @@ class _Row:
         self.expert = HandoverExpert(self.env, first, second)
         self.found: Takeover | None = None
         self._prompts: tuple[Prompt, Prompt]
-        self._events: list[StepEvent] = []
+        self.events: list[StepEvent] = []
         self._specs = self._all_specs(seed, settings.swaps_per_world)
 
     def next_spec(self) -> EpisodeSpec | None:
@@ -133,10 +133,10 @@ class _Row:
     def take(self, event: StepEvent) -> Prompt | None:
         """Notes an event; returns the second prompt where it is to be shown from now on."""
         if event.t == 0:
-            self._events = []
-        self._events.append(event)
+            self.events = []
+        self.events.append(event)
         if event.done:
-            self.found = self.env.result(self._events)
+            self.found = self.env.result(self.events)
         return self._prompts[1] if event.t and event.t == self.env.takeover else None
 
     def _all_specs(self, seed: int, rounds: int) -> Iterator[EpisodeSpec]:
@@ -157,7 +157,11 @@ class _Row:
 
 
 def corrected_swaps(
-    pairs: Sequence[Pair], model: GeneralistModel, seed: int, settings: DaggerSettings
+    pairs: Sequence[Pair],
+    model: GeneralistModel,
+    seed: int,
+    settings: DaggerSettings,
+    watch: Callable[[list[StepEvent], int], None] = lambda events, takeover: None,
 ) -> list[Takeover]:
     """Some episodes of each pair, one forward pass for all of them a step; what ends unsolved is left out.
 
@@ -166,6 +170,7 @@ def corrected_swaps(
         model: the agent's network.
         seed: of the first pair's first episode (of `TRAIN_SEEDS`); the others' follow, `Task.takeover_tries` for each.
         settings: who acts when.
+        watch: called with the events of every episode and the step of its swap, those that are left out included.
     """
     each = settings.swaps_per_world * pairs[0].task.takeover_tries
     rows = [_Row(pair, seed + i * each, settings) for i, pair in enumerate(pairs)]
@@ -179,6 +184,7 @@ def corrected_swaps(
         row = rows[number]
         second = row.take(event)
         if event.done:
+            watch(row.events, row.env.takeover)
             if row.found is not None and row.found.episode.success is not False:
                 kept.append(row.found)  # else what the expert did there is nothing to learn
         elif second is not None:

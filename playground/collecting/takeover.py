@@ -227,9 +227,27 @@ def collect_takeovers(
 def _work(job: _Job) -> int:
     """The job of one worker process; returns the number of episodes."""
     task, settings = domains.task(job.task), job.settings
-    packed = PackedTask.open(job.root, job.task)
+    kept = takeover_episodes(task, PackedTask.open(job.root, job.task), job.seed, settings)
+    if not kept:
+        raise PlaygroundError("no takeover ended well; leave this task out")
+    episodes = [takeover.episode for takeover in kept]
+    loss_starts = [takeover.loss_start for takeover in kept]
+    planned = settings.shard_episodes
+    write_shard(job.folder, episodes, task.hidden_goal, planned, is_demonstration=False, loss_start=loss_starts)
+    return len(kept)
+
+
+def takeover_episodes(task: Task, packed: PackedTask, seed: int, settings: TakeoverSettings) -> list[Takeover]:
+    """Episodes in which the task's expert takes over from one of its siblings'.
+
+    Args:
+        task: what is done after the takeover.
+        packed: its demonstrations, for goals.
+        seed: of the first episode; each has `SEEDS_PER_EPISODE`.
+        settings: how many episodes, and how.
+    """
     goals = [packed.prompt(int(e)).goal for e in packed.demonstrations] if task.hidden_goal else [None]
-    rng = np.random.default_rng([job.seed, 3])
+    rng = np.random.default_rng([seed, 3])
     env = task.make(64)
     expert = task.make_expert(env)
     firsts = [(first, made := first.make(64), first.make_expert(made)) for first in siblings(task)]
@@ -239,26 +257,20 @@ def _work(job: _Job) -> int:
             if number == settings.give_up_after and not kept:
                 break
             goal = goals[rng.integers(len(goals))]
-            own = job.seed + number * SEEDS_PER_EPISODE
-            for seed in range(own, own + task.takeover_tries):
-                assert seed in TRAIN_SEEDS
+            own = seed + number * SEEDS_PER_EPISODE
+            for one in range(own, own + task.takeover_tries):
+                assert one in TRAIN_SEEDS
                 first_task, first_env, first = firsts[rng.integers(len(firsts))]
                 handover = HandoverEnv(first_task, first_env, task, env, settings)
                 noise = settings.noise[number % len(settings.noise)]
-                found = take_over(handover, HandoverExpert(handover, first, expert), seed, goal, noise)
+                found = take_over(handover, HandoverExpert(handover, first, expert), one, goal, noise)
                 if found is not None:
                     kept.append(found)
                     break
     finally:
         for made in (env, *(made for _, made, _ in firsts)):
             made.close()
-    if not kept:
-        raise PlaygroundError("no takeover ended well; leave this task out")
-    episodes = [takeover.episode for takeover in kept]
-    loss_starts = [takeover.loss_start for takeover in kept]
-    planned = settings.shard_episodes
-    write_shard(job.folder, episodes, task.hidden_goal, planned, is_demonstration=False, loss_start=loss_starts)
-    return len(kept)
+    return kept
 
 
 def take_over(env: HandoverEnv, expert: HandoverExpert, seed: int, goal: Goal, noise: float) -> Takeover | None:

@@ -12,7 +12,10 @@ from playground.model import ModelConfig, preset
 from playground.settings import assign, merge, read_settings
 from playground.training.loss import LossWeights
 from playground.training.optimizer import Optimization
+from playground.training.players import PlayerSettings
 from playground.training.sampler import Sampling
+from playground.training.scheduler import SchedulerSettings
+from playground.training.store import StoreSettings
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -79,6 +82,7 @@ class Recipe:
         preset: size of the model, see `playground.model.PRESETS`.
         model: fields of `ModelConfig` that differ from the preset's.
         sampling, loss, optimization, hardware, logging: see there.
+        players, store, scheduler: see there; of runs whose episodes are played meanwhile.
     """
 
     tasks: tuple[str, ...] = ("*",)
@@ -95,6 +99,9 @@ class Recipe:
     optimization: Optimization = field(default_factory=Optimization)
     hardware: Hardware = field(default_factory=Hardware)
     logging: Logging = field(default_factory=Logging)
+    players: PlayerSettings = field(default_factory=PlayerSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
 
     def __post_init__(self) -> None:
         if self.steps is None and self.minutes is None:

@@ -104,9 +104,17 @@ class Sampler:
         data: every task's episodes.
         config: the model's, for the lengths of contexts, which are longer for grids.
         sampling: what is drawn.
+        task_shares: task id -> how often it is drawn, relative to others of its modality, in place of the weights in
+            `sampling`.
     """
 
-    def __init__(self, data: list[TaskData], config: ModelConfig, sampling: Sampling):
+    def __init__(
+        self,
+        data: list[TaskData],
+        config: ModelConfig,
+        sampling: Sampling,
+        task_shares: Mapping[str, float] | None = None,
+    ):
         self.config, self.sampling = config, sampling
         # Each by modality and whether the tasks are distilled.
         self.rows: dict[tuple[str, bool], float] = {}
@@ -121,7 +129,7 @@ class Sampler:
                 if members:
                     self.rows[modality, distil] = rows * (share if groups[not distil] else 1.0)
                     self.tasks[modality, distil] = members
-                    self.probabilities[modality, distil] = _probabilities(members, sampling, distil)
+                    self.probabilities[modality, distil] = _probabilities(members, sampling, distil, task_shares)
         self.modalities = sorted({modality for modality, _ in self.rows})
 
     def step(self, rng: np.random.Generator) -> Iterator[Batch]:
@@ -206,8 +214,13 @@ class Sampler:
             room[row] -= len(sequence)
 
 
-def _probabilities(tasks: list[TaskData], sampling: Sampling, distil: bool) -> np.ndarray:
-    """How likely each task is drawn: by domain, and within it by the task's weight."""
+def _probabilities(
+    tasks: list[TaskData], sampling: Sampling, distil: bool, task_shares: Mapping[str, float] | None
+) -> np.ndarray:
+    """How likely each task is drawn: by its share, or by domain, and within it by the task's weight."""
+    if task_shares is not None:
+        shares = np.array([task_shares[task.id] for task in tasks])
+        return shares / shares.sum()
     weights = np.ones(len(tasks))
     for pattern, weight in ({} if distil else sampling.task_weights).items():
         weights[[fnmatchcase(d.id, pattern) for d in tasks]] = weight

@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, track
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
+from playground.demonstrations.packed import packed_tasks
 from playground.errors import BadFileError, BadValueError
 from playground.model import GeneralistModel, save_pretrained
+from playground.parallel import Workers, cores
 from playground.training.collate import Batch
 from playground.training.dataset import TaskData
 from playground.training.loss import cloning_loss
 from playground.training.optimizer import MasterWeights, bfloat16_is_slow, freeze
 from playground.training.recipe import Hardware, Recipe, as_record
 from playground.training.sampler import Sampler
+from playground.training.sources import CollectedData, PlayedData, Source
 from playground.training.state import (
     STATE,
     TrainingState,
@@ -39,15 +41,18 @@ from playground.training.state import (
 LOG = "log.jsonl"
 
 
-def train(recipe: Recipe, out: Path, data: Path | None = None, resume: bool = False) -> Path:
+def train(
+    recipe: Recipe, out: Path, data: Path | None = None, resume: bool = False, workers: Workers | None = None
+) -> Path:
     """Trains a checkpoint and writes it to `out`; see `Recipe` for what is done.
 
     Args:
         recipe: how to train.
         out: checkpoint folder; also holds what resuming needs, and log.jsonl.
-        data: packed demonstrations, by default where `playground collect` puts them.
+        data: folder of packed episodes. None: players play while the learner learns; then a run that is there goes on.
         resume: goes on from the state in `out`; in a run that is made longer, the learning rate falls anew. Where there
             is a checkpoint without state (a copy of the shipped one, say), from its weights.
+        workers: players: processes, or a cluster's address; the cores that the learner leaves if left out.
 
     Returns:
         `out`.
@@ -58,19 +63,12 @@ def train(recipe: Recipe, out: Path, data: Path | None = None, resume: bool = Fa
             have been trained for as long already; or there is no device of that kind; or tasks are to be distilled and
             there is no checkpoint to begin with.
     """
-    found = _check(recipe, out, data or default_root(), resume)
+    if data is None and (out / STATE).is_file():
+        resume = True
+    _check(recipe, out, data, resume)
     fabric, muon = _launch(recipe.hardware)
     torch.manual_seed(recipe.seed)
-
-    # Data: some goals are held out, and both splits are probed at every report.
-    tasks = _load(data or default_root(), found, recipe)
-    splits = [task.hold_out(recipe.goal_holdout) for task in tasks]
-    sampler = Sampler([trained for trained, _ in splits], recipe.config, recipe.sampling)
-    shares = recipe.loss.shares(sampler.modalities)
-    probes = {
-        "goal_loss/train": _probe([trained for trained, held_out in splits if held_out is not None], recipe),
-        "goal_loss/heldout": _probe([held_out for _, held_out in splits if held_out is not None], recipe),
-    }
+    out.mkdir(parents=True, exist_ok=True)
 
     # Model and optimiser. Weights are drawn in float32 and rounded once: the masters start from what the model holds.
     with fabric.init_module():
@@ -84,21 +82,35 @@ def train(recipe: Recipe, out: Path, data: Path | None = None, resume: bool = Fa
     if resume:
         start = (load_state if (out / STATE).is_file() else load_weights)(out, masters, recipe)
         trained_before, goals_seen = earlier_tasks(out)
-    teacher = load_teacher(out, model) if any(task.distil for task in tasks) else None
-    about = _about(tasks, trained_before, goals_seen)
     if recipe.hardware.compile:
         model.trunk = torch.compile(model.trunk, dynamic=True)  # type: ignore[assignment]
 
-    out.mkdir(parents=True, exist_ok=True)
+    # Data: some goals are held out, and both splits are probed at every report.
+    source: Source
+    if data is not None:
+        source = CollectedData(recipe, data)
+    else:
+        source = PlayedData(recipe, out, max(1, cores() - 1) if workers is None else workers)
+    teacher = None
+    if any(not recipe.clones(task.id) for task in source.tasks):
+        teacher = load_teacher(out, model)
+
     is_first = fabric.global_rank == 0
     state, began = start, time.monotonic()
     saved = reported = began
     window = _Window()
+    about: dict[str, list[str]] | None = None
     model.train()
     with _progress_bar(disable=not is_first) as bar:
         row = bar.add_task("training", total=1.0)
         try:
             while not state.is_done(recipe):
+                # What is new.
+                if (fresh := source.sampler(state)) is not None:
+                    sampler, shares = fresh, recipe.loss.shares(fresh.modalities)
+                    probes = _probes(source, recipe)
+                    about = _about(source.tasks, trained_before, goals_seen)
+
                 # Draw sequences; every step of every device has a generator of its own.
                 batches = list(sampler.step(np.random.default_rng((recipe.seed, fabric.global_rank, state.step))))
 
@@ -117,36 +129,40 @@ def train(recipe: Recipe, out: Path, data: Path | None = None, resume: bool = Fa
                 # Report.
                 bar.update(row, completed=state.progress(recipe), description=f"step {state.step}")
                 if is_first and (now - reported > recipe.logging.report_seconds or state.is_done(recipe)):
-                    report = window.means(now - reported) | _goal_losses(model, probes)
+                    report = window.means(now - reported) | _goal_losses(model, probes) | source.report(state.step)
                     _log(out, bar, {"step": state.step, "seconds": round(seconds), "learning_rate": rate, **report})
                     window, reported = _Window(), now
 
                 # Save.
                 if is_first and now - saved > recipe.logging.save_seconds:
-                    _save(out, model, masters, state, recipe, about)
+                    _save(out, model, masters, state, recipe, about or {})
+                    source.save(out)
                     saved = now
         finally:
-            if is_first:
+            source.close()
+            if is_first and about is not None:
                 _save(out, model, masters, state, recipe, about)
+                source.save(out)
     return out
 
 
-def _check(recipe: Recipe, out: Path, root: Path, resume: bool) -> list[str]:
-    """Refuses what cannot be trained before anything slow is done; returns the tasks that were collected."""
+def _check(recipe: Recipe, out: Path, data: Path | None, resume: bool) -> None:
+    """Refuses what cannot be trained before anything slow is done."""
     if resume and not (out / STATE).is_file() and not (out / "config.json").is_file():
         raise BadFileError(f"{out}: no {STATE} and no checkpoint to resume from; leave out the resume option")
     if not resume and (out / STATE).exists():
         raise BadValueError(f"{out} already holds a training; resume it or give another folder")
     if recipe.hardware.accelerator == "cuda" and not torch.cuda.is_available():
         raise BadValueError("hardware.accelerator is cuda, and PyTorch finds no such device; set it to cpu")
-    found = [id for id in packed_tasks(root) if recipe.takes(id)]
+    if data is None:
+        return
+    found = [id for id in packed_tasks(data) if recipe.takes(id)]
     if not found:
-        raise BadFileError(f"{root}: no demonstrations of {', '.join(recipe.tasks)}; run `playground collect` first")
+        raise BadFileError(f"{data}: no demonstrations of {', '.join(recipe.tasks)}; run `playground collect` first")
     if not resume and not all(recipe.clones(id) for id in found):
         raise BadValueError(
             f"some tasks are distilled from the checkpoint that a run begins with; copy one to {out} and resume it"
         )
-    return found
 
 
 def _launch(hardware: Hardware) -> tuple[Fabric, bool]:
@@ -165,9 +181,11 @@ def _launch(hardware: Hardware) -> tuple[Fabric, bool]:
     return fabric, is_bfloat16
 
 
-def _load(root: Path, ids: list[str], recipe: Recipe) -> list[TaskData]:
-    tasks = (TaskData.from_packed(PackedTask.open(root, id), recipe.config) for id in track(ids, "loading"))
-    return [replace(task, distil=not recipe.clones(task.id)) for task in tasks]
+def _probes(source: Source, recipe: Recipe) -> dict[str, list[Batch]]:
+    """Prompts whose goals are trained on, and of the same tasks those that are not."""
+    split = {task.id for task in source.held_out}
+    trained = [task for task in source.tasks if task.id in split]
+    return {"goal_loss/train": _probe(trained, recipe), "goal_loss/heldout": _probe(source.held_out, recipe)}
 
 
 def _probe(tasks: list[TaskData], recipe: Recipe) -> list[Batch]:
