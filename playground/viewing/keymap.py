@@ -72,6 +72,8 @@ KEYMAP = (
     Binding("compare", ("c",), "compare two prompts from one start, or stop", "Prompt"),
     Binding("take", ("t",), "your recording becomes the prompt", "Prompt"),
     Binding("shuffle", ("s",), "shuffle the prompt's timesteps, or undo", "Prompt"),
+    Binding("reverse", ("<",), "play the prompt backwards, or undo", "Prompt"),
+    Binding("join", ("&",), "append the prompt that is chosen next", "Prompt"),
     Binding("trim_start", ("[",), "the prompt begins at the moment shown", "Prompt", (WINDOW,)),
     Binding("trim_end", ("]",), "the prompt ends at the moment shown", "Prompt", (WINDOW,)),
     Binding("ghost", ("g",), "lay the demonstration over the live view", "Prompt", (PAGE,)),

@@ -1,4 +1,4 @@
-"""What the agent makes of its prompt: which moments of it it looks at, and how strange it is to it."""
+"""What the agent makes of its prompt: which timesteps it looks at, and whether it is out of distribution."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AgentView:
         self._clock = clock
         self._looked_at = -1.0
         self._attention: tuple[np.ndarray, np.ndarray] | None = None
-        self._judged: tuple[str, str] = ("", "")
+        self._scored: tuple[str, str] = ("", "")
 
     def attention(self, view: View) -> tuple[np.ndarray, np.ndarray] | None:
         """Timesteps of the demonstration that the agent read, and how much its latest decision looked at each, [P].
@@ -37,11 +37,11 @@ class AgentView:
             self._attention = self._look(view)
         return self._attention
 
-    def strangeness(self, view: View) -> str:
-        """How strange the prompt is to the agent, in words; empty where nobody knows."""
-        if self._judged[0] != view.prompt:
-            self._judged = (view.prompt, self._judge(view))
-        return self._judged[1]
+    def ood_score(self, view: View) -> str:
+        """How far the prompt is from what the agent was trained on, in words; empty where nobody knows."""
+        if self._scored[0] != view.prompt:
+            self._scored = (view.prompt, self._score(view))
+        return self._scored[1]
 
     def _look(self, view: View) -> tuple[np.ndarray, np.ndarray] | None:
         from playground.agent import Agent
@@ -54,7 +54,7 @@ class AgentView:
         shown = np.concatenate([np.full(len(segment), segment.name == found.name) for segment in segments])
         return None if weights is None else (steps[shown], weights[shown])
 
-    def _judge(self, view: View) -> str:
+    def _score(self, view: View) -> str:
         from playground.agent import Agent
         from playground.policies import DQNPolicy
 
@@ -64,8 +64,6 @@ class AgentView:
         if prompt is None or not isinstance(policy, Agent):
             return ""
         found = policy.read(prompt).ood
-        return (
-            ""
-            if found is None
-            else f"{found.score:.1f}" + (" · out of distribution" if found.out_of_distribution else "")
-        )
+        if found is None:
+            return ""
+        return f"{found.score:.1f}" + (" · out of distribution" if found.out_of_distribution else "")

@@ -1,5 +1,6 @@
 """What keys and mouse ask of a viewer: time, the world, the prompt, and a person's own recordings."""
 
+from playground.demonstrations import parse_prompt
 from playground.prompt_spec import NO_PROMPT
 from playground.viewing.lockstep import SPEEDS
 from playground.window.prompt_list import recording_name, trimmed
@@ -81,7 +82,7 @@ def grab(viewer: Viewer, x: float, y: float) -> None:
 def change_prompt(viewer: Viewer, by: int) -> None:
     """The next prompt that belongs to this scene."""
     here = viewer.view.spec.cuts[-1].name if viewer.view.spec.cuts else NO_PROMPT
-    viewer.swap(viewer.prompt_list.beside(here, by))
+    _choose(viewer, viewer.prompt_list.beside(here, by))
 
 
 def swap_to_mark(viewer: Viewer, number: int) -> None:
@@ -89,7 +90,7 @@ def swap_to_mark(viewer: Viewer, number: int) -> None:
     if number == 0:
         viewer.swap(NO_PROMPT)
     elif number in viewer.prompt_list.marks:
-        viewer.swap(viewer.prompt_list.marks[number])
+        _choose(viewer, viewer.prompt_list.marks[number])
     else:
         viewer.message = f"no prompt is marked {number}; shift+{number} marks the present one"
 
@@ -101,9 +102,21 @@ def mark(viewer: Viewer, number: int) -> None:
         viewer.message = f"{number} is {viewer.view.prompt}"
 
 
-def shuffle(viewer: Viewer) -> None:
-    """The prompt's timesteps in random order, or in their own again."""
-    viewer.swap(str(viewer.view.spec.toggled("shuffled")))
+def edit(viewer: Viewer, name: str) -> None:
+    """Edits the prompt, or undoes that edit; see `playground.prompt_spec.EDITS`."""
+    viewer.swap(str(viewer.view.spec.toggled(name)))
+
+
+def join(viewer: Viewer) -> None:
+    """The prompt that is chosen next is appended to the present one, or not after all."""
+    viewer.joining = not viewer.joining and viewer.view.prompt != NO_PROMPT
+    viewer.message = "the prompt you choose next is appended" if viewer.joining else "nothing is appended"
+
+
+def _choose(viewer: Viewer, text: str) -> None:
+    """A prompt from the list: it takes the present one's place, or is appended to it."""
+    joining, viewer.joining = viewer.joining, False
+    viewer.swap(str(viewer.view.spec.joined(parse_prompt(text))) if joining else text)
 
 
 def trim(viewer: Viewer, end: bool) -> None:

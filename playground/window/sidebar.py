@@ -96,7 +96,8 @@ class Sidebar:
             height = max(1, round(px(BARS) * min(1.0, float(weight) / most)))
             left = track.left + track.width * int(step) // steps
             pygame.draw.rect(canvas.surface, WARM, (left, bottom - height, width, height))
-        note = f"{looked[1].sum():.0%} of its attention is on the prompt"
+        where = "the prompt" if len(view.spec.cuts) == 1 else "this part of the prompt"
+        note = f"{looked[1].sum():.0%} of its attention is on {where}"
         canvas.fitted(pygame.Rect(track.left, bottom, track.width, 1), note, 11, FAINT)
 
     def _still(self, clip: Clip, number: int) -> pygame.Surface:
@@ -113,8 +114,8 @@ class Sidebar:
         """Readouts: what, and how much in each view."""
         columns = [_lines(self._shown(view), self.viewer.speed) for view in self.viewer.views]
         for view, column in zip(self.viewer.views, columns, strict=True):
-            if strange := view.agent_view.strangeness(view):
-                column["strangeness"] = strange
+            if score := view.agent_view.ood_score(view):
+                column["OOD score"] = score
         names = dict.fromkeys(name for column in columns for name in column)
         rows = [(name, [column.get(name, "–") for column in columns]) for name in names]
         return [row for name, values in rows for row in _wrapped(name, values)]

@@ -41,6 +41,7 @@ class Viewer:
         error: why the world stopped; empty while it runs.
         task: id of the task that is shown.
         prompt_list: the prompts at hand for it.
+        joining: whether the prompt that is chosen next is appended to the present one.
     """
 
     prompt_list: PromptList
@@ -63,6 +64,7 @@ class Viewer:
         self._render_worker = RenderWorker(CLIP_SIZE)
         self._next: tuple[str, str | None] | None = (task, prompt)
         self._video: VideoRecorder | None = None
+        self.joining = False
         self._before = ""  # the prompt before the present one
 
     @property

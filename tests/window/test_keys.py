@@ -94,6 +94,20 @@ def test_s_shuffles_the_prompt_and_takes_it_back(person):
     assert person.viewer.view.session.prompt.name == own.name
 
 
+def test_prompts_are_reversed_and_joined(person):
+    steps = person.viewer.view.session.prompt.segments[0].steps
+    person.press(pygame.K_LESS)
+    backwards = person.viewer.view.session.prompt
+    assert backwards.name == f"{TASK}#0~reversed" and list(backwards.segments[0].steps) == list(steps[::-1])
+    person.press(pygame.K_AMPERSAND, pygame.K_2)
+    assert person.viewer.view.session.prompt.name == f"{TASK}#0+{TASK}#1~reversed"
+    assert person.viewer.view.demonstration.name == f"{TASK}#1"
+    person.press(pygame.K_AMPERSAND, pygame.K_AMPERSAND, pygame.K_3)  # not after all
+    assert person.viewer.view.session.prompt.name == f"{TASK}#2"
+    person.press(pygame.K_0, pygame.K_AMPERSAND, pygame.K_1)  # nothing to append to
+    assert person.viewer.view.session.prompt.name == f"{TASK}#0"
+
+
 def test_c_compares_two_prompts_from_the_same_start(person):
     person.wait(0.3)
     person.press(pygame.K_RIGHT, pygame.K_c)

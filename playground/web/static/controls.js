@@ -28,7 +28,9 @@ export class Controls {
         if (last) app.send({ drop: last });
         else if (other) app.send({ compare: other.name });
       },
-      shuffle: () => app.root.querySelector('[data-edit=shuffled]').click(),
+      shuffle: () => app.timeline.toggle('shuffled'),
+      reverse: () => app.timeline.toggle('reversed'),
+      join: () => app.control.join.click(),
       noprompt: () => app.control.noprompt.click(),
       camera: () => {
         const { camera } = app.control;
