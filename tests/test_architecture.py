@@ -85,3 +85,15 @@ def test_foreign_libraries_stay_in_their_place(path: Path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_pickle(path: Path):
     assert not {"pickle", "dill", "cloudpickle", "joblib"} & {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_environments_are_stepped_in_one_loop(path: Path):
+    """Only `EnvRunner` takes apart what `env.step()` gives, besides environments that wrap others, and benchmarks."""
+    if part(path) in ("rollout", "domains", "bench"):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
+            function, target = node.value.func, node.targets[0]
+            steps = isinstance(function, ast.Attribute) and function.attr == "step"
+            assert not (steps and isinstance(target, ast.Tuple) and len(target.elts) == 5), f"{path}:{node.lineno}"

@@ -11,6 +11,7 @@ from playground.domains.atari.q_network import Q_POLICIES, load_q_network
 from playground.errors import BadFileError
 from playground.files import atomic_write, write_json
 from playground.policies import DQNPolicy
+from playground.rollout import EpisodeSpec, IndependentPolicies, Rollout
 from playground.task import EVALUATION_SEEDS
 
 EPSILON = 0.01
@@ -28,12 +29,9 @@ def play_episodes(folder: Path, task: str, episodes: int, epsilon: float = EPSIL
     env, network = domains.make(task, 64), load_q_network(folder)
     scores = []
     for seed in EVALUATION_SEEDS[:episodes]:
-        policy = DQNPolicy(network, env, seed, epsilon)
-        observation, score, over = env.start(seed), 0.0, False
-        while not over:
-            observation, reward, terminated, truncated, _ = env.step(policy.act(observation).action)
-            score, over = score + float(reward), terminated or truncated
-        scores.append(score)
+        policy = IndependentPolicies([DQNPolicy(network, env, seed, epsilon)])
+        *_, (_, last) = Rollout([env], [EpisodeSpec(seed)], policy)
+        scores.append(last.total_reward)
     env.close()
     return scores
 
