@@ -57,6 +57,7 @@ def test_one_name_for_one_folder():
         assert {"data", "out", "checkpoint"} <= options[name.replace("_", "-")]
 
 
+@pytest.mark.slow
 def test_no_checkpoint_is_changed_in_place(checkpoint):
     for command in ("train-done-head", "fit-ood-detector"):
         shown = playground(command, "--checkpoint", str(checkpoint), "--out", str(checkpoint))
@@ -70,6 +71,7 @@ def test_help_imports_nothing_heavy():
     assert shown.stdout.strip() == "[]", shown.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -138,6 +140,7 @@ def test_wrong_usage_exits_with_2():
     assert shown.returncode == 2 and "Traceback" not in shown.stderr
 
 
+@pytest.mark.slow
 def test_tasks_as_json_and_as_table():
     rows = json.loads(playground("tasks", "metaworld/*", "--json").stdout)
     assert [row["id"] for row in rows if row["scene"] == "metaworld/puck"]
@@ -145,6 +148,7 @@ def test_tasks_as_json_and_as_table():
     assert "metaworld/reach" in playground("tasks", "metaworld/reach").stdout
 
 
+@pytest.mark.slow
 def test_web_refuses_a_taken_port_and_unknown_tasks():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -155,6 +159,7 @@ def test_web_refuses_a_taken_port_and_unknown_tasks():
     assert unknown.returncode == 2 and "did you mean" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_record_stopped_politely_leaves_a_playable_file(tmp_path):
     out = tmp_path / "run.mp4"
     command = [sys.executable, "-m", "playground", "record", "--task", "babyai/BossLevel", "--out", str(out)]
@@ -169,6 +174,7 @@ def test_record_stopped_politely_leaves_a_playable_file(tmp_path):
     assert json.loads(out.with_suffix(".json").read_text())["interrupted"]
 
 
+@pytest.mark.slow
 def test_record_twice_is_equal_and_replay_films_what_was_recorded(tmp_path):
     digests = []
     for n in range(2):

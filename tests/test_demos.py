@@ -41,6 +41,7 @@ def test_swap(demonstrations, checkpoint, capsys):
     assert f"t    0   {TASK}#0" in shown and f"t   20   {OTHER}#1" in shown
 
 
+@pytest.mark.slow
 def test_record(demonstrations, checkpoint, tmp_path, capsys):
     out = tmp_path / "run.gif"
     demo("record").main([f"{TASK}#0", "none"], TASK, out, checkpoint=str(checkpoint))
@@ -59,6 +60,7 @@ def test_window(demonstrations, checkpoint, monkeypatch, capsys):
     assert "pause" in capsys.readouterr().out and not pygame.display.get_init()
 
 
+@pytest.mark.slow
 def test_web():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

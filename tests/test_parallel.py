@@ -46,11 +46,13 @@ def test_results_and_errors_belong_to_their_jobs(tmp_path: Path, workers: int):
     assert found[3] == 9 and found[5] == 25 and isinstance(found[-1], ValueError)
 
 
+@pytest.mark.slow
 def test_killed_process_costs_nothing(tmp_path: Path):
     jobs = [Job(number, tmp_path, deaths=int(number == 2)) for number in range(6)]
     assert outcomes(jobs, 2) == {number: number**2 for number in range(6)}
 
 
+@pytest.mark.slow
 def test_deadly_job_is_given_up_and_the_others_are_done(tmp_path: Path):
     jobs = [Job(number, tmp_path, deaths=9 * (number == 0)) for number in range(4)]
     found = outcomes(jobs, 2)
@@ -66,6 +68,7 @@ def scheduler() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
+@pytest.mark.slow
 def test_killed_machine_of_a_cluster_costs_nothing(tmp_path: Path, scheduler: str):
     jobs = [Job(number, tmp_path, deaths=int(number == 2)) for number in (0, 1, 2, 3, -4, 5)]
     found = outcomes(jobs, scheduler)
@@ -74,6 +77,7 @@ def test_killed_machine_of_a_cluster_costs_nothing(tmp_path: Path, scheduler: st
     assert len(list(tmp_path.glob("2-*"))) >= 2
 
 
+@pytest.mark.slow
 def test_nobody_at_the_address():
     with pytest.raises(PlaygroundError, match="dask scheduler"):
         list(run_jobs(square, [], "tcp://127.0.0.1:9"))

@@ -65,12 +65,14 @@ def test_agent_tells_what_a_prompt_asks_for(model: GeneralistModel, id: str) -> 
     assert sum(right) > len(right) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ["metaworld/button-press", "babyai/GoToLocal", "classic/CartPole"])
 def test_agent_does_well_where_it_was_measured_to(model: GeneralistModel, id: str) -> None:
     """Measured with 20 episodes: 1.0 of the expert each."""
     assert evaluate_task(domains.task(id), EvaluationSettings(episodes=6), model)["normalised"] > 0.6
 
 
+@pytest.mark.slow
 def test_prompt_decides_what_is_done(model: GeneralistModel) -> None:
     """One world, one body: a faucet is opened or not as the demonstration shows (measured: 1.0 against 0.1)."""
     task = domains.task("metaworld/faucet-open")

@@ -10,6 +10,7 @@ import torch
 
 from playground.errors import BadValueError
 from playground.model import from_pretrained, read_config, save_pretrained
+from playground.model.checkpoint import check_new
 
 
 @torch.no_grad()
@@ -27,10 +28,11 @@ def average(before: Path, after: Path, share: float, out: Path) -> Path:
 
     Raises:
         BadFileError: a checkpoint is missing or damaged.
-        BadValueError: the models differ in size; or `share` is not between 0 and 1.
+        BadValueError: the models differ in size, `share` is not between 0 and 1, or `out` holds a checkpoint.
     """
     if not 0 <= share <= 1:
         raise BadValueError(f"the later checkpoint's share is {share}; give 0 to 1")
+    check_new(out)
     old, new = from_pretrained(before), from_pretrained(after)
     weights, known = new.state_dict(), old.state_dict()
     if not new.config.same_weights(old.config):

@@ -93,6 +93,7 @@ def agent(model: GeneralistModel, world: str) -> Agent:
     return Agent(model, TimestepSpec.from_spaces(*WORLDS[world]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", WORLDS)
 @pytest.mark.parametrize("world", ROOMY)
 def test_any_prompt_meets_any_world(model: GeneralistModel, world: str, shown: str):

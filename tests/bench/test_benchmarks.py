@@ -30,6 +30,7 @@ def complete(cases: list[Measurement]) -> None:
         assert case.floor is None or (case.floor > 0 and case.ratio > 0 and case.floor_is)
 
 
+@pytest.mark.slow
 def test_acting(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(act, "TASKS", ("classic/CartPole",))
     cases = list(act.measure_act(load_model(), seconds=0.05))
@@ -62,6 +63,7 @@ def test_products_are_those_of_the_decision():
     assert attended == 2 * [(2, 1, 16, 3), (2, 1, 3, 16)]  # scores of three positions, and what they weigh
 
 
+@pytest.mark.slow
 def test_evaluation(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(batch, "TASKS", "dm_control/point_mass-easy,dm_control/cartpole-balance")
     monkeypatch.setattr(batch, "SECONDS", 0.05)
@@ -71,6 +73,7 @@ def test_evaluation(monkeypatch: pytest.MonkeyPatch):
     assert "2 tasks" in case.name and case.floor > case.value
 
 
+@pytest.mark.slow
 def test_training(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(train, "SIZES", {"cpu": "tiny", "cuda": "tiny"})
     monkeypatch.setattr(train, "ROWS", {"cpu": 2, "cuda": 2})

@@ -39,6 +39,7 @@ def model() -> GeneralistModel:
     return GeneralistModel(replace(preset("tiny"), max_live=32)).eval()
 
 
+@pytest.mark.slow
 def test_second_part_is_the_agents_and_labelled_by_the_second_expert(root, model) -> None:
     reach, push = (PackedTask.open(root, id) for id in TASKS)
     pair = Pair.make(reach, push)
@@ -58,6 +59,7 @@ def test_second_part_is_the_agents_and_labelled_by_the_second_expert(root, model
     pair.close()
 
 
+@pytest.mark.slow
 def test_expert_drives_when_it_is_its_turn(root, model) -> None:
     reach, push = (PackedTask.open(root, id) for id in TASKS)
     pair = Pair.make(reach, push)
@@ -67,6 +69,7 @@ def test_expert_drives_when_it_is_its_turn(root, model) -> None:
     pair.close()
 
 
+@pytest.mark.slow
 def test_command_writes_what_is_never_a_prompt(root, model, tmp_path) -> None:
     save_pretrained(model, tmp_path, {})
     dagger(TASKS[1], tmp_path, 16, 0, root, workers=1, swaps=True)

@@ -23,6 +23,7 @@ def test_looking_ahead_leaves_no_trace(name: str) -> None:
         assert reward == same_reward and np.array_equal(observation["image"], again["image"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "steps", "score"),
     [("Breakout", 400, 5), ("Freeway", 130, 1), ("Boxing", 250, 1), ("Bowling", 600, 15), ("Skiing", 600, -4300)],

@@ -18,6 +18,8 @@ OTHER_SEEDS = range(1_000_010, 1_000_016)
 
 Case = tuple[Task, DomainEnv]
 
+pytestmark = pytest.mark.slow  # `tests/test_add_a_domain.py` holds the same promises against a small domain
+
 
 @pytest.fixture(scope="module", params=tasks(), ids=lambda task: task.id)
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:

@@ -25,6 +25,7 @@ def rollout(env: ControlEnv, actions: np.ndarray, seed: int) -> tuple[np.ndarray
     return np.stack(states), np.array(rewards)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", dm_control.TASKS, ids=lambda task: task.name)
 def test_every_task_keeps_the_contract_and_repeats_by_seed(task: Task) -> None:
     env = task.make(64)
@@ -42,6 +43,7 @@ def test_every_task_keeps_the_contract_and_repeats_by_seed(task: Task) -> None:
     env.close()
 
 
+@pytest.mark.slow
 def test_same_scene_means_same_form() -> None:
     forms: dict[str, tuple[object, ...]] = {}
     for task in dm_control.TASKS:
@@ -115,6 +117,7 @@ def test_a_goal_is_refused_where_there_is_none() -> None:
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "steps", "wanted"),
     [
@@ -149,6 +152,7 @@ def test_the_control_laws_solve_their_tasks(name: str, steps: int, wanted: float
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(BODIES))
 def test_the_batched_simulation_is_the_environment(name: str) -> None:
     """Same features and rewards as the suite, from its starting states and under random actions."""
@@ -170,6 +174,7 @@ def test_the_batched_simulation_is_the_environment(name: str) -> None:
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [t for t in dm_control.TASKS if t.name in BODIES], ids=lambda task: task.name)
 def test_trained_experts_earn_far_more_than_nothing(task: Task) -> None:
     env = task.make(64)

@@ -16,6 +16,7 @@ def env() -> StackingEnv:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", range(3))
 def test_the_hand_moves_as_asked_and_goes_on_pointing_down(env: StackingEnv, axis: int) -> None:
     before = env.read().hand
@@ -30,6 +31,7 @@ def test_the_hand_moves_as_asked_and_goes_on_pointing_down(env: StackingEnv, axi
     assert after.hand_turn[2, 2] < -0.995
 
 
+@pytest.mark.slow
 def test_the_expert_stacks_and_the_suite_says_so(env: StackingEnv) -> None:
     expert = StackingExpert(env)
     solved = 0

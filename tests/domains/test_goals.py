@@ -36,6 +36,7 @@ def test_error_is_nothing_at_the_goal(family: GoalFamily):
     assert family.error(goal, goal) == 0 and family.error(goal, other) > 0
 
 
+@pytest.mark.slow
 def test_worlds_draw_trained_goals_and_take_any(family: GoalFamily):
     env = build(family)
     for seed in SEEDS:
@@ -49,6 +50,7 @@ def test_worlds_draw_trained_goals_and_take_any(family: GoalFamily):
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [task for task in families() if "speed" not in task])
 @pytest.mark.parametrize("part", PARTS)
 def test_expert_achieves_held_out_goals(task: str, part: str):
@@ -81,6 +83,7 @@ def test_missions_are_split_by_what_they_name(mission: str, part: str | None):
     assert mission_part(mission) == part
 
 
+@pytest.mark.slow
 def test_speed_is_measured():
     env = make_env("cheetah-speed", 64)
     env.reset(seed=0, options={"goal": (0.0,)})

@@ -11,6 +11,7 @@ from playground.errors import BadValueError
 IDLE = np.array([0, 0, 0, -1], dtype=np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ["dial-turn", "drawer-open", "faucet-open", "lever-pull", "window-close", "window-open"])
 def test_first_observation_is_not_stale(id: str) -> None:
     env = make(f"metaworld/{id}", 64)
@@ -19,6 +20,7 @@ def test_first_observation_is_not_stale(id: str) -> None:
     assert np.abs(second["state"] - first["state"]).max() < 0.01  # metres; stale positions are 5 to 20 cm off
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ["reach", "pick-place", "plate-slide-side", "drawer-open", "assembly"])
 def test_expert_solves_for_a_given_goal(id: str) -> None:
     env = make(f"metaworld/{id}", 64)
@@ -48,6 +50,7 @@ def test_expert_is_helped_where_the_script_gets_stuck(id: str, seed: int) -> Non
     raise AssertionError(f"{id}: unsolved after 300 steps")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["reach-wall", "pick-place-wall", "push-wall"])
 @pytest.mark.parametrize("second", ["pick-place-wall", "push-wall"])
 def test_expert_takes_over_beyond_the_wall(first: str, second: str) -> None:

@@ -16,6 +16,7 @@ def env(request):
     env.close()
 
 
+@pytest.mark.slow
 def test_every_camera_shows_another_picture_and_the_first_stays(env):
     pictures = []
     for name in env.cameras:

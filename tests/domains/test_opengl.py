@@ -32,18 +32,21 @@ def drawn(task: str, **settings: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_only_drawing_needs_opengl(task: str) -> None:
     found = drawn(task, MUJOCO_GL="disabled")
     assert "MUJOCO_GL=disabled switches drawing off" in found and "apt" not in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS[:2])
 @pytest.mark.parametrize("settings", [{"MUJOCO_GL": "EGL"}, {"MUJOCO_GL": "nonsense"}, {"DISPLAY": ":987"}], ids=str)
 def test_egl_is_tried_before_giving_up(task: str, settings: dict[str, str]) -> None:
     assert drawn(task, **settings).strip() == "drawn True"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["99", "first", "-1"])
 def test_a_device_that_is_not_there_is_named(device: str) -> None:
     found = drawn("dm_control/cheetah-run", MUJOCO_EGL_DEVICE_ID=device)

@@ -29,6 +29,7 @@ def test_every_task_has_an_id_of_its_own() -> None:
     assert register() == IDS  # a second time does no harm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", domains.families())
 def test_family_at_any_goal(task: str) -> None:
     family, rng = domains.families()[task], np.random.default_rng(0)
@@ -81,6 +82,7 @@ def test_pictures_have_the_worlds_rate(name: str) -> None:
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ONE_EACH)
 def test_gymnasiums_checker_finds_no_fault(name: str) -> None:
@@ -89,6 +91,7 @@ def test_gymnasiums_checker_finds_no_fault(name: str) -> None:
     env.close()
 
 
+@pytest.mark.slow
 def test_human_sees_it_in_a_window() -> None:
     """In a process of its own: closing SDL's window may take another library's OpenGL along."""
     code = """if True:

@@ -26,6 +26,7 @@ def written(out):
     return json.loads((out / "result.json").read_text())
 
 
+@pytest.mark.slow
 def test_prompt_swap(tmp_path, monkeypatch):
     agents = {"model": ("right", "wrong", "swapped_midway"), "nearest": ("first_8",), "expert": ("wrong",)}
     monkeypatch.setattr(prompt_swap, "AGENTS", agents)
@@ -68,6 +69,7 @@ def test_prompt_of_what_is_done_already_cannot_be_followed():
     assert found["following_wrong_random"] is None and found["world_done_wrong_random"] == 0
 
 
+@pytest.mark.slow
 def test_swap_to_what_is_being_done_already_cannot_be_followed():
     """Whoever holds the small target holds the large one; the other way round there is something to do."""
     records = prompt_swap._work(prompt_swap.Case("dm_control/reacher", "swapped_midway", "expert", 4, 0, None))
@@ -76,6 +78,7 @@ def test_swap_to_what_is_being_done_already_cannot_be_followed():
     assert found == {(hard, easy): None, (easy, hard): True}
 
 
+@pytest.mark.slow
 def test_swap_to_what_the_first_prompt_has_just_brought_about_cannot_be_followed():
     """A thermos that was pulled there by the stick is where pushing is to bring it."""
     records = prompt_swap._work(prompt_swap.Case("metaworld/stick", "swapped_midway", "expert", 4, 0, None))
@@ -84,6 +87,7 @@ def test_swap_to_what_the_first_prompt_has_just_brought_about_cannot_be_followed
     assert found == {(pull, push): None, (push, pull): True}
 
 
+@pytest.mark.slow
 def test_mission_that_was_done_on_the_way_to_the_first_cannot_be_followed():
     records = prompt_swap._work(prompt_swap.Case("babyai/hidden", "swapped_midway", "expert", 6, 0, None))
     assert {r["did_prompt"] for r in records} == {True, None}
@@ -117,6 +121,7 @@ def test_what_no_expert_can_do_does_not_count():
     assert summary["following_wrong_expert_all_scenes"] == 0.5
 
 
+@pytest.mark.slow
 def test_ood_goals(tmp_path):
     report = experiment("ood-goals", Options(tmp_path, 2, 0, "babyai/GoToLocal-hidden,classic/*", workers=1))
     summary = written(tmp_path)["summary"]
@@ -141,6 +146,7 @@ def test_zero_shot(tmp_path, monkeypatch):
         assert low <= value <= high
 
 
+@pytest.mark.slow
 def test_ablations(tmp_path):
     root = tmp_path / "packed"
     collect("classic/CartPole", root, episodes=100, workers=1)

@@ -56,6 +56,7 @@ def test_size_of_presets(name: str):
     assert model.parameter_count() == PARAMETERS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("only_numbers", [False, True])
 def test_forward_and_backward_are_finite(model: GeneralistModel, only_numbers: bool):
     given = plain(steps()) if only_numbers else steps()
@@ -123,6 +124,7 @@ def test_decoding_is_consistent_with_teacher_forcing(model: GeneralistModel, dis
         assert means.min() >= 0 and means.max() <= bins - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [None, [2, 0]])
 def test_cached_equals_fresh(model: GeneralistModel, rows: list[int] | None):
     """Rows of different lengths, read in pieces, against one pass over each."""

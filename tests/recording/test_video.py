@@ -107,6 +107,7 @@ def test_nothing_is_left_of_a_video_without_pictures(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_leaves_what_was_filmed_before(tmp_path, suffix):
     """A limit on the size of files stands for the disk; ffmpeg inherits it."""
@@ -128,6 +129,7 @@ with VideoWriter(Path({str(path)!r}), 10) as video:
     assert len(frames(path)) >= 5
 
 
+@pytest.mark.slow
 def test_a_hundred_interrupts_at_random_moments_leave_playable_files(tmp_path):
     rng = np.random.default_rng(int(time.time()))
     for n in range(100):
@@ -164,6 +166,7 @@ def test_a_second_interrupt_is_obeyed_at_once(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_leaves_a_whole_sidecar(tmp_path, suffix):
     """A small file system of its own is really full."""

@@ -66,6 +66,7 @@ def test_a_time_limit_is_not_an_end() -> None:
     assert (run.batch._ages == 7).all()
 
 
+@pytest.mark.slow
 def test_training_improves() -> None:
     run = PPO(PPOConfig("cheetah-run_backward", episodes=64, steps=16, batch=512, width=32))
     rewards = []
@@ -76,6 +77,7 @@ def test_training_improves() -> None:
     assert np.mean(rewards[-5:]) > 2 * np.mean(rewards[:5])
 
 
+@pytest.mark.slow
 def test_a_run_resumes_and_exports_what_the_expert_plays(tmp_path: Path) -> None:
     out, checkpoint = tmp_path / "out.safetensors", tmp_path / "run.safetensors"
     config = PPOConfig("cheetah-run", minutes=0.001, **SMALL)

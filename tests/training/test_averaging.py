@@ -41,6 +41,8 @@ def test_the_ends_are_the_checkpoints_themselves(folders: list[Path], tmp_path: 
 
 
 def test_what_cannot_be_averaged(folders: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(BadValueError, match="give a new folder as --out"):
+        average(folders[0], folders[1], 0.5, folders[0])
     with pytest.raises(BadValueError, match=r"share is 1\.5"):
         average(folders[0], folders[1], 1.5, tmp_path / "out")
     save_pretrained(GeneralistModel(replace(preset("tiny"), hidden=32)), tmp_path / "other", {})

@@ -13,6 +13,7 @@ from playground.model import GeneralistModel, from_pretrained, preset, save_pret
 from playground.training.done_head import DoneHeadSettings, fit, train_done_head
 
 
+@pytest.mark.slow
 def test_reader_learns_what_can_be_told() -> None:
     torch.manual_seed(0)
     model = GeneralistModel(preset("tiny"))
@@ -24,6 +25,7 @@ def test_reader_learns_what_can_be_told() -> None:
     assert not any(p.requires_grad for p in model.subtask_done_head.parameters())
 
 
+@pytest.mark.slow
 def test_only_the_reader_changes(tmp_path: Path) -> None:
     id = "babyai/OpenDoorsOrderN4"
     task = domains.task(id)

@@ -45,6 +45,7 @@ def start(out: Path, **training: Any) -> GeneralistModel:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_train_writes_a_checkpoint_and_resumes(root: Path, tmp_path: Path, precision: str) -> None:
     """Where bfloat16 is slow, in float32 and by AdamW alone."""
@@ -96,6 +97,7 @@ def test_an_interrupted_run_ends_as_it_would_have(root: Path, tmp_path: Path, mo
     assert all(torch.equal(weight, found[name]) for name, weight in whole.items())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     model = start(out, tasks=["other/spoilt", "other/task"], goals_held_out=["other/task"])
@@ -211,6 +213,7 @@ def test_goals_that_an_earlier_part_saw_stay_seen(tmp_path: Path) -> None:
     assert earlier_tasks(tmp_path)[1] == {"toy/point"}
 
 
+@pytest.mark.slow
 def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tmp_path: Path) -> None:
     out, more = train(TINY, tmp_path / "run", root), replace(TINY, steps=9)
     whole = (out / STATE).read_bytes()
@@ -234,6 +237,7 @@ def test_a_broken_state_is_refused_before_anything_is_overwritten(root: Path, tm
         train(tiny("tasks=nothing/*"), tmp_path / "none", root)
 
 
+@pytest.mark.slow
 def test_two_devices_train_one_model(root: Path, tmp_path: Path) -> None:
     """Lightning Fabric's own processes; both log through the first."""
     script = tmp_path / "two.py"

@@ -17,6 +17,7 @@ def client():
         yield client
 
 
+@pytest.mark.slow
 def test_a_lost_page_finds_its_session_and_a_second_one_gets_its_own(client):
     with client.websocket_connect("/pg/stage") as socket:
         first = socket.receive_json()["visitor"]

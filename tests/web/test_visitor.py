@@ -285,6 +285,7 @@ def test_a_video_is_kept_while_the_visitor_is_there(page: Page):
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_visitors_who_come_and_go_leave_nothing_behind(render_worker: RenderWorker):
     def left() -> tuple[int, int, int]:
         gc.collect()
@@ -310,6 +311,7 @@ def test_visitors_who_come_and_go_leave_nothing_behind(render_worker: RenderWork
     assert all(after <= then for after, then in zip(left(), before, strict=True))
 
 
+@pytest.mark.slow
 def test_without_opengl_the_page_tells_the_cure():
     code = f"""
 import time

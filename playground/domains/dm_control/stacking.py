@@ -120,6 +120,7 @@ class StackingEnv(Pullable):
         self._renderer: Any = None
         self._camera: Any = None
         self._steps = 0
+        self._closed = False
 
     @property
     def physics(self) -> Any:
@@ -191,7 +192,9 @@ class StackingEnv(Pullable):
     def close(self) -> None:
         """Closes the simulator and what draws it."""
         self._drop_renderer()
-        self._world.close()
+        if not self._closed:  # the suite cannot close twice
+            self._world.close()
+        self._closed = True
 
     def _observe(self) -> Observation:
         now = self.read()
