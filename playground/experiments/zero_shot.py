@@ -10,6 +10,7 @@ import numpy as np
 
 from playground import assets, domains
 from playground.demonstrations import shipped_counts
+from playground.domains.hold_outs import rung
 from playground.evaluation.episodes import EvaluationSettings, evaluate_task
 from playground.experiments.running import FIGURE, Case, Options, choose_subjects, flat, run_cases, table, write_report
 from playground.model import load_model, read_config
@@ -61,7 +62,7 @@ def conclude(records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         known = {id: [r["normalised"] for r in rows if r["normalised"] is not None] for id, rows in groups.items()}
         summary |= flat(f"return_{who}", list(known.values()))
         for id, values in known.items():
-            lines.setdefault(id, {}).update(flat(f"return_{who}", [values]))
+            lines.setdefault(id, {"rung": rung(id)}).update(flat(f"return_{who}", [values]))
     return {"summary": {"tasks": len(lines), **summary}, "tasks": lines}
 
 
@@ -87,7 +88,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
     axis.legend(fontsize=8)
     figure.savefig(options.out / FIGURE, dpi=110)
     everything = [("all", report["summary"]), *sorted(lines.items())]
-    rows = [[id, *(_cell(line, who) for who in WHO)] for id, line in everything]
+    rows = [[id, line.get("rung"), *(_cell(line, who) for who in WHO)] for id, line in everything]
     write_report(
         options.out,
         "Zero-shot",
@@ -95,7 +96,7 @@ def _draw(report: dict[str, Any], options: Options) -> None:
         [
             "Normalised return (0: random policy, 1: expert) with its 95 % interval, "
             f"on {len(lines)} tasks that the agent was never trained on.",
-            table(("task", "agent", "agent, no prompt", "nearest neighbour", "random policy"), rows),
+            table(("task", "rung", "agent", "agent, no prompt", "nearest neighbour", "random policy"), rows),
         ],
     )
 

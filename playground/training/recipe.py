@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
+from playground.domains.hold_outs import HELD_OUT
 from playground.errors import BadValueError, UnknownNameError
 from playground.model import ModelConfig, preset
 from playground.settings import assign, merge, read_settings
@@ -86,7 +87,7 @@ class Recipe:
     """
 
     tasks: tuple[str, ...] = ("*",)
-    held_out: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = HELD_OUT
     train_tasks: tuple[str, ...] = ("*",)
     goal_holdout: int = 25
     steps: int | None = None

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 import pytest
 
 from playground import domains
+from playground.demonstrations import shipped_counts
+from playground.domains.hold_outs import HELD_OUT, RUNGS, rung
 from playground.errors import BadValueError, UnknownNameError
 from playground.model import GeneralistModel, preset
 from playground.settings import read_settings
@@ -29,8 +31,12 @@ def test_every_recipe_names_what_exists() -> None:
 
 
 def test_some_tasks_are_held_out_of_every_recipe_that_is_shipped() -> None:
+    known = {task.id for task in domains.tasks()}
     for name in ("cpu", "finetune-grid", "finetune-faucets"):
-        assert not recipe(name).takes("atari/Boxing") and not recipe(name).takes("babyai/PickupDist-hidden")
+        assert not any(recipe(name).takes(id) for id in HELD_OUT)
+    for id in HELD_OUT:
+        assert id in known and shipped_counts()[id] and rung(id) in RUNGS
+    assert rung("babyai/PickupDist-hidden") == "new task" and rung("babyai/BossLevel") is None
     assert recipe("cpu").takes("babyai/BossLevel") and recipe("finetune-grid").takes("babyai/BossLevel")
     assert not recipe("finetune-grid").takes("classic/CartPole")
     faucets = recipe("finetune-faucets")

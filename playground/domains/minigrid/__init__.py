@@ -8,7 +8,7 @@ from functools import partial
 
 from playground.domains.goals import NamedFamily
 from playground.domains.grid_worlds import COLOURS, mission_part
-from playground.domains.minigrid.env import MiniGridEnv, World, fetch, go_to_object, open_doors
+from playground.domains.minigrid.env import MiniGridEnv, World, fetch, find_ball, go_to_object, open_doors, put_near
 from playground.domains.minigrid.expert import SearchExpert
 from playground.task import Horizons, Task
 
@@ -37,6 +37,15 @@ WORLDS = {
     "RedBlueDoors-6x6": World("MiniGrid-RedBlueDoors-6x6-v0", 720, open_doors, opens="none"),
     "LockedRoom": World("MiniGrid-LockedRoom-v0", 190, opens="named"),
     "Dynamic-Obstacles-Random-6x6": World("MiniGrid-Dynamic-Obstacles-Random-6x6-v0", 144, moving=True),
+    # Held out, see `playground.domains.hold_outs`:
+    "DoorKey-16x16": World("MiniGrid-DoorKey-16x16-v0", 1000),  # upstream: 2560
+    "LavaCrossingS11N5": World("MiniGrid-LavaCrossingS11N5-v0", 484),
+    "MultiRoom-N6": World("MiniGrid-MultiRoom-N6-v0", 120),
+    "PutNear-6x6-N2": World("MiniGrid-PutNear-6x6-N2-v0", 30, put_near, opens="none"),
+    "ObstructedMaze-1Dl": World("MiniGrid-ObstructedMaze-1Dl-v0", 288, find_ball),
+    "ObstructedMaze-1Dlh": World("MiniGrid-ObstructedMaze-1Dlh-v0", 288, find_ball, boxed=True),
+    "ObstructedMaze-1Dlhb": World("MiniGrid-ObstructedMaze-1Dlhb-v0", 288, find_ball, boxed=True),
+    "ObstructedMaze-2Dl": World("MiniGrid-ObstructedMaze-2Dl-v0", 576, find_ball),
 }
 
 HIDDEN = ("Fetch-5x5-N2", "Fetch-8x8-N3", "GoToObject-8x8-N2")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.domains.grid_tiles import draw_whole_tiles
 from playground.domains.grid_worlds import STATE, THING, GridWorldEnv
-from playground.domains.minigrid.expert import DONE, PICK_UP, TOGGLE
+from playground.domains.minigrid.expert import DONE, DROP, PICK_UP, TOGGLE
 from playground.environment import DomainEnv
 from playground.errors import BadValueError
 from playground.task import Goal, Observation
@@ -24,7 +24,8 @@ class Errand:
     Attributes:
         kind: of the thing, in upstream's words.
         colour: of it; None for any.
-        action: what is done in front of it; None where one steps onto it.
+        action: what is done in front of it; None where one steps onto it, and `DROP` where what is in hand is put down
+            near it.
     """
 
     kind: str
@@ -47,6 +48,19 @@ def go_to_object(env: MiniGridEnv) -> Errand:
     return Errand(env.upstream.targetType, env.upstream.target_color, DONE)
 
 
+def put_near(env: MiniGridEnv) -> Errand:
+    """Picks up one thing and puts it down near another."""
+    level = env.upstream
+    if level.carrying is not None:
+        return Errand(level.target_type, level.target_color, DROP)
+    return Errand(level.move_type, level.moveColor, PICK_UP)
+
+
+def find_ball(env: MiniGridEnv) -> Errand:
+    """Picks up the ball of the mission's colour."""
+    return Errand("ball", env.upstream.ball_to_find_color, PICK_UP)
+
+
 def open_doors(env: MiniGridEnv) -> Errand:
     """Opens the red door, then the blue one."""
     return Errand("door", "blue" if env.upstream.red_door.is_open else "red", TOGGLE)
@@ -63,6 +77,7 @@ class World:
         changes: arguments that differ from upstream's.
         opens: whether doors may be opened on the way; "named" are those that the mission names.
         moving: whether things move by themselves.
+        boxed: whether keys lie in boxes.
         verb: of the mission as a goal, where it names a thing.
     """
 
@@ -72,6 +87,7 @@ class World:
     changes: dict[str, Any] = field(default_factory=dict, hash=False)
     opens: str = "all"
     moving: bool = False
+    boxed: bool = False
     verb: str | None = None
 
 
@@ -90,6 +106,8 @@ class MiniGridEnv(GridWorldEnv):
         self._world = world
         self.moving = world.moving
         """Whether things move by themselves."""
+        self.boxed = world.boxed
+        """Whether keys lie in boxes."""
 
     @property
     def mission(self) -> str:

@@ -71,22 +71,34 @@ class SearchExpert:
         place = next(self._find(aim.kind, aim.colour), None)
         if place is None:
             return None
+        held = self._env.upstream.carrying
         if aim.action is None:
             return self._way(lambda x, y, _: (x, y) == place)
+        if aim.action == DROP:
+            return self._put_down(near=place)
+        if aim.action == PICK_UP and held is not None:
+            return self._put_down() if self._face(place, PICK_UP) is not None else None
         return self._face(place, aim.action)
 
     def _fetch_key(self) -> int | None:
-        """The next action towards the key of a locked door that was seen."""
+        """The next action towards the key of a locked door that was seen, or towards clearing the way to that door."""
         held = self._env.upstream.carrying
-        for x, y in self._find("door"):
-            door = self._thing(x, y)
+        # A door first that what is in hand opens.
+        doors = [(cell, self._thing(*cell)) for cell in self._find("door")]
+        for (x, y), door in sorted(doors, key=lambda found: not self._opens(held, found[1])):
             if not door.is_locked or not self._env.may_open(door):
                 continue
-            for place in self._find("key", door.color):
-                action = self._face(place, PICK_UP)
-                if action is not None and held is not None:
-                    return self._put_down()
-                if action is not None:
+            if self._opens(held, door) and (action := self._face((x, y), TOGGLE)) is not None:
+                return action
+            near = (cell for cell in _beside((x, y)) if self._can_take(cell))
+            blocking = [cell for cell in near if self._face(cell, PICK_UP) is not None]
+            keys = [cell for cell in self._find("key", door.color) if self._face(cell, PICK_UP) is not None]
+            wanted = blocking + keys
+            if wanted:
+                return self._face(wanted[0], PICK_UP) if held is None else self._put_down()
+            boxes = self._find("box") if self._env.boxed and not self._opens(held, door) else iter(())
+            for place in boxes:
+                if (action := self._face(place, TOGGLE)) is not None:
                     return action
         return None
 
@@ -94,15 +106,18 @@ class SearchExpert:
         """The next action towards taking away, or putting aside, what may block the way."""
         if self._env.upstream.carrying is not None:
             return self._put_down()
-        assert self._seen is not None
-        movable = {
-            (x, y) for x, y in np.argwhere(self._seen) if (t := self._thing(x, y)) is not None and t.can_pickup()
-        }
-        return self._way(lambda *pose: self._ahead(pose) in movable, PICK_UP)
+        return self._way(lambda *pose: self._can_take(self._ahead(pose)), PICK_UP)
 
-    def _put_down(self) -> int | None:
-        """The next action towards putting down what is in hand, on a cell that is empty."""
-        return self._way(lambda *pose: self._is_empty(self._ahead(pose)), DROP)
+    def _put_down(self, near: Cell | None = None) -> int | None:
+        """The next action towards putting down what is in hand, on a cell that is empty and in front of no door."""
+
+        def suits(x: int, y: int, direction: int) -> bool:
+            cell = self._ahead((x, y, direction))
+            if near is not None:
+                return self._is_empty(cell) and max(abs(cell[0] - near[0]), abs(cell[1] - near[1])) <= 1
+            return self._is_empty(cell) and not any(self._is_door(other) for other in _beside(cell))
+
+        return self._way(suits, DROP)
 
     def _explore(self) -> int | None:
         """The next action towards facing the nearest cell that was not seen."""
@@ -191,5 +206,21 @@ class SearchExpert:
         thing = self._thing(*cell)
         if not self._known(cell) or thing is None or thing.type != "door" or not self._env.may_open(thing):
             return False
-        held = self._env.upstream.carrying
-        return not thing.is_locked or (held is not None and held.type == "key" and held.color == thing.color)
+        return not thing.is_locked or self._opens(self._env.upstream.carrying, thing)
+
+    def _can_take(self, cell: Cell) -> bool:
+        thing = self._thing(*cell)
+        return self._known(cell) and thing is not None and bool(thing.can_pickup())
+
+    def _is_door(self, cell: Cell) -> bool:
+        thing = self._thing(*cell)
+        return self._known(cell) and thing is not None and thing.type == "door"
+
+    @staticmethod
+    def _opens(held: Any, door: Any) -> bool:
+        """Whether what is in hand, if anything, is a door's key."""
+        return held is not None and held.type == "key" and held.color == door.color
+
+
+def _beside(cell: Cell) -> list[Cell]:
+    return [(cell[0] + dx, cell[1] + dy) for dx, dy in STEPS]
