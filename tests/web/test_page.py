@@ -244,6 +244,11 @@ def test_nothing_scrolls_on_a_desk_and_nothing_sticks_out_on_a_phone(
         ".map(n => n.outerHTML)"
     )
     assert nameless == []
+    if width > 900:  # a phone's chips are scrolled
+        row = page.locator(".pg-chips").bounding_box()
+        chips = [chip.bounding_box() for chip in page.locator(".pg-chips button").all()]
+        assert row is not None and len(chips) > 4
+        assert all(chip is not None and chip["x"] + chip["width"] <= row["x"] + row["width"] + 1 for chip in chips)
     page.close()
 
 
