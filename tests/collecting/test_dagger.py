@@ -41,7 +41,7 @@ def packed(tmp_path: Path, demonstrations: list[Episode]) -> PackedTask:
     return PackedTask.open(tmp_path, demonstrations[0].task)
 
 
-def test_the_agent_drives_and_the_expert_labels(packed: PackedTask) -> None:
+def test_the_agent_acts_and_the_expert_labels(packed: PackedTask) -> None:
     envs = [ToyEnv() for _ in range(4)]
     prompts = [packed.prompt(e) for e in (0, 1, 2, 3)]
     torch.manual_seed(0)
@@ -79,7 +79,7 @@ def test_the_expert_saves_what_it_can_and_the_rest_is_left_out(packed: PackedTas
     assert np.abs(np.concatenate([move[10:] for move in moves])).max() < 1e-5
 
 
-def test_the_expert_leads(packed: PackedTask) -> None:
+def test_the_expert_begins(packed: PackedTask) -> None:
     settings = replace(AGENT_ONLY, warm_up_share=1.0, warm_up_steps=12)
     torch.manual_seed(0)
     model = GeneralistModel(preset("tiny")).eval()
@@ -107,7 +107,7 @@ def test_random_actions_are_held(packed: PackedTask) -> None:
     assert len(directions) == 4
 
 
-def test_what_an_agent_drove_is_never_a_prompt(tmp_path: Path, demonstrations: list[Episode]) -> None:
+def test_what_an_agent_did_is_never_a_prompt(tmp_path: Path, demonstrations: list[Episode]) -> None:
     write(tmp_path, demonstrations, "000000", True)
     write(tmp_path, [replace(e, success=False) for e in demonstrations], "dagger-900000", False)
     packed = PackedTask.open(tmp_path, demonstrations[0].task)

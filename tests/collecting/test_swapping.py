@@ -55,12 +55,12 @@ def test_second_part_is_the_agents_and_labelled_by_the_second_expert(root, model
         )  # then the expert pushes the puck
         hand = episode.observations["state"][: takeover.loss_start, 0]
         moves.append(np.stack([np.diff(hand), episode.actions[: len(hand) - 1, 0]]))
-    assert np.corrcoef(np.concatenate(moves, axis=1))[0, 1] > 0.5  # the first expert drove the hand
+    assert np.corrcoef(np.concatenate(moves, axis=1))[0, 1] > 0.5  # the first expert moved the hand
     pair.close()
 
 
 @pytest.mark.slow
-def test_expert_drives_when_it_is_its_turn(root, model) -> None:
+def test_expert_acts_when_it_is_its_turn(root, model) -> None:
     reach, push = (PackedTask.open(root, id) for id in TASKS)
     pair = Pair.make(reach, push)
     settings = DaggerSettings(swap_expert_share=1.0, expert_share=1.0, switch_interval=(2, 3))
