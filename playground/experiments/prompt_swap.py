@@ -5,7 +5,7 @@ rewards; one that recognises the world does the world's. The nearest-neighbour p
 stand beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache, partial
 from typing import Any
@@ -37,7 +37,7 @@ TRIES = 30
 APART = 0.1
 """Metres, or metres per second, between the world's goal and the prompt's, at least: many tests allow for 0.05."""
 
-AGENTS = {
+AGENTS: dict[str, tuple[str, ...]] = {
     "model": (*CONDITIONS, *CURVES),
     "nearest": ("right", "wrong", "swapped_midway"),
     "expert": ("wrong", "swapped_midway"),
@@ -46,8 +46,12 @@ AGENTS = {
 """Who acts -> under which prompts. The expert is that of the prompt's task: what could be followed at best."""
 
 
-def prompt_swap(options: Options) -> dict[str, Any]:
+def prompt_swap(options: Options, agents: Mapping[str, Sequence[str]] = AGENTS) -> dict[str, Any]:
     """Runs the experiment; see `run` for what is written and raised.
+
+    Args:
+        options: of every experiment.
+        agents: who acts -> under which conditions.
 
     Raises:
         UnknownNameError: no scene matches.
@@ -56,7 +60,7 @@ def prompt_swap(options: Options) -> dict[str, Any]:
     cases = [
         (scene, condition, agent)
         for scene in chosen
-        for agent, conditions in AGENTS.items()
+        for agent, conditions in agents.items()
         for condition in conditions
     ]
     report = run_cases("prompt-swap", options, cases, _work, conclude)
@@ -71,7 +75,7 @@ def _scenes() -> dict[str, tuple[Task, ...]]:
 
 @lru_cache(maxsize=1)
 def _pool(scene: str) -> dict[str, list[DomainEnv]]:
-    """The worlds of one scene that this process has built, by task: building takes longer than an episode."""
+    """The environments of one scene that this process has built, by task: building takes longer than an episode."""
     return {}
 
 

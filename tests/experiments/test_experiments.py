@@ -29,9 +29,8 @@ def written(out):
 @pytest.mark.slow
 def test_prompt_swap(tmp_path, monkeypatch):
     agents = {"model": ("right", "wrong", "swapped_midway"), "nearest": ("first_8",), "expert": ("wrong",)}
-    monkeypatch.setattr(prompt_swap, "AGENTS", agents)
     options = Options(tmp_path, 2, 0, "classic/CartPole", workers=1)
-    report = experiment("prompt-swap", options)
+    report = prompt_swap.prompt_swap(options, agents)
     assert written(tmp_path)["summary"] == report["summary"] and report["complete"]
     assert len(report["records"]) == 5 and all(len(rows) == 2 for rows in report["records"].values())
     for name in ("following_right", "following_wrong", "following_swapped_midway", "return_right", "return_wrong"):
@@ -45,18 +44,18 @@ def test_prompt_swap(tmp_path, monkeypatch):
         raise AssertionError("done before")
 
     monkeypatch.setattr(prompt_swap, "_work", never)
-    assert experiment("prompt-swap", options)["summary"] == report["summary"]
+    assert prompt_swap.prompt_swap(options, agents)["summary"] == report["summary"]
     with pytest.raises(BadFileError, match="prompt-swap"):
         experiment("ood-goals", Options(tmp_path, 2, 0, "classic/*", workers=1))
 
     played = []
     monkeypatch.setattr(prompt_swap, "_work", lambda job: played.append(job.key) or report["records"][job.key])
     monkeypatch.setattr(running, "fingerprint", lambda checkpoint: "other weights")
-    experiment("prompt-swap", options)
+    prompt_swap.prompt_swap(options, agents)
     without = {"classic/CartPole first_8 nearest", "classic/CartPole wrong expert"}  # they are the same
     assert set(played) == report["records"].keys() - without
     played.clear()
-    experiment("prompt-swap", replace(options, seed=1))
+    prompt_swap.prompt_swap(replace(options, seed=1), agents)
     assert set(played) == report["records"].keys()
 
 
@@ -135,13 +134,12 @@ def test_ood_goals(tmp_path):
 
 
 def test_zero_shot(tmp_path, monkeypatch):
-    monkeypatch.setattr(zero_shot, "WHO", {who: zero_shot.WHO[who] for who in ("agent", "nearest", "random")})
     monkeypatch.setattr(zero_shot, "read_config", lambda folder: (None, {"tasks": ["classic/Pendulum"]}))
     with pytest.raises(UnknownNameError, match="held-out"):
         experiment("zero-shot", Options(tmp_path, 2, 0, "classic/Pendulum", workers=1))
     report = experiment("zero-shot", Options(tmp_path, 2, 0, "classic/Acrobot", workers=1))
     assert written(tmp_path)["summary"] == report["summary"]
-    for who in ("agent", "nearest", "random"):
+    for who in zero_shot.WHO:
         low, value, high = (report["summary"][f"return_{who}{end}"] for end in ("_low", "", "_high"))
         assert low <= value <= high
 
