@@ -5,6 +5,7 @@ dots and slashes: `sampling.task_weights.classic/CartPole=2`.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
@@ -14,6 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from playground.errors import BadValueError, UnknownNameError
 
 T = TypeVar("T")
+
+POSITIVE = math.ulp(0.0)
+"""The smallest number above zero."""
 
 
 def read_settings(kind: type[T], data: Mapping[str, Any]) -> T:
@@ -61,6 +65,32 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         old = merged.get(name)
         merged[name] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def check_range(settings: Any, names: Iterable[str], least: float, most: float = math.inf, label: str = "") -> None:
+    """Refuses numbers that are out of range, infinite or NaN.
+
+    Args:
+        settings: a dataclass.
+        names: fields with numbers, or with mappings to numbers. None is let through.
+        least: smallest value; `POSITIVE` for anything above zero.
+        most: largest value.
+        label: what stands before the field in the message; the class's name if left out.
+
+    Raises:
+        BadValueError: a value is out of range.
+    """
+    label = label or type(settings).__name__.lower()
+    for name in names:
+        value = getattr(settings, name)
+        entries = {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, Mapping) else {name: value}
+        for entry, number in entries.items():
+            if number is None or (least <= number <= most and math.isfinite(number)):
+                continue
+            wanted = "more than 0" if least == POSITIVE else f"{least:g} or more"
+            raise BadValueError(
+                f"{label}.{entry} is {number}; give {wanted if most == math.inf else f'{least:g} to {most:g}'}"
+            )
 
 
 def setting_names(kind: Any) -> list[str]:

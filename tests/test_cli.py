@@ -102,12 +102,12 @@ def test_recipes_run_on_this_machine(recipe, tmp_path):
     ("assignment", "answer"),
     [
         ("sampling.promted=0.5", "did you mean sampling.prompted"),
-        ("sampling.prompted=5", "sampling.prompted is 5.0, a share; give 0 to 1"),
+        ("sampling.prompted=5", "sampling.prompted is 5.0; give 0 to 1"),
         ("sampling.prompted", "write sampling.prompted=VALUE"),
         ("hardware.accelerator=tpu", "should be 'auto', 'cpu' or 'cuda'"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(assignment, answer, tmp_path):
+def test_settings_of_a_recipe_that_cannot_be_are_refused(assignment, answer, tmp_path):
     shown = playground("train", "--out", str(tmp_path / "out"), "--data", str(tmp_path), "--set", assignment)
     assert shown.returncode == 2 and answer in shown.stderr and shown.stderr.count("\n") == 1, shown.stderr
 
@@ -115,13 +115,17 @@ def test_settings_that_cannot_be_are_refused(assignment, answer, tmp_path):
 @pytest.mark.parametrize(
     ("command", "assignment", "answer"),
     [
-        ("takeovers", "noise=-0.1,0", "noise is (-0.1, 0.0)"),
-        ("dagger", "expert_shar=0.5", "did you mean expert_share"),
-        ("dagger", "switch_interval=9,3", "switch_interval is (9, 3)"),
+        ("dagger", "expert_shares=0.5", "did you mean expert_share"),
+        ("dagger", "switch_interval=9", "switch_interval is 9; it should be a valid tuple"),
+        ("takeovers", "noise=-0.1", "noise is (-0.1,)"),
+        ("takeovers", "second_steps=0", "takeovers.second_steps is 0; give 1 or more"),
+        ("train-done-head", "levels.babyai/BossLevel=0", "levels.babyai/BossLevel is 0.0; give more than 0"),
+        ("train-expert", "clip=0", "ppo.clip is 0.0; give more than 0"),
     ],
 )
-def test_settings_of_collecting_are_checked_before_anything_runs(command, assignment, answer, tmp_path):
-    shown = playground(command, "--data", str(tmp_path), "--set", assignment)
+def test_every_command_with_settings_refuses_what_cannot_be(command, assignment, answer, tmp_path):
+    rest = {"train-done-head": ["--out", str(tmp_path / "out")], "train-expert": ["cheetah-run"]}.get(command, [])
+    shown = playground(command, *rest, "--set", assignment)
     assert shown.returncode == 2 and answer in shown.stderr and shown.stderr.count("\n") == 1, shown.stderr
 
 

@@ -102,9 +102,7 @@ def train(
         int | None, typer.Option(min=1, help="Number of machines, started as for Lightning Fabric.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the weights and of the sampling.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting of the recipe: sampling.prompted=0.5; several.")
-    ] = None,
+    settings: SettingsOption = None,
 ) -> None:
     """Train an agent on the collected data; an interrupted run can be resumed."""
     from playground.model.checkpoint import copy_checkpoint
@@ -133,9 +131,7 @@ def train_expert(
     minutes: Annotated[float, typer.Option(help="Length of this run; one that is resumed gets as many again.")] = 6.0,
     start: Annotated[str | None, typer.Option(help="Task whose run a new one starts from.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the networks and of the simulation.")] = 0,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting of PPO: coarse=2, takeover=0.5; several.")
-    ] = None,
+    settings: SettingsOption = None,
 ) -> None:
     """Train the expert of a simulated body by PPO on one core; the same command continues it."""
     from playground.rl.ppo import train_expert as run

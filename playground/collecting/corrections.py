@@ -14,6 +14,7 @@ from playground.events import BatchPolicy, Decision, StepEvent, episode_from_eve
 from playground.model import GeneralistModel
 from playground.prompt import Prompt
 from playground.rollout import EpisodeSpec, Rollout
+from playground.settings import check_range
 from playground.task import TRAIN_SEEDS, Action, Expert, Observation, Task
 
 
@@ -44,15 +45,11 @@ class DaggerSettings:
     swap_expert_share: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("worlds", "warm_up_steps", "swaps_per_world", "swap_agent_steps"):
-            if getattr(self, name) < 1:
-                raise BadValueError(f"DAgger: {name} is {getattr(self, name)}; give 1 or more")
-        for name in ("expert_share", "warm_up_share", "swap_expert_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadValueError(f"DAgger: {name} is {getattr(self, name)}; give 0 to 1")
+        check_range(self, ("worlds", "warm_up_steps", "swaps_per_world", "swap_agent_steps"), 1, label="dagger")
+        check_range(self, ("expert_share", "warm_up_share", "swap_expert_share"), 0, 1, label="dagger")
         least, most = self.switch_interval
         if not 1 <= least < most:
-            raise BadValueError(f"DAgger: switch_interval is {self.switch_interval}; give two numbers of steps, 1 < 2")
+            raise BadValueError(f"dagger.switch_interval is {self.switch_interval}; give two numbers of steps, 1 < 2")
 
 
 class CorrectedAgent:

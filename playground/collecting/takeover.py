@@ -20,6 +20,7 @@ from playground.errors import BadFileError, BadValueError, PlaygroundError
 from playground.events import StepEvent, episode_from_events
 from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.rollout import EpisodeSpec, IndependentPolicies, Rollout
+from playground.settings import check_range
 from playground.task import TRAIN_SEEDS, Action, Expert, Goal, Observation, Task
 
 FIRST_SEED = 800_000
@@ -52,11 +53,10 @@ class TakeoverSettings:
     noise: tuple[float, ...] = (0.0, 0.05, 0.1)
 
     def __post_init__(self) -> None:
-        for name in ("shard_episodes", "second_steps", "min_second_steps", "give_up_after"):
-            if getattr(self, name) < 1:
-                raise BadValueError(f"takeovers: {name} is {getattr(self, name)}; give 1 or more")
+        names = ("shard_episodes", "second_steps", "min_second_steps", "give_up_after")
+        check_range(self, names, 1, label="takeovers")
         if not self.noise or min(self.noise) < 0:
-            raise BadValueError(f"takeovers: noise is {self.noise}; give one or more numbers from 0 on")
+            raise BadValueError(f"takeovers.noise is {self.noise}; give one or more numbers from 0 on")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from playground.domains.mujoco.vector_bodies import VectorLocomotion
 from playground.errors import BadFileError, BadValueError
 from playground.files import atomic_write
 from playground.rl.actor_critic import ActorCritic, log_density
-from playground.settings import assign
+from playground.settings import POSITIVE, assign, check_range
 
 RUNS = Path("runs/ppo")
 """Where unfinished runs are kept."""
@@ -83,9 +83,9 @@ class PPOConfig:
             raise BadValueError(f"no trained task {self.task!r}; take one of {', '.join(TRAINED_TASKS)}")
         if self.task in LOCOMOTION and (self.takeover or self.coarse != 1):
             raise BadValueError(f"takeover and coarse are not for {self.task}; leave them out")
-        for name in ("minutes", "learning_rate", "target_kl", "clip", "width", "epochs", "max_episode_steps"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise BadValueError(f"{name} is {getattr(self, name)}; give more than 0")
+        check_range(self, ("minutes", "learning_rate", "target_kl", "clip", "coarse"), POSITIVE, label="ppo")
+        check_range(self, ("width", "epochs", "max_episode_steps"), 1, label="ppo")
+        check_range(self, ("takeover", "gae_lambda"), 0, 1, label="ppo")
         if self.episodes * self.steps < self.batch:
             raise BadValueError(f"{self.episodes} episodes of {self.steps} steps do not fill a batch of {self.batch}")
 

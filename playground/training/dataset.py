@@ -3,6 +3,7 @@
 `T` timesteps, `E` episodes, `K` scalar tokens, `A` action tokens.
 """
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ import numpy as np
 from playground import domains
 from playground.demonstrations.packed import PackedTask, Shard
 from playground.domains.goals import TRAINED
+from playground.errors import UnknownNameError
 from playground.model import ModelConfig
 from playground.task import Goal
 from playground.tokens.text import encode_text
@@ -19,6 +21,17 @@ from playground.training.goals import goal_tokens, held_out_goals
 
 MODALITIES = ("vector", "grid", "image")
 """What observations hold beside text: scalars, cells, or pictures. Batches hold tasks of one modality."""
+
+
+def check_modalities(setting: str, values: Mapping[str, object]) -> None:
+    """Refuses a mapping of settings whose keys are not all of `MODALITIES`.
+
+    Raises:
+        UnknownNameError: a key is no modality.
+    """
+    for modality in values:
+        if modality not in MODALITIES:
+            raise UnknownNameError(f"modality in {setting}", modality, MODALITIES)
 
 
 def task_form(shard: Shard) -> TimestepSpec:

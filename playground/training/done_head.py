@@ -4,8 +4,8 @@ The agent plays tasks whose instructions have several subtasks. The environment 
 is done, and the agent goes on to the next; `playground.model.SubtaskDoneHead` learns this from the trunk's output.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from playground.model import GeneralistModel, SubtaskDoneHead, from_pretrained, 
 from playground.model.checkpoint import check_new, copy_checkpoint
 from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.rollout import EpisodeSpec, Rollout
+from playground.settings import POSITIVE, check_range
 from playground.task import TRAIN_SEEDS
 from playground.tokens.timestep import TimestepSpec
 
@@ -38,7 +39,7 @@ class DoneHeadSettings:
     """How the head is trained.
 
     Attributes:
-        levels: tasks whose instructions have several subtasks, and each one's share of the episodes.
+        levels: task whose instructions have several subtasks -> its share of the episodes.
         worlds: environments of one level that are stepped together, and episodes of a job.
         max_steps: steps of an episode, at most: the agent is lost by then, and nothing gets done any more.
         steps: optimiser steps.
@@ -46,14 +47,16 @@ class DoneHeadSettings:
         learning_rate: the highest one.
     """
 
-    levels: tuple[tuple[str, float], ...] = (
-        ("babyai/BossLevel", 0.3),
-        ("babyai/BossLevelNoUnlock", 0.1),
-        ("babyai/MiniBossLevel", 0.35),
-        ("babyai/SynthSeq", 0.1),
-        ("babyai/GoToSeq", 0.05),
-        ("babyai/MoveTwoAcrossS8N9", 0.05),
-        ("babyai/OpenDoorsOrderN4", 0.05),
+    levels: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "babyai/BossLevel": 0.3,
+            "babyai/BossLevelNoUnlock": 0.1,
+            "babyai/MiniBossLevel": 0.35,
+            "babyai/SynthSeq": 0.1,
+            "babyai/GoToSeq": 0.05,
+            "babyai/MoveTwoAcrossS8N9": 0.05,
+            "babyai/OpenDoorsOrderN4": 0.05,
+        }
     )
     worlds: int = 20
     max_steps: int = 500
@@ -62,13 +65,10 @@ class DoneHeadSettings:
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
-        for name in ("worlds", "max_steps", "steps", "batch"):
-            if getattr(self, name) < 1:
-                raise BadValueError(f"subtask-done head: {name} is {getattr(self, name)}; give 1 or more")
-        if not self.levels or not self.learning_rate > 0:
-            raise BadValueError(
-                f"subtask-done head: {len(self.levels)} levels, learning rate {self.learning_rate}; give more than 0"
-            )
+        check_range(self, ("worlds", "max_steps", "steps", "batch"), 1, label="done head")
+        check_range(self, ("levels", "learning_rate"), POSITIVE, label="done head")
+        if not self.levels:
+            raise BadValueError("the subtask-done head has no levels to be trained on; give one or more")
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def train_done_head(
     check_new(out)
     settings, root = settings or DoneHeadSettings(), root or default_root()
     jobs = []
-    for number, (id, share) in enumerate(settings.levels):
+    for number, (id, share) in enumerate(settings.levels.items()):
         first = FIRST_SEED + number * SEEDS_PER_LEVEL
         count = max(1, round(share * episodes / settings.worlds))
         seeds = range(first, first + count * settings.worlds, settings.worlds)

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from playground.errors import BadValueError, UnknownNameError
 from playground.model import GeneralistModel
 from playground.model.segment_sum import ROWS
+from playground.settings import POSITIVE, check_range
 from playground.training.collate import Batch
-from playground.training.dataset import MODALITIES
+from playground.training.dataset import check_modalities
 
 SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Share of a continuous action's label that its neighbouring bins get: a Gaussian of one bin."""
@@ -35,13 +35,9 @@ class LossWeights:
     goal: float = 0.5
 
     def __post_init__(self) -> None:
-        for modality, share in self.modalities.items():
-            if modality not in MODALITIES:
-                raise UnknownNameError("modality in loss.modalities", modality, MODALITIES)
-            if not 0 < share < float("inf"):
-                raise BadValueError(f"loss.modalities.{modality} is {share}; give more than 0")
-        if not 0 <= self.goal < float("inf"):
-            raise BadValueError(f"loss.goal is {self.goal}; give 0 or more")
+        check_modalities("loss.modalities", self.modalities)
+        check_range(self, ("modalities",), POSITIVE, label="loss")
+        check_range(self, ("goal",), 0, label="loss")
 
     def shares(self, modalities: Iterable[str]) -> dict[str, float]:
         """Share of the loss of each of these modalities; they sum to 1."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from playground.errors import BadValueError
+from playground.settings import POSITIVE, check_range
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,9 @@ class Optimization:
     trainable: tuple[str, ...] = ("*",)
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "clip"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise BadValueError(f"optimization.{name} is {getattr(self, name)}; give more than 0")
-        if self.warmup < 1:
-            raise BadValueError(f"optimization.warmup is {self.warmup}; give 1 step or more")
-        for name in ("restart", "ema", "weight_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadValueError(f"optimization.{name} is {getattr(self, name)}; give 0 to 1")
+        check_range(self, ("learning_rate", "clip"), POSITIVE)
+        check_range(self, ("warmup",), 1)
+        check_range(self, ("restart", "ema", "weight_decay"), 0, 1)
 
 
 def freeze(model: nn.Module, trainable: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from playground.domains.hold_outs import HELD_OUT
 from playground.errors import BadValueError, UnknownNameError
 from playground.model import ModelConfig, preset
-from playground.settings import assign, merge, read_settings
+from playground.settings import POSITIVE, assign, check_range, merge, read_settings
 from playground.training.loss import LossWeights
 from playground.training.optimizer import Optimization
 from playground.training.players import PlayerSettings
@@ -41,9 +41,7 @@ class Hardware:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("devices", "nodes"):
-            if getattr(self, name) != "auto" and getattr(self, name) < 1:
-                raise BadValueError(f"hardware.{name} is {getattr(self, name)}; give 1 or more")
+        check_range(self, ("nodes",) if self.devices == "auto" else ("devices", "nodes"), 1)
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,7 @@ class Logging:
     probe_rows: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("report_seconds", "save_seconds", "probe_rows"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise BadValueError(f"logging.{name} is {getattr(self, name)}; give 0 or more")
+        check_range(self, ("report_seconds", "save_seconds", "probe_rows"), 0)
 
 
 @dataclass(frozen=True)
@@ -107,12 +103,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.steps is None and self.minutes is None:
             raise BadValueError("a run of neither steps nor minutes has no end; give one of them")
-        for name in ("steps", "minutes"):
-            length = getattr(self, name)
-            if length is not None and not 0 < length < float("inf"):
-                raise BadValueError(f"training {name} are {length}; give more than 0")
-        if self.goal_holdout < 2:
-            raise BadValueError(f"goal_holdout is {self.goal_holdout}, one goal in so many; give 2 or more")
+        check_range(self, ("steps", "minutes"), POSITIVE)
+        check_range(self, ("goal_holdout",), 2)
         self.config  # noqa: B018 (refuses what is no model)
 
     @property

@@ -9,12 +9,10 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from playground.errors import BadValueError, UnknownNameError
 from playground.model import ModelConfig
+from playground.settings import POSITIVE, check_range
 from playground.training.collate import Batch, collate
-from playground.training.dataset import MODALITIES, Sequence, TaskData
-
-SHARES = ("train_share", "prompted", "from_end", "corrections", "short_share", "full_prompt_share", "full_rate_share")
+from playground.training.dataset import Sequence, TaskData, check_modalities
 
 
 @dataclass(frozen=True)
@@ -76,25 +74,12 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name in ("rows", "goal_only", "from_start"):
-            for modality in getattr(self, name):
-                if modality not in MODALITIES:
-                    raise UnknownNameError(f"modality in sampling.{name}", modality, MODALITIES)
-        shares = {name: getattr(self, name) for name in (*SHARES, "empty_share")}
-        for name in ("goal_only", "from_start"):
-            shares |= {f"{name}.{modality}": share for modality, share in getattr(self, name).items()}
-        for name, share in shares.items():
-            if not 0 <= share <= 1:
-                raise BadValueError(f"sampling.{name} is {share}, a share; give 0 to 1")
-        for name in ("rows", "domain_weights", "task_weights"):
-            for key, weight in getattr(self, name).items():
-                if not 0 < weight < float("inf"):
-                    raise BadValueError(f"sampling.{name}.{key} is {weight}; give more than 0")
-        for name in ("batch_rows", "short_steps", "max_stride", "early_contexts"):
-            if getattr(self, name) < 1:
-                raise BadValueError(f"sampling.{name} is {getattr(self, name)}; give 1 or more")
-        for name in ("min_corrections", "first_steps", "first_weight"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise BadValueError(f"sampling.{name} is {getattr(self, name)}; give 0 or more")
+            check_modalities(f"sampling.{name}", getattr(self, name))
+        shares = ("train_share", "prompted", "from_end", "goal_only", "corrections", "short_share")
+        check_range(self, (*shares, "full_prompt_share", "full_rate_share", "from_start", "empty_share"), 0, 1)
+        check_range(self, ("rows", "domain_weights", "task_weights"), POSITIVE)
+        check_range(self, ("batch_rows", "short_steps", "max_stride", "early_contexts"), 1)
+        check_range(self, ("min_corrections", "first_steps", "first_weight"), 0)
 
 
 class Sampler:

@@ -20,4 +20,9 @@ def test_settings_survive_json(settings: Any) -> None:
 def test_settings_are_assigned() -> None:
     assert assign(DaggerSettings(), ["switch_interval=5,20"]).switch_interval == (5, 20)
     assert assign(TakeoverSettings(), ["noise=0,0.3"]).noise == (0.0, 0.3)
-    assert assign(DoneHeadSettings(), ['levels=[["babyai/GoToSeq", 1]]']).levels == (("babyai/GoToSeq", 1.0),)
+    assert assign(TakeoverSettings(), ["noise=0.3"]).noise == (0.3,)
+    assert assign(DoneHeadSettings(), ['levels={"babyai/GoToSeq": 1}']).levels == {"babyai/GoToSeq": 1.0}
+    assert assign(DoneHeadSettings(), ["levels.babyai/GoToSeq=1"]).levels == {
+        **DoneHeadSettings().levels,
+        "babyai/GoToSeq": 1.0,
+    }

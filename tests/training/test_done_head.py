@@ -35,7 +35,7 @@ def test_only_the_reader_changes(tmp_path: Path) -> None:
     torch.manual_seed(0)
     save_pretrained(GeneralistModel(preset("tiny")), tmp_path / "checkpoint", {"steps": 7})
     before = from_pretrained(tmp_path / "checkpoint").state_dict()
-    settings = DoneHeadSettings(levels=((id, 1.0),), steps=50)
+    settings = DoneHeadSettings(levels={id: 1.0}, steps=50)
     shares = train_done_head(tmp_path / "checkpoint", tmp_path / "out", 40, tmp_path / "packed", 1, settings)
     assert all(0 <= share <= 1 for share in shares)
     after = from_pretrained(tmp_path / "out").state_dict()
@@ -46,5 +46,5 @@ def test_only_the_reader_changes(tmp_path: Path) -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(BadValueError, match="batch is 0"):
         DoneHeadSettings(batch=0)
-    with pytest.raises(BadValueError, match="0 levels"):
-        DoneHeadSettings(levels=())
+    with pytest.raises(BadValueError, match="has no levels"):
+        DoneHeadSettings(levels={})

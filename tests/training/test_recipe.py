@@ -74,7 +74,7 @@ def test_settings_are_assigned_by_name() -> None:
         ("sampling=1", UnknownNameError, "did you mean sampling.rows"),
         ("sampling.prompted=often", BadValueError, "sampling.prompted is 'often'; it should be a valid number"),
         ("steps=2.5", BadValueError, "steps is 2.5; it should be a valid integer"),
-        ("steps=0", BadValueError, "steps are 0; give more than 0"),
+        ("steps=0", BadValueError, "recipe.steps is 0; give more than 0"),
         ("minutes=null", BadValueError, "has no end"),
         ("sampling.rows.grids=1", UnknownNameError, "did you mean grid"),
         ("preset=smal", UnknownNameError, "did you mean small"),
