@@ -33,8 +33,8 @@ def read_settings(kind: type[T], data: Mapping[str, Any]) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Input ")
-        raise BadValueError(f"setting {name} is {first['input']!r}; it {message}") from error
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise BadValueError(f"setting {name} is {first['input']!r}: {message}") from error
 
 
 def assign(settings: T, assignments: Iterable[str]) -> T:
@@ -138,6 +138,7 @@ def _value(text: str, old: Any) -> Any:
     if isinstance(old, str):
         return text
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        return [part.strip() for part in text.split(",")] if isinstance(old, tuple) else text
+        value = [part.strip() for part in text.split(",")] if isinstance(old, tuple) else text
+    return [value] if isinstance(old, tuple) and not isinstance(value, list) else value
