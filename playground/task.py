@@ -55,6 +55,28 @@ class Horizons:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """How much is collected of a task, and how.
+
+    Attributes:
+        goals: number of different goals; for tasks without hidden goal only the product with the next counts.
+        episodes_per_goal: episodes with different starts for each goal.
+        noise: mixed evenly over the episodes (see `playground.collecting.experts.NoisyExpert`).
+        max_steps: cut of the episodes; the task's own limit by default.
+        shard_episodes: about how many episodes make one shard.
+        filtered: whether episodes with poor returns are left out. That is wrong where the start decides the return, as
+            in short episodes on the way to a target: the hard starts would be missing.
+    """
+
+    goals: int
+    episodes_per_goal: int = 1
+    noise: tuple[float, ...] = (0.0, 0.05, 0.1)
+    max_steps: int | None = None
+    shard_episodes: int = 100
+    filtered: bool = True
+
+
+@dataclass(frozen=True)
 class Task:
     """One environment that the agent can be asked to act in.
 
@@ -71,6 +93,7 @@ class Task:
         hold_steps: steps that a demonstration goes on for when the task is solved.
         takeover_tries: environments drawn for an episode with an expert takeover before it is given up.
         horizons: how many steps things take.
+        amount: how many demonstrations are collected by default.
     """
 
     id: str
@@ -85,6 +108,7 @@ class Task:
     hold_steps: int = 10
     takeover_tries: int = 5
     horizons: Horizons = Horizons()
+    amount: Amount = Amount(goals=200, episodes_per_goal=2)
 
     @property
     def domain(self) -> str:

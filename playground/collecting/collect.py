@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from playground.episode import Episode
 from playground.errors import PlaygroundError
 from playground.events import StepEvent
 from playground.parallel import Workers, raise_failures, run_with_progress, world
-from playground.task import TRAIN_SEEDS, Expert, Task
+from playground.task import TRAIN_SEEDS, Amount, Expert, Task
 
 SEEDS_PER_UNIT = 20
 """Seeds set aside for each goal (or single episode); the most attempts that it gets."""
@@ -30,71 +29,13 @@ RANDOM_EPISODES = 5
 """Episodes of the random policy, whose mean return counts as 0."""
 
 
-@dataclass(frozen=True)
-class Amount:
-    """How much to collect of a task, and how.
-
-    Attributes:
-        goals: number of different goals; for tasks without hidden goal only the product with the next counts.
-        episodes_per_goal: episodes with different starts for each goal.
-        noise: mixed evenly over the episodes (see `NoisyExpert`).
-        max_steps: cut of the episodes; the task's own limit by default.
-        shard_episodes: about how many episodes make one shard.
-        filtered: whether episodes with poor returns are left out. That is wrong where the start decides the return, as
-            in short episodes on the way to a target: the hard starts would be missing.
-    """
-
-    goals: int
-    episodes_per_goal: int = 1
-    noise: tuple[float, ...] = (0.0, 0.05, 0.1)
-    max_steps: int | None = None
-    shard_episodes: int = 100
-    filtered: bool = True
-
-
-LONG = (
-    "BossLevel*",
-    "Find*S7",
-    "GoTo",
-    "GoTo*Maze",
-    "GoTo*Open",
-    "GoToImp*",
-    "GoToSeq",
-    "KeyCorridor*",
-    "MoveTwo*",
-    "Open",
-    "Pickup",
-    "Synth*",
-    "Unblock*",
-    "Unlock",
-    "UnlockTo*",
-)
-"""BabyAI levels whose expert needs some 40 to 110 steps; most others take it 5 to 20."""
-
-AMOUNTS: tuple[tuple[str, Amount], ...] = (
-    ("metaworld/*", Amount(goals=200, episodes_per_goal=2, noise=(0.0, 0.1, 0.2))),
-    *((f"babyai/{name}", Amount(goals=400)) for name in LONG),
-    ("babyai/*-hidden", Amount(goals=750, episodes_per_goal=2)),
-    ("babyai/GoToLocalS*", Amount(goals=500)),
-    ("babyai/*", Amount(goals=1500)),
-    ("dm_control/reacher-*", Amount(goals=300, episodes_per_goal=2, max_steps=200, filtered=False)),
-    ("dm_control/point_mass-*", Amount(goals=300, episodes_per_goal=2, max_steps=400, filtered=False)),
-    ("dm_control/stack_*", Amount(goals=600)),
-    ("dm_control/*", Amount(goals=40, shard_episodes=10)),
-    ("classic/*-hidden", Amount(goals=300, episodes_per_goal=2)),
-    ("classic/*", Amount(goals=100, shard_episodes=25)),
-    ("atari/*", Amount(goals=24, max_steps=1000, shard_episodes=6, filtered=False)),
-    ("*", Amount(goals=200, episodes_per_goal=2)),
-)
-"""Glob of task ids -> amount; the first that fits counts."""
-
 HIDDEN_GOALS = 500
 """Goals of a task with hidden goals, at least. The agent learns 100 by heart and then reads new ones worse."""
 
 
 def default_amount(task: Task) -> Amount:
     """How much is collected of a task by default."""
-    amount = next(amount for pattern, amount in AMOUNTS if fnmatchcase(task.id, pattern))
+    amount = task.amount
     if task.hidden_goal and amount.episodes_per_goal == 1:
         amount = replace(amount, episodes_per_goal=2, max_steps=200, shard_episodes=100, filtered=False)
     return replace(amount, goals=max(amount.goals, HIDDEN_GOALS)) if task.hidden_goal else amount

@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from playground.collecting.collect import Amount, collect, gather_shard, plan
+from playground.collecting.collect import collect, gather_shard, plan
 from playground.demonstrations.packed import PackedTask
 from playground.errors import PlaygroundError
+from playground.task import Amount
 from tests.toy import toy_task
 
 SEEDS = range(10_000, 20_000)

@@ -19,7 +19,7 @@ from playground.domains.atari import experts
 from playground.domains.atari.q_network import FRAMES, PIXELS, shrunk
 from playground.environment import NO_OP, DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
-from playground.task import Action, Expert, Horizons, Observation, Task
+from playground.task import Action, Amount, Expert, Horizons, Observation, Task
 
 FRAME_SKIP = 4
 STICKINESS = 0.25
@@ -163,6 +163,7 @@ TASKS = tuple(
         make=partial(_make, rom=name.lower()),
         make_expert=expert,
         horizons=Horizons(shipped=150),
+        amount=Amount(goals=24, max_steps=1000, shard_episodes=6, filtered=False),
     )
     for name, expert in _EXPERTS.items()
 )

@@ -4,6 +4,7 @@ An agent sees the 7 x 7 cells in front of it as (object, colour, state) symbols,
 The variants named `-hidden` withhold the mission: the prompt alone tells what to do, and all of them look alike.
 """
 
+from fnmatch import fnmatchcase
 from functools import partial
 
 from playground.domains.babyai.bot import BotExpert
@@ -11,7 +12,7 @@ from playground.domains.babyai.env import BabyAIEnv
 from playground.domains.babyai.missions import fulfils
 from playground.domains.goals import NamedFamily
 from playground.domains.grid_worlds import COLOURS, KINDS, mission_part
-from playground.task import Horizons, Task
+from playground.task import Amount, Horizons, Task
 
 FPS = 10.0
 
@@ -43,6 +44,25 @@ LEVELS = {
     **{"MiniBossLevel": 800, "BossLevel": 1000, "BossLevelNoUnlock": 1000},
 }
 
+LONG_LEVELS = (
+    "BossLevel*",
+    "Find*S7",
+    "GoTo",
+    "GoTo*Maze",
+    "GoTo*Open",
+    "GoToImp*",
+    "GoToSeq",
+    "KeyCorridor*",
+    "MoveTwo*",
+    "Open",
+    "Pickup",
+    "Synth*",
+    "Unblock*",
+    "Unlock",
+    "UnlockTo*",
+)
+"""Levels whose expert needs some 40 to 110 steps; most others take it 5 to 20."""
+
 # Levels of one room, or of one step away from it, in which a demonstration shows the whole mission: objects are named
 # by colour and kind, and the layout leaves several to choose from.
 HIDDEN_LEVELS = (
@@ -60,6 +80,13 @@ def _make(level: str, max_steps: int, hide_mission: bool, size: int) -> BabyAIEn
     return BabyAIEnv(level, size, max_steps, hide_mission)
 
 
+def _episodes(level: str) -> int:
+    """How many episodes are collected of a level."""
+    if any(fnmatchcase(level, pattern) for pattern in LONG_LEVELS):
+        return 400
+    return 500 if level.startswith("GoToLocalS") else 1500
+
+
 def _task(level: str, hidden: bool) -> Task:
     return Task(
         id=f"babyai/{level}-hidden" if hidden else f"babyai/{level}",
@@ -73,6 +100,7 @@ def _task(level: str, hidden: bool) -> Task:
         observed_goal=not hidden,
         takeover_tries=40,
         horizons=Horizons(agent=600, recovery=400, takeover=10, prompt=30),
+        amount=Amount(goals=750, episodes_per_goal=2) if hidden else Amount(goals=_episodes(level)),
     )
 
 

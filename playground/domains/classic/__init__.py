@@ -10,7 +10,7 @@ from playground.domains.classic import controllers
 from playground.domains.classic.controllers import Controller
 from playground.domains.classic.env import HIDDEN_TARGETS, ClassicEnv, HiddenCartPole, Model
 from playground.environment import NO_OP
-from playground.task import Horizons, Task
+from playground.task import Amount, Horizons, Task
 
 __all__ = ["FAMILIES", "TASKS", "ClassicEnv", "Controller"]
 
@@ -98,6 +98,7 @@ def _task(name: str, model: Model, make: type[ClassicEnv] = ClassicEnv) -> Task:
         has_success=hidden or model.solved is not None,
         hidden_goal=hidden,
         horizons=Horizons(prompt=500),
+        amount=Amount(goals=300, episodes_per_goal=2) if hidden else Amount(goals=100, shard_episodes=25),
     )
 
 

@@ -14,13 +14,22 @@ from playground.domains.dm_control.goals import FAMILIES
 from playground.domains.dm_control.stacking import StackingEnv
 from playground.domains.dm_control.stacking_expert import StackingExpert
 from playground.domains.dm_control.tasks import EXPERTS, SPECS, make_env
-from playground.task import Horizons, Task
+from playground.task import Amount, Horizons, Task
 
 __all__ = ["EXPERTS", "FAMILIES", "SPECS", "TASKS", "TASKS_WITHOUT_EXPERT", "ControlEnv", "make_env"]
 
 
 def _make(size: int, name: str) -> ControlEnv:
     return make_env(name, size)
+
+
+_FEW = Amount(goals=40, shard_episodes=10)
+
+_AMOUNTS = {
+    "reacher-": Amount(goals=300, episodes_per_goal=2, max_steps=200, filtered=False),
+    "point_mass-": Amount(goals=300, episodes_per_goal=2, max_steps=400, filtered=False),
+}
+"""Beginning of a task's name -> amount, of bodies that reach their target in a short episode."""
 
 
 def _task(name: str) -> Task:
@@ -34,6 +43,7 @@ def _task(name: str) -> Task:
         make_expert=spec.make_expert,
         hidden_goal=spec.goal is not None,
         horizons=Horizons(shipped=300),
+        amount=next((amount for body, amount in _AMOUNTS.items() if name.startswith(body)), _FEW),
     )
 
 
@@ -50,6 +60,7 @@ _STACKING = Task(
     make_expert=StackingExpert,
     has_success=True,
     horizons=Horizons(shipped=300),
+    amount=Amount(goals=600),
 )
 
 TASKS = (*(_task(name) for name in SPECS if _has_expert(name)), _STACKING)

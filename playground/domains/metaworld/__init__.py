@@ -10,7 +10,7 @@ from functools import partial
 from playground.domains.metaworld.env import MAX_STEPS, MetaWorldEnv
 from playground.domains.metaworld.experts import ScriptedExpert
 from playground.domains.metaworld.goals import FAMILIES, HIDDEN_GOAL
-from playground.task import Horizons, Task
+from playground.task import Amount, Horizons, Task
 
 __all__ = ["FAMILIES", "TASKS", "MetaWorldEnv", "ScriptedExpert"]
 
@@ -65,6 +65,7 @@ def _task(name: str, scene: str) -> Task:
         hidden_goal=name in HIDDEN_GOAL,
         hold_steps=_REACH_HOLD if name.startswith("reach") else 10,  # others undo their work later on
         horizons=Horizons(takeover=160, prompt=250, goal=200),  # experts take about 50 steps
+        amount=Amount(goals=200, episodes_per_goal=2, noise=(0.0, 0.1, 0.2)),
     )
 
 
