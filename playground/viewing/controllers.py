@@ -222,7 +222,7 @@ class ContinuousController(Controller):
         if heading():  # the arrows go by the picture
             self.keys |= dict(zip(ARROWS, ("left", "right", "nearer", "farther"), strict=True))
         if self._grip is not None:
-            self.keys[GRIP_KEY] = "open or close the grip"
+            self.keys[GRIP_KEY] = "switch the grip"
         self._held: set[str] = set()
         self._fresh: set[str] = set()
         self._sticks = np.zeros(len(names), np.float32)

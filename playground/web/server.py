@@ -6,8 +6,7 @@ are closed. Of files, only the page's own parts and what a visitor made are serv
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -21,17 +20,14 @@ from playground.api import AGENTS
 from playground.errors import BadValueError, PlaygroundError, UnknownNameError
 from playground.viewing import keymap
 from playground.web import allocator, reports, transfers
+from playground.web.connection import serve_visitor, wait_for_place
 from playground.web.experiment_runner import ExperimentRunner
-from playground.web.lobby import Full, Lobby
+from playground.web.lobby import Lobby
 from playground.web.page_catalogue import FAVOURITES, catalogue, gallery, ood_prompts
 from playground.web.visitor import Visitor
 
-_log = logging.getLogger(__name__)
-
-MAX_UNACKNOWLEDGED = 3
 SWEEP_SECONDS = 15.0
-IDLE_CODE = 4001
-"""The code with which the socket of an idle client is closed."""
+"""How often sessions are closed whose pages are gone or idle."""
 
 
 def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> FastAPI:
@@ -64,7 +60,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
     async def stage(socket: WebSocket) -> None:
         await socket.accept()
         try:
-            admitted = await _queue(socket, lobby)
+            admitted = await wait_for_place(socket, lobby)
             if admitted is None:
                 return
             id, visitor = admitted
@@ -72,7 +68,7 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
             return
         try:
             await socket.send_text(json.dumps({"visitor": id}))
-            await _serve_visitor(socket, visitor)
+            await serve_visitor(socket, visitor)
         except (WebSocketDisconnect, RuntimeError):  # starlette raises the latter when sending to a page that has gone
             pass
         finally:
@@ -175,98 +171,6 @@ async def _sweep(lobby: Lobby) -> None:
             lobby.dismiss_idle(id)
         if lobby.tidy():
             await asyncio.to_thread(allocator.give_back)
-
-
-async def _queue(socket: WebSocket, lobby: Lobby) -> tuple[str, Visitor] | None:
-    """Lets a page in at once, or when it is its turn; None if it was turned away."""
-    id = socket.query_params.get("visitor", "")
-    if not lobby.counts()["waiting"] and (admitted := lobby.admit(id)) is not None:
-        return admitted
-    try:
-        turn = lobby.join_queue()
-    except Full:
-        await socket.send_text(json.dumps({"full": "too many people are waiting already; try again later"}))
-        await socket.close()
-        return None
-    gone = asyncio.create_task(_until_gone(socket))
-    try:
-        while True:
-            place = lobby.place(turn)
-            if place == 0 and (admitted := lobby.admit(id)) is not None:
-                return admitted
-            await socket.send_text(json.dumps({"queue": place + 1, "limit": lobby.limit}))
-            turn.clear()
-            waiting = asyncio.create_task(turn.wait())
-            done, _ = await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            if gone in done:
-                return None
-    finally:
-        gone.cancel()
-        lobby.leave_queue(turn)
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    """Waits for a queueing page to go; what it says meanwhile is not heard."""
-    try:
-        while True:
-            await socket.receive_text()
-    except (WebSocketDisconnect, RuntimeError):
-        return
-
-
-async def _serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
-    """Passes news out and commands in, with at most a few messages on their way, until the page goes."""
-    news, on_their_way = asyncio.Event(), 0
-    loop = asyncio.get_running_loop()
-    visitor.attach(_caller(loop, news))
-
-    async def send() -> None:
-        nonlocal on_their_way
-        while True:
-            await news.wait()
-            news.clear()
-            if not visitor.attached:
-                await socket.close(IDLE_CODE)
-                return
-            while on_their_way < MAX_UNACKNOWLEDGED and (message := visitor.take()) is not None:
-                on_their_way += 1
-                await socket.send_bytes(message)
-
-    sender = asyncio.create_task(send())
-    sender.add_done_callback(_report)
-    try:
-        async for text in socket.iter_text():
-            try:
-                message = json.loads(text)
-            except json.JSONDecodeError:
-                continue
-            if not isinstance(message, dict):
-                continue
-            if message.pop("ack", False):
-                on_their_way -= 1
-                news.set()
-            if message:
-                visitor.command(message)
-    finally:
-        sender.cancel()
-
-
-def _report(sender: asyncio.Task[None]) -> None:
-    """Logs what ended a sender, unless that is the page's going."""
-    error = None if sender.cancelled() else sender.exception()
-    if error is not None and not isinstance(error, WebSocketDisconnect | RuntimeError):
-        _log.error("sending to a page failed", exc_info=error)
-
-
-def _caller(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> Callable[[], None]:
-    """Sets the event from any thread; does nothing once the loop has gone."""
-
-    def call() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(news.set)
-
-    return call
 
 
 def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | None, limit: int = 8) -> None:

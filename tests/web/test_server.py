@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from playground.errors import UnknownNameError
-from playground.web import server
+from playground.web import connection, server
 from tests.conftest import TASK
 from tests.web.test_visitor import unpacked
 
@@ -81,7 +81,7 @@ def test_nonsense_is_survived_and_unacknowledged_news_are_held_back(client):
         socket.receive_json()
         for nonsense in ("{", "3", "[]", '{"speed": "fast"}', '{"playing": 1}'):
             socket.send_text(nonsense)
-        for _ in range(server.MAX_UNACKNOWLEDGED):
+        for _ in range(connection.MAX_UNACKNOWLEDGED):
             socket.receive_bytes()
         socket.send_json({"ack": True, "playing": True})
         assert socket.receive_bytes()
