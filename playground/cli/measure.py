@@ -42,7 +42,7 @@ def evaluate(
 
 @commands.command(rich_help_panel=PANEL)
 def experiment(
-    name: Annotated[str, typer.Argument(help="prompt-swap, ood-goals, zero-shot or ablations.")],
+    name: Annotated[str, typer.Argument(help="prompt-swap, ood-goals, zero-shot, ablations or compute.")],
     out: Annotated[
         Path, typer.Option(help="Folder for result.json, figure.png and report.md; the same command continues it.")
     ],

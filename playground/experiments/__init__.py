@@ -9,7 +9,7 @@ from playground.evaluation.episodes import SEEDS_PER_RUN
 from playground.experiments.running import Options
 from playground.task import EVALUATION_SEEDS
 
-NAMES = ("ablations", "ood-goals", "prompt-swap", "zero-shot")
+NAMES = ("ablations", "compute", "ood-goals", "prompt-swap", "zero-shot")
 
 
 def experiment(name: str, options: Options) -> dict[str, Any]:

@@ -10,9 +10,19 @@ from playground import domains
 from playground.collecting.collect import collect
 from playground.demonstrations import find_prompt
 from playground.demonstrations.packed import shard_folders
+from playground.domains.atari.q_network import NETWORKS
 from playground.domains.scenes import ShadowedEnv, ShadowEnvironment, scenes
 from playground.errors import BadFileError, BadValueError, UnknownNameError
-from playground.experiments import NAMES, ablations, experiment, ood_goals, prompt_swap, running, swap_report, zero_shot
+from playground.experiments import (
+    NAMES,
+    ablations,
+    experiment,
+    ood_goals,
+    prompt_swap,
+    running,
+    swap_report,
+    zero_shot,
+)
 from playground.experiments.running import Options, auroc, flat, mean_of_groups
 from playground.experiments.swaps import ComparedAgent, PromptExperts, SwapSpec, play
 from playground.model import load_model, read_config
@@ -210,3 +220,27 @@ def test_statistics():
     value, low, high = mean_of_groups([[0, 1] * 50, [1] * 100])
     assert value == 0.75 and 0.68 < low < 0.75 < high < 0.82
     assert flat("x", [[]]) == {"x": None, "x_low": None, "x_high": None}
+
+
+def test_compute(tmp_path):
+    report = experiment("compute", Options(tmp_path, 1, 0, "classic/CartPole,mujoco/Hopper,atari/Breakout", workers=1))
+    assert written(tmp_path)["summary"] == report["summary"]
+    summary, tasks = report["summary"], report["tasks"]
+    assert (summary["dqn_2013_parameters"], summary["dqn_2015_parameters"]) == (680_770, 1_693_362)
+    assert summary["dqn_2015_flops_per_decision"] == 2 * NETWORKS["nature"].multiplications(18)
+    assert summary["agent_parameters"] == sum(p.numel() for p in load_model().parameters())
+    assert [tasks[id]["expert_kind"] for id in ("atari/Breakout", "classic/CartPole", "mujoco/Hopper")] == [
+        "look-ahead",
+        "code",
+        "trained policy",
+    ]
+    hopper = tasks["mujoco/Hopper"]
+    assert hopper["expert_parameters"] == summary["experts_parameters"] == 128 * 12 + 128 * 129 + 3 * 129
+    assert hopper["expert_operations"] == 2 * (128 * 11 + 128 * 128 + 3 * 128)
+    assert tasks["atari/Breakout"]["expert_emulated"] > 1
+    for row in tasks.values():
+        assert row["agent_operations"] > 1e6
+        assert row["prompt_operations"] > row["agent_operations"]
+    assert {"dqn", "agent", "expert", "random"} <= report["games"]["atari/Breakout"].keys()
+    text = (tmp_path / "report.md").read_text()
+    assert "The agent is no compression" in text and "1266688" in text

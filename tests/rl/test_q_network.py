@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from playground.domains.atari.q_network import ARTICLE_PARAMETERS, NETWORKS, NumpyQNetwork, load_q_network, network_spec
+from playground.domains.atari.q_network import (
+    ARTICLE_EXACT,
+    ARTICLE_PARAMETERS,
+    NETWORKS,
+    NumpyQNetwork,
+    load_q_network,
+    network_spec,
+)
 from playground.errors import BadFileError, UnknownNameError
 from playground.rl.q_network import QNetwork, save_policy
 
@@ -43,6 +50,14 @@ def test_the_articles_powers_of_two_stand_beside_the_exact_weights(network, tota
     assert len(article) == len(exact)
     assert exact[:2] == list(article[:2])  # the first filters are what the article says
     assert all(0.85 < found / told < 1.6 for found, told in zip(exact, article, strict=True))
+
+
+def test_the_articles_shapes_counted_exactly():
+    for network, last in (("nips", 8), ("nature", 6)):
+        shapes = network_spec(network).weight_shapes(18)
+        filters = shapes[-3][0]
+        shapes[-2] = (shapes[-2][0], filters * last * last)
+        assert ARTICLE_EXACT[network] == sum(int(np.prod(shape)) for shape in shapes)
 
 
 def test_multiplications_of_a_decision():

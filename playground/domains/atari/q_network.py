@@ -102,6 +102,9 @@ NETWORKS = {
 ARTICLE_PARAMETERS = {"nips": (2**12, 2**13, 2**19, 2**12), "nature": (2**13, 2**15, 2**15, 2**20, 2**13)}
 """Weights of each layer in the article's table, in its powers of two, without biases, at most 18 actions."""
 
+ARTICLE_EXACT = {"nips": 541_184, "nature": 1_266_688}
+"""Weights of the article's shapes, whose last picture is 8 or 6 wide, not 9 or 7; without biases, 18 actions."""
+
 
 Q_POLICIES = ASSETS / "dqn"
 """Folder of the shipped policies, `GAME-NETWORK/`, and of curves without one."""

@@ -3,6 +3,7 @@
 All are functions of the present state, without memory, so they can take over anywhere and are easy to clone.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,15 +36,21 @@ class PolicyExpert:
 
     Args:
         path: safetensors file with `mean`, `std` [F] of the features and `weight0`, `bias0`, ...
+
+    Attributes:
+        layers: weight and bias of each.
+        timesteps: environment steps that the training took, as its file says.
     """
 
     def __init__(self, path: Path):
-        from safetensors.numpy import load_file
+        from safetensors import safe_open
 
-        tensors = load_file(path)
+        with safe_open(path, "np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            self.timesteps = int(json.loads(file.metadata()["config"]).get("timesteps", 0))
         self._mean, self._std = tensors["mean"], tensors["std"]
         layers = sum(name.startswith("weight") for name in tensors)
-        self._layers = [(tensors[f"weight{i}"], tensors[f"bias{i}"]) for i in range(layers)]
+        self.layers = [(tensors[f"weight{i}"], tensors[f"bias{i}"]) for i in range(layers)]
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -51,10 +58,10 @@ class PolicyExpert:
     def act(self, observation: Observation) -> Action:
         """Actions [..., A] for `state` [..., F]: of one environment, or of a batch."""
         hidden = np.clip((observation["state"] - self._mean) / self._std, -10.0, 10.0)
-        for weight, bias in self._layers[:-1]:
+        for weight, bias in self.layers[:-1]:
             hidden = hidden @ weight.T + bias
             hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0)))
-        weight, bias = self._layers[-1]
+        weight, bias = self.layers[-1]
         return np.clip(hidden @ weight.T + bias, -1.0, 1.0).astype(np.float32)
 
 
