@@ -24,6 +24,7 @@ from playground.environment import DomainEnv
 from playground.experiments.running import FIGURE, Case, Options, choose_subjects, run_cases, table, write_report
 from playground.model import GeneralistModel, load_model, preset
 from playground.rl.q_network import QNetwork
+from playground.rollout import EnvRunner
 from playground.scores import normalise, reference_scores
 from playground.task import EVALUATION_SEEDS, Expert, Observation, Task
 
@@ -112,16 +113,17 @@ class _CountedConsole:
 
 def _time_expert(env: DomainEnv, expert: Expert, frames: _CountedConsole | None) -> float:
     """Median milliseconds of `STEPS` decisions; only what the expert itself tries is counted in `frames`."""
-    observation, times, tried = env.start(EVALUATION_SEEDS[0]), [], 0
+    runner, times, tried = EnvRunner(env), [], 0
+    event = runner.start(EVALUATION_SEEDS[0])
     expert.reset()
     for _ in range(STEPS):
         before, began = 0 if frames is None else frames.tried, perf_counter()
-        action = expert.act(observation)
+        action = expert.act(event.observation)
         times.append(1e3 * (perf_counter() - began))
         tried += 0 if frames is None else frames.tried - before
-        observation, _, terminated, truncated, _ = env.step(action)
-        if terminated or truncated:
-            observation = env.start(EVALUATION_SEEDS[1])
+        event = runner.step(action)
+        if event.done:
+            event = runner.start(EVALUATION_SEEDS[1])
             expert.reset()
     if frames is not None:
         frames.tried = tried
@@ -138,16 +140,17 @@ def agent_cost(task: Task, env: DomainEnv, model: GeneralistModel) -> dict[str, 
     prompt = find_prompt(f"{task.id}#0")
     assert prompt is not None
     agent.condition(prompt)
-    observation, times = env.start(EVALUATION_SEEDS[0]), []
+    runner, times = EnvRunner(env), []
+    event = runner.start(EVALUATION_SEEDS[0])
     agent.reset()
     for _ in range(STEPS):
-        decision = agent.act(observation)
+        decision = agent.act(event.observation)
         times.append(decision.latency_ms)
-        observation, _, terminated, truncated, _ = env.step(decision.action)
-        if terminated or truncated:
-            observation = env.start(EVALUATION_SEEDS[1])
+        event = runner.step(decision.action)
+        if event.done:
+            event = runner.start(EVALUATION_SEEDS[1])
             agent.reset()
-    return {"agent_milliseconds": median(times), **_operations(agent_for(model, env), model, prompt, observation)}
+    return {"agent_milliseconds": median(times), **_operations(agent_for(model, env), model, prompt, event.observation)}
 
 
 def _operations(agent: Agent, model: GeneralistModel, prompt: Any, observation: Observation) -> dict[str, int]:
