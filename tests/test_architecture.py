@@ -44,6 +44,9 @@ HOMES = {
     "typer": {"cli"},
 }
 
+TWICE = 10
+"""Equal lines that may stand in two places one after the other."""
+
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -97,3 +100,15 @@ def test_environments_are_stepped_in_one_loop(path: Path):
             function, target = node.value.func, node.targets[0]
             steps = isinstance(function, ast.Attribute) and function.attr == "step"
             assert not (steps and isinstance(target, ast.Tuple) and len(target.elts) == 5), f"{path}:{node.lineno}"
+
+
+def test_nothing_is_written_twice():
+    """No run of more than ten equal lines, blank ones left out, stands in two places."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for path in MODULES:
+        numbered = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        lines = [(number, line.strip()) for number, line in numbered if line.strip()]
+        for start in range(len(lines) - TWICE):
+            run = lines[start : start + TWICE + 1]
+            places.setdefault(tuple(line for _, line in run), []).append(f"{path.relative_to(PACKAGE)}:{run[0][0]}")
+    assert [found for found in places.values() if len(found) > 1] == []
