@@ -22,7 +22,7 @@ def evaluate(
     checkpoint: CheckpointOption = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 20,
     seed: WorldSeedOption = 0,
-    prompt: Annotated[str, typer.Option(help="right, wrong, none, or a demonstration's name.")] = "right",
+    prompt: Annotated[str, typer.Option(help="right, wrong, none, or a prompt such as classic/CartPole#0.")] = "right",
     agent: AgentOption = "model",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the results; the same command continues it.")

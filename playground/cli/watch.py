@@ -64,7 +64,8 @@ def record(
     prompt: Annotated[
         list[str] | None,
         typer.Option(
-            help="Demonstration, such as classic/CartPole#0, a recording, or none; several are filmed side by side."
+            help="Prompt, such as classic/CartPole#0 or classic/CartPole#0[10:60]~shuffled, a recording, or none; "
+            "several are filmed side by side."
         ),
     ] = None,
     swap: Annotated[

@@ -31,17 +31,22 @@ NEWS_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Swap:
-    """Another prompt, or none, for all sessions, so many seconds after the film's beginning."""
+    """Another prompt, or none, for all sessions, at a time counted in seconds from the film's beginning."""
 
     seconds: float
     prompt: Prompt | None
 
     @classmethod
     def parse(cls, text: str, find: Callable[[str], Prompt | None]) -> "Swap":
-        """Reads `4s=dm_control/walker-run#2`.
+        """Reads seconds and a prompt's text, as in `4s=dm_control/walker-run#2[0:50]~shuffled`.
+
+        Args:
+            text: what a user wrote.
+            find: gives a prompt by its text, see `playground.prompt_spec`.
 
         Raises:
-            BadValueError: it is not written like that.
+            BadValueError: the seconds cannot be read, or the prompt cannot.
+            UnknownNameError: there is no such prompt.
         """
         moment, equals, name = text.partition("=")
         try:
@@ -242,11 +247,11 @@ def _late_interrupts() -> Iterator[Callable[[], None]]:
 
 
 def panels_for(tasks: Sequence[str], prompts: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs (task id, prompt name) to film, from what a user asks for.
+    """Pairs (task id, prompt text) to film, from what a user asks for.
 
     Args:
         tasks: ids or globs.
-        prompts: names; `own` is a task's first demonstration. None: no prompt for one task, `own` for several.
+        prompts: texts; `own` is a task's first demonstration. None: no prompt for one task, `own` for several.
 
     Raises:
         BadValueError: several prompts for several tasks, and not one each.

@@ -1,6 +1,6 @@
-"""Small experiments that a visitor starts: one at a time for the whole server, in a process of its own, with progress.
+"""Runs small experiments that visitors start: one at a time for the whole server, in a process of its own.
 
-They are `playground experiment` with few episodes in one scene; shipped reports are the ones to believe.
+It is `playground experiment` with few episodes in one scene. The shipped reports are the ones to believe.
 """
 
 import json
@@ -22,14 +22,14 @@ SMALL = {
     "ood-goals": "classic/CartPole-hidden",
     "zero-shot": "babyai/PickupDist-hidden",
 }
-"""Experiment -> the part of it that is small enough to wait for."""
+"""Experiment -> the scene or task of it that is small enough to wait for."""
 
 EPISODES = 4
 MAX_SECONDS = 1200.0
 
 
 class ExperimentRunner:
-    """Any thread may call anything here.
+    """The server's one experiment. Any thread may call any method.
 
     Args:
         checkpoint: checkpoint folder; None takes the shipped one.
@@ -59,14 +59,14 @@ class ExperimentRunner:
             command = [sys.executable, "-m", "playground", "experiment", name, "--out", str(self._folder / name)]
             command += ["--episodes", str(EPISODES), "--scenes", SMALL[name], "--workers", "1"]
             command += ["--checkpoint", self._checkpoint] if self._checkpoint else []
-            with (self._folder / "log").open("w") as log:
+            with (self._folder / "log").open("w", encoding="utf-8") as log:
                 self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
             if hasattr(os, "setpriority"):
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, 10)  # people who watch go first
             self._name, self._began = name, monotonic()
 
     def status(self) -> dict[str, Any]:
-        """What there is to start, and how the last start stands."""
+        """What can be started, and how far the latest run is, in JSON's terms."""
         with self._lock:
             about: dict[str, Any] = {"small": SMALL, "episodes": EPISODES, "name": self._name}
             if self._process is None or self._folder is None:
@@ -79,18 +79,19 @@ class ExperimentRunner:
             folder = self._folder / self._name
             about |= {"running": running, "seconds": round(self._ended - self._began), "parts": _parts(folder)}
             if not running and self._process.returncode:
-                about["error"] = ((self._folder / "log").read_text().strip().splitlines() or ["it was stopped"])[-1]
+                log_lines = (self._folder / "log").read_text(encoding="utf-8").strip().splitlines()
+                about["error"] = (log_lines or ["it was stopped"])[-1]
             elif not running:
                 about["report"] = report(folder)
             return about
 
     def figure(self) -> Path | None:
-        """The figure of the last experiment, once it is drawn."""
+        """The figure of the latest experiment, once it is drawn."""
         path = None if self._folder is None else self._folder / self._name / FIGURE
         return path if path is not None and path.exists() else None
 
     def close(self) -> None:
-        """Ends what runs and removes what was written."""
+        """Ends the running experiment and removes its files."""
         with self._lock:
             self._forget()
 
@@ -109,6 +110,6 @@ class ExperimentRunner:
 def _parts(folder: Path) -> int:
     """Finished parts of an experiment."""
     try:
-        return len(json.loads((folder / RESULT).read_text())["records"])
+        return len(json.loads((folder / RESULT).read_text(encoding="utf-8"))["records"])
     except (OSError, ValueError, KeyError):
         return 0

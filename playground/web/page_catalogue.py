@@ -1,4 +1,4 @@
-"""What a visitor can choose: domains, tasks and demonstrations, as the page's JSON."""
+"""What the page offers to choose from, in JSON's terms: domains, tasks, and the gallery of demonstrations."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -24,10 +24,10 @@ FAVOURITES = (
     "classic/CartPole",
     "atari/Breakout",
 )
-"""What the page opens with, the first, in which the shipped agent follows a live swap; and each domain."""
+"""The tasks that their domains open with. The page opens with the first one, where the agent follows a live swap."""
 
 OTHER_TASKS = 6
-"""Tasks of the same domain and another scene whose first demonstration is listed."""
+"""How many tasks of the same domain and another scene are listed, each with its first demonstration."""
 
 
 def domain_names() -> list[str]:
@@ -38,19 +38,19 @@ def domain_names() -> list[str]:
 
 
 def first_task(domain: str) -> str:
-    """The task that a domain is shown with at first: a favourite, or one with demonstrations."""
+    """The task that a domain opens with: a favourite, or one with demonstrations."""
     ids = sorted(task.id for task in domains.tasks(f"{domain}/*"))
     return next((id for id in (*FAVOURITES, *shipped_counts()) if id in ids), ids[0])
 
 
 def first_prompt(task: str) -> str:
-    """The prompt that a task is shown with at first."""
+    """Text of the prompt that a task opens with."""
     return f"{task}#0" if task in shipped_counts() else NO_PROMPT
 
 
 @lru_cache(maxsize=4)
 def trained_tasks(checkpoint: str | None) -> frozenset[str]:
-    """What the checkpoint was trained on; empty where there is no checkpoint."""
+    """Ids of the tasks that the checkpoint was trained on; none where there is no checkpoint."""
     from playground.model import read_config
 
     try:
@@ -61,7 +61,7 @@ def trained_tasks(checkpoint: str | None) -> frozenset[str]:
 
 
 def catalogue(checkpoint: str | None) -> dict[str, Any]:
-    """Every domain with its tasks: what the choosers offer."""
+    """Every domain with its tasks, for the page's choosers."""
     counts, trained = shipped_counts(), trained_tasks(checkpoint)
     return {
         "domains": [
@@ -84,7 +84,7 @@ def catalogue(checkpoint: str | None) -> dict[str, Any]:
 
 
 def gallery(task: str, checkpoint: str | None) -> list[dict[str, Any]]:
-    """The demonstrations to offer for a task, in groups.
+    """The demonstrations that are offered for a task, in groups of cards.
 
     Raises:
         UnknownNameError: there is no such task.
@@ -98,7 +98,7 @@ def gallery(task: str, checkpoint: str | None) -> list[dict[str, Any]]:
 
 
 def offered(task: str) -> dict[str, list[str]]:
-    """Names of the demonstrations to offer: the task's own, its scene's, other tasks', other domains'.
+    """Names of the demonstrations that are offered for a task, by the title of their group.
 
     Raises:
         UnknownNameError: there is no such task.
@@ -117,7 +117,7 @@ def offered(task: str) -> dict[str, list[str]]:
 
 
 def ood_prompts(task: str, checkpoint: str | None) -> list[str]:
-    """Which of the demonstrations offered for a task are out of distribution to the agent.
+    """Names of the offered demonstrations that are out of distribution for the agent.
 
     Raises:
         UnknownNameError: there is no such task.
@@ -131,12 +131,12 @@ def _is_ood(name: str, checkpoint: str | None) -> bool:
 
     with MODEL_LOCK:
         found = read_prompt(load_model(checkpoint), Prompt.from_episode(_episode(name)), load_detector(checkpoint)).ood
-    sleep(0.1)  # many are judged one after the other: who acts goes first
+    sleep(0.1)  # many are scored one after the other: agents that act go first
     return found is not None and found.out_of_distribution
 
 
 def card(name: str, episode: Episode, here: Task, trained: Iterable[str]) -> dict[str, Any]:
-    """What the gallery shows of a demonstration, seen from task `here`."""
+    """What the gallery shows of one demonstration to somebody who watches task `here`."""
     return {
         "name": name,
         "task": episode.task,
@@ -150,7 +150,7 @@ def card(name: str, episode: Episode, here: Task, trained: Iterable[str]) -> dic
 
 
 def badge(task: str, trained: Iterable[str]) -> str | None:
-    """Whether the agent was trained on a task; None where nobody knows."""
+    """Whether the agent was trained on a task, in words; None where that is not known."""
     return None if not trained else "trained" if task in trained else "held out"
 
 

@@ -1,4 +1,4 @@
-"""The shipped reports of experiments, as the page shows them. Only their figures are served as files."""
+"""The shipped reports of experiments as HTML. Of their files, only the figures are served."""
 
 import json
 from functools import lru_cache
@@ -11,7 +11,7 @@ RESULT, FIGURE, REPORT = "result.json", "figure.png", "report.md"
 
 
 def experiments() -> list[dict[str, Any]]:
-    """Every shipped experiment: its name, title, report as HTML, and whether it was finished."""
+    """Every shipped experiment: its name, its title, its report as HTML, and whether it is complete."""
     folders = sorted(path.parent for path in (assets.ASSETS / "experiments").glob(f"*/{REPORT}"))
     return [report(folder) for folder in folders]
 
@@ -22,7 +22,7 @@ def report(folder: Path) -> dict[str, Any]:
 
 
 def figure(name: str) -> Path | None:
-    """The figure of the experiment of that name."""
+    """The figure of a shipped experiment; None if there is no such experiment."""
     known = {path.parent.name: path for path in (assets.ASSETS / "experiments").glob(f"*/{FIGURE}")}
     return known.get(name)
 
@@ -31,11 +31,11 @@ def figure(name: str) -> Path | None:
 def _report(folder: Path, version: int) -> dict[str, Any]:
     from markdown_it import MarkdownIt
 
-    text = (folder / REPORT).read_text()
+    text = (folder / REPORT).read_text(encoding="utf-8")
     first = text.lstrip().partition("\n")[0]
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     result = folder / RESULT
-    complete = json.loads(result.read_text()).get("complete", True) if result.exists() else True
+    complete = json.loads(result.read_text(encoding="utf-8")).get("complete", True) if result.exists() else True
     return {
         "name": folder.name,
         "title": first.lstrip("# ") or folder.name,

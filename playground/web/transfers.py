@@ -1,7 +1,7 @@
-"""Episodes as files that people send each other: a zipped Minari dataset, made and taken in.
+"""Down- and uploads of episodes, as zipped Minari datasets.
 
-What comes in is data from outside: its size, its names and its kind are checked before anything is written, and the
-loader checks what is inside.
+An upload is data from outside: its size and the names in it are checked before anything is written, and the loader
+checks what is inside.
 """
 
 import re
@@ -17,9 +17,11 @@ from playground.episode import Episode
 from playground.errors import BadFileError
 
 MAX_UPLOAD = 8_000_000
-"""Bytes of an uploaded file."""
+"""Most bytes of an uploaded file."""
 
 MAX_UNPACKED = 64_000_000
+"""Most bytes that it unpacks to."""
+
 MAX_FILES = 60
 _KIND = re.compile(r"(?:[^/]+/){0,3}(data/(?:\d{1,3}/)?[\w.-]+\.(?:json|parquet))")
 _LITTER = re.compile(r"(?:.*/)?(?:__MACOSX/.*|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini)")

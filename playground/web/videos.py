@@ -1,4 +1,4 @@
-"""Videos that a visitor records while watching; a few are kept for as long as the visitor is there."""
+"""Videos that a visitor records while watching. The latest few are kept until the visitor goes."""
 
 from collections.abc import Callable
 from pathlib import Path
