@@ -143,10 +143,13 @@ class Lockstep(Generic[P]):
         """Takes every world back by so many of its seconds; False if one was pulled at, so that it cannot be."""
         if any(panel.pulled for panel in self.panels):
             return False
-        for panel in self.panels:
-            panel.session.rewind(round(seconds * panel.task.fps))
-            panel.draws = True
-            panel.step()
+        times = [0 if panel.event is None else panel.event.t for panel in self.panels]
+        back_to = max(0, max(times) - round(seconds * self.main.task.fps))
+        for panel, t in zip(self.panels, times, strict=True):
+            if t > back_to:  # else it ended before that time
+                panel.session.rewind(t - back_to)
+                panel.draws = True
+                panel.step()
         self.wait()
         return True
 

@@ -196,6 +196,19 @@ def test_the_world_is_taken_back_unless_it_was_pulled_at(steps: Lockstep[Panel])
     assert steps.rewind(1.0)
 
 
+def test_panels_that_ended_at_different_times_are_taken_back_to_one(steps: Lockstep[Panel], clock: Clock):
+    steps.compare(panel(clock, max_steps=3))
+    for _ in range(5):
+        steps.step()
+    assert times(steps) == [5, 3]
+    steps.rewind(1 / LINE.fps)
+    assert times(steps) == [4, 3] and steps.panels[1].over
+    steps.rewind(2 / LINE.fps)
+    assert times(steps) == [2, 2] and not steps.panels[1].over
+    steps.step()
+    assert times(steps) == [3, 3]
+
+
 def test_only_what_is_to_be_drawn_is_drawn(steps: Lockstep[Panel]):
     env = world(steps.main)
     drawn = env.renders

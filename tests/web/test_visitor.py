@@ -231,6 +231,17 @@ def test_prompts_are_compared_in_step_from_one_start(page: Page):
     page.until(lambda live: live["others"] == [])
 
 
+def test_the_world_is_taken_back(page: Page):
+    page.visitor.command({"playing": False, "reset": 4})
+    for _ in range(3):
+        page.visitor.command({"step": 1})
+    page.visitor.command({"prompt": f"{TASK}#1"})
+    page.until(lambda live: live["t"] == 3 and live["prompt"] == f"{TASK}#1")
+    page.visitor.command({"rewind": 10})
+    live = page.until(lambda live: live["t"] == 0)
+    assert live["seed"] == 4 and live["history"] == [[0, f"{TASK}#1"]] and not live["error"]
+
+
 def test_a_link_is_followed_to_the_step(page: Page):
     story = {"task": TASK, "prompts": [f"{TASK}#0"], "seed": 9, "swaps": [[2, f"{TASK}#1"], [4, NO_PROMPT]]}
     page.visitor.command({"playing": False, "open": story})
