@@ -19,7 +19,7 @@ SEEDS = EVALUATION_SEEDS[:5]
 def start(id: str, seed: int, goal: Goal = None) -> tuple[Any, Any, dict]:
     env = task(id).make(96)
     expert = task(id).make_expert(env)
-    observation, _ = env.reset(seed=seed, options=None if goal is None else {"goal": goal})
+    observation = env.start(seed, goal)
     expert.reset()
     return env, expert, observation
 

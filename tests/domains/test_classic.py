@@ -25,7 +25,7 @@ REACHED = {
 
 def play(env: ClassicEnv, expert: Expert, seed: int, goal: tuple[float] | None = None) -> tuple[float, np.ndarray]:
     """The expert's return and the states it met [N + 1, S]."""
-    observation, _ = env.reset(seed=seed, options=None if goal is None else {"goal": goal})
+    observation = env.start(seed, goal)
     expert.reset()
     total, states, ended = 0.0, [observation["state"]], False
     while not ended:

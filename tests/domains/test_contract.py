@@ -37,7 +37,7 @@ def random_actions(env: DomainEnv, count: int, seed: int = 0) -> list[Action]:
 
 def roll(env: DomainEnv, actions: list[Action], seed: int, goal: Goal = None) -> tuple[list[Observation], list[float]]:
     """Observations and rewards of those actions, up to the episode's end."""
-    observation, _ = env.reset(seed=seed, options=None if goal is None else {"goal": goal})
+    observation = env.start(seed, goal)
     observations, rewards = [observation], []
     for action in actions:
         observation, reward, terminated, truncated, _ = env.step(action)

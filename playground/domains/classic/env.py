@@ -95,7 +95,7 @@ class ClassicEnv(DomainEnv):
         """See `DomainEnv.enter`; for environments whose whole state is `upstream.state`."""
         if not isinstance(other, ClassicEnv) or other._model != self._model or not hasattr(self.upstream, "state"):
             raise BadValueError(f"{self._model.upstream} cannot enter {other}; give a world of the same scene")
-        self.reset(seed=0, options={"goal": goal})
+        self.start(0, goal)
         self.upstream.state = np.array(other.upstream.state)
         self.raw = other.raw.copy()
         return self._observation()

@@ -184,7 +184,7 @@ class ControlEnv(Pullable):
 
         if not isinstance(other, ControlEnv) or other._spec.domain != self._spec.domain:
             raise BadValueError(f"dm_control/{self._name} cannot enter {other}; give a world of {self._spec.domain}")
-        self.reset(seed=0, options={"goal": goal} if self._spec.goal is not None else None)
+        self.start(0, goal if self._spec.goal is not None else None)
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         model, data = self.physics.model.ptr, self.physics.data.ptr
         state = np.empty(mujoco.mj_stateSize(model, kind))

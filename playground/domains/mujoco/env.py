@@ -139,7 +139,7 @@ class MujocoEnv(Pullable):
 
         if not isinstance(other, MujocoEnv) or other._spec.gym_id != self._spec.gym_id:
             raise BadValueError(f"mujoco/{self._name} cannot enter {other}; give a world of {self._spec.gym_id}")
-        self.reset(seed=0, options={"goal": goal} if self._spec.goal is not None else None)
+        self.start(0, goal if self._spec.goal is not None else None)
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         state = np.empty(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(other.model, other.data, state, kind)
