@@ -153,12 +153,12 @@ class Context:
 
     def _read(self, x: Tensor, rows: Sequence[int]) -> Tensor:
         """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
-        backend, lengths = choose_backend(self._model), self._cache.length.tolist()
-        self._reserve(max(lengths[row] for row in rows) + x.shape[1])
-        outputs, index = [], torch.tensor(rows, device=x.device)
-        for piece in x.split(PIECE, dim=1):
-            outputs.append(backend.extend(piece, self._cache, rows))
-            self._cache.length[index] += piece.shape[1]
+        backend, read = choose_backend(self._model), list(rows)
+        self._reserve(int(self._cache.length[read].max()) + x.shape[1])
+        outputs = []
+        for piece in x.split(PIECE, dim=1) if x.shape[1] > PIECE else (x,):
+            outputs.append(backend.extend(piece, self._cache, read))
+            self._cache.length[read] += piece.shape[1]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
     def _rewind(self, row: int) -> None:

@@ -142,6 +142,8 @@ def _texts(
     """The distinct texts of N observations and which each has, for `TokenBatch` of that shape."""
     if spec.text is None:
         return {}
-    texts, index = np.unique(observations[spec.text], return_inverse=True)
-    ids = encode_texts(texts.tolist())[:, : config.max_text]
-    return {"text": torch.from_numpy(ids), "text_index": torch.from_numpy(index).view(shape)}
+    texts = np.asarray(observations[spec.text]).tolist()
+    number = {text: k for k, text in enumerate(dict.fromkeys(texts))}
+    ids = encode_texts(list(number))[:, : config.max_text]
+    index = torch.tensor([number[text] for text in texts]).view(shape)
+    return {"text": torch.from_numpy(ids), "text_index": index}

@@ -1,6 +1,7 @@
 """`playground bench act`: one decision in one environment, beside the time of its matrix products alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle
 
 from playground import domains
@@ -27,7 +28,7 @@ SIZE = 320
 """Pictures a second of a session that runs in real time, and their size in pixels."""
 
 LIVE_STEPS = 32
-"""Steps that are played before the timing begins."""
+"""Steps that are played before the timing begins; their observations are acted on in turns."""
 
 
 def measure_act(model: GeneralistModel, seconds: float = 1.0) -> Iterator[Measurement]:
@@ -47,16 +48,16 @@ def measure_act(model: GeneralistModel, seconds: float = 1.0) -> Iterator[Measur
 
 
 def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, seconds: float) -> Iterator[Measurement]:
-    prompts = [find_prompt(f"{task.id}#{k}") for k in (0, 1)]
+    prompts = [prompt for k in (0, 1) if (prompt := find_prompt(f"{task.id}#{k}")) is not None]
     agent.condition(prompts[0])
-    seen = _play(agent, env, LIVE_STEPS)
-    act = lambda: agent.act(seen)  # noqa: E731
+    seen = cycle(_play(agent, env, LIVE_STEPS))
+    act = lambda: agent.act(next(seen))  # noqa: E731
     bare = bare_products(model, act)
     given = cycle(prompts)
 
     def swap() -> None:
-        agent.condition(next(given))
-        agent.act(seen)
+        agent.condition(replace(next(given)))  # a prompt that the agent has not read yet
+        agent.act(next(seen))
 
     def step() -> None:
         _, _, terminated, truncated, _ = env.step(action)
@@ -77,11 +78,13 @@ def _measure(task: Task, env: DomainEnv, agent: Agent, model: GeneralistModel, s
     )
 
 
-def _play(agent: Agent, env: DomainEnv, steps: int) -> Observation:
-    """Plays some steps and returns the observation after them."""
+def _play(agent: Agent, env: DomainEnv, steps: int) -> list[Observation]:
+    """Plays some steps and returns their observations: what a decision costs depends on how much changed."""
     observation, _ = env.reset(seed=0)
+    seen = []
     for _ in range(steps):
         observation, _, terminated, truncated, _ = env.step(agent.act(observation).action)
         if terminated or truncated:
             observation, _ = env.reset()
-    return observation
+        seen.append(observation)
+    return seen

@@ -19,6 +19,7 @@ from playground.model.compiled import CompiledBackend, extend_by_modules
 from playground.model.generalist import GeneralistModel
 from playground.model.token_batch import TokenBatch
 from playground.model.transformer import Cache
+from playground.tokens.images import PATCH
 
 _log = logging.getLogger(__name__)
 
@@ -104,8 +105,20 @@ def choose_backend(model: GeneralistModel) -> Backend:
 
 @torch.inference_mode()
 def warm_up(model: GeneralistModel) -> None:
-    """Has the compiled loops ready: seconds at the very first start, half a second when they lie on the disk."""
-    backend, cache = choose_backend(model), model.new_cache(1, 1)
-    if isinstance(backend, CompiledBackend):
-        batch = TokenBatch.live(1, discrete=True, values=torch.zeros(1, 1, 1, dtype=torch.int64))
-        backend.decode(backend.extend(backend.embed(batch), cache, [0]), discrete=True, size=2)
+    """Has the compiled loops ready: ten seconds at the very first start, half a second when they lie on the disk."""
+    backend = choose_backend(model)
+    if not isinstance(backend, CompiledBackend):
+        return
+    number = torch.zeros(1, 1, 1, dtype=torch.int64)
+    x = backend.embed(
+        TokenBatch.live(
+            1,
+            discrete=True,
+            values=number,
+            grid=number[..., None, None],
+            image=torch.zeros(1, 1, PATCH, PATCH, 3, dtype=torch.uint8),
+            text=number[0],
+            text_index=number[0],
+        )
+    )
+    backend.decode(backend.extend(x, model.new_cache(1, 1), [0]), discrete=True, size=2)

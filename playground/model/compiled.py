@@ -13,15 +13,14 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
-from playground.model import kernels
+from playground.model import encoder_kernels, kernels
 from playground.model.decoders import MODE_SHARE, MODE_WINDOW, StepDecoder
 from playground.model.encoders import StepEncoder
 from playground.model.generalist import GeneralistModel
-from playground.model.grid_encoder import GridText
+from playground.model.grid_encoder import GRID_CHANNELS, GRID_SYMBOLS, GridEncoder
+from playground.model.patch_encoder import GROUPS
 from playground.model.token_batch import TokenBatch
 from playground.model.transformer import Block, Cache, Trunk, apply_rope, rope
 from playground.tokens.images import PATCH
@@ -43,8 +42,8 @@ class EncodedText(NamedTuple):
     """
 
     vector: Tensor
-    film: Tensor
-    words: Tensor
+    film: np.ndarray
+    words: np.ndarray
 
 
 class CompiledBackend:
@@ -63,10 +62,14 @@ class CompiledBackend:
         self._heads, self._width, self._bins = model.config.heads, model.config.width, model.config.action_bins
         self._role, self._norm = encoder.role.weight[1], (encoder.norm.weight, encoder.norm.bias)
         self._trunk, self._decoder, self._scalars = _trunk(model.trunk), _decoder(encoder, decoder), _scalars(encoder)
-        self._grid_out, self._grid_bias = half(encoder.grid.out.weight), _array(encoder.grid.out.bias)
+        self._grid, self._word_heads = _grid(encoder.grid), model.config.word_heads
         self._ropes = self._rotations(POSITIONS)
+        no_film = _array(encoder.grid.no_text(1).film[0])
+        self._no_text = EncodedText(torch.zeros(self._width), no_film, np.empty((0, len(no_film)), np.float32))
         self._encode_text = lru_cache(maxsize=TEXTS)(self._encode_text_anew)
-        self._patch_positions = lru_cache(maxsize=8)(encoder.image.positions)
+        self._patches = _patches(encoder)
+        self._patch_positions = lru_cache(maxsize=8)(lambda *sides: _array(encoder.image.positions(*sides)))
+        self._last_picture: dict[torch.Size, tuple[np.ndarray, np.ndarray]] = {}  # patches, and vectors [P, D]
 
     @staticmethod
     def supports(model: GeneralistModel) -> bool:
@@ -82,8 +85,7 @@ class CompiledBackend:
             texts = [encoded[index] for index in batch.text_index[:, 0].tolist()]
             x = x + torch.stack([text.vector for text in texts])
         if batch.grid is not None:
-            text = self._encoder.grid.no_text(len(x)) if texts is None else _grid_text(texts)
-            x = x + self._embed_grid(self._encoder.grid.features(batch.grid[:, 0], text))
+            x = x + self._embed_grid(batch.grid[:, 0].numpy(), texts)
         if batch.image is not None:
             x = x + self._embed_image(batch.image[:, 0])
         return torch.layer_norm(x + self._role, (self._width,), *self._norm)[:, None]
@@ -94,7 +96,7 @@ class CompiledBackend:
             return extend_by_modules(self._modules, x, cache, rows)
         if cache.capacity > len(self._ropes):
             self._ropes = self._rotations(cache.capacity)
-        positions, kv = cache.length.numpy()[rows], cache.kv.numpy()
+        positions, kv = cache.length[list(rows)], cache.kv.numpy()
         assert positions.max() < cache.capacity  # the loops check no bounds
         outputs = [
             kernels.extend(one, self._trunk, kv, row, position, self._ropes[position])
@@ -116,23 +118,33 @@ class CompiledBackend:
         texts = self._encoder.encode_texts(torch.from_numpy(given.copy())[None])
         text = self._encoder.grid.text(texts)
         assert text.words is not None
-        return EncodedText(texts.vectors[0], text.film[0], text.words[0])
+        return EncodedText(texts.vectors[0], text.film[0].numpy(), text.words[0].numpy())
 
-    def _embed_grid(self, features: Tensor) -> Tensor:
-        """What `GridEncoder.features` gave for N grids -> [N, D]."""
-        out = np.empty((len(features), self._width), np.float32)
-        for row, embedded in zip(features.numpy(), out, strict=True):
-            kernels.product(self._grid_out, row, self._grid_bias, embedded)
-        return torch.from_numpy(out)
+    def _embed_grid(self, grids: np.ndarray, texts: Sequence[EncodedText] | None) -> Tensor:
+        """Grids int64 [N, H, W, C] and their texts -> [N, D]."""
+        texts = [self._no_text] * len(grids) if texts is None else texts
+        embedded = [
+            encoder_kernels.embed_grid(grid, text.film, text.words, self._word_heads, self._grid)
+            for grid, text in zip(grids, texts, strict=True)
+        ]
+        return torch.from_numpy(np.stack(embedded))
 
     def _embed_image(self, image: Tensor) -> Tensor:
-        """As `StepEncoder.embed_images`, of uint8 [N, H, W, 3]; one picture is not searched for equal patches."""
-        encoder = self._encoder
+        """As `StepEncoder.embed_images`, of uint8 [N, H, W, 3]; of a single picture only what changed since the last.
+
+        Most patches of a game's picture are those of the picture before.
+        """
+        encoder, shape = self._encoder, image.shape
         if len(image) > 1:
             return encoder.embed_images(image)
-        rows, columns = (side // PATCH for side in image.shape[1:3])
-        x = encoder.image.encode(encoder.image.cut(image)) + self._patch_positions(rows, columns)
-        return encoder.image_out(F.gelu(encoder.image_up(F.gelu(x))).mean(0, keepdim=True))
+        patches = encoder.image.cut(image).numpy()  # [P, 16, 16, 3]
+        positions = self._patch_positions(shape[1] // PATCH, shape[2] // PATCH)
+        seen, vectors = self._last_picture.get(shape, (~patches, np.empty((len(patches), self._width), np.float32)))
+        vectors = vectors.copy()
+        for place in np.flatnonzero((patches != seen).any((1, 2, 3))).tolist():
+            vectors[place] = encoder_kernels.embed_patch(patches[place], positions[place], GROUPS, self._patches)
+        self._last_picture[shape] = patches, vectors
+        return encoder.image_out(torch.from_numpy(vectors.mean(0, keepdims=True)))
 
     def _rotations(self, count: int) -> np.ndarray:
         """What `apply_rope` does at each of `count` positions, as matrices [count, D/H/4, D/H/4]."""
@@ -146,14 +158,6 @@ def extend_by_modules(trunk: Trunk, x: Tensor, cache: Cache, rows: Sequence[int]
     """See `playground.model.backend.Backend.extend`."""
     everything = list(rows) == list(range(cache.kv.shape[1]))
     return trunk(x, cache, None if everything else torch.tensor(rows, device=x.device))
-
-
-def _grid_text(texts: Sequence[EncodedText]) -> GridText:
-    """The texts of N rows, padded to the most words of them."""
-    film = torch.stack([text.film for text in texts])
-    counts = torch.tensor([len(text.words) for text in texts])
-    words = pad_sequence([text.words for text in texts], batch_first=True)
-    return GridText(film, words, torch.arange(words.shape[1]) < counts[:, None])
 
 
 def _trunk(trunk: Trunk) -> kernels.TrunkWeights:
@@ -201,6 +205,48 @@ def _scalars(encoder: StepEncoder) -> kernels.ScalarWeights:
     )
 
 
+def _grid(grid: GridEncoder) -> encoder_kernels.GridWeights:
+    width, look = len(grid.cell), grid.word_attention
+    return encoder_kernels.GridWeights(
+        symbols=_array(grid.symbol.weight.T).reshape(GRID_CHANNELS, GRID_SYMBOLS, width),
+        cells=_array((grid.cell + grid.symbol.bias[:, None, None]).permute(1, 2, 0)).reshape(-1, width),
+        norm=_array(_norm(look.norm)),
+        query=_array(look.query.weight),
+        query_bias=_array(look.query.bias),
+        out=_array(look.out.weight),
+        out_bias=_array(look.out.bias),
+        conv1=_convolution(grid.conv1),
+        conv1_bias=_array(grid.conv1.bias),
+        conv2=_convolution(grid.conv2),
+        conv2_bias=_array(grid.conv2.bias),
+        last=half(grid.out.weight.unflatten(1, grid.cell.shape).permute(0, 2, 3, 1).flatten(1)),
+        last_bias=_array(grid.out.bias),
+    )
+
+
+def _patches(encoder: StepEncoder) -> encoder_kernels.PatchWeights:
+    image = encoder.image
+    return encoder_kernels.PatchWeights(
+        stem=_array(image.stem.weight.permute(0, 2, 3, 1).flatten(1)),
+        stem_bias=_array(image.stem.bias),
+        norm1=_array(_norm(image.norm1)),
+        conv1=_array(image.conv1.weight.permute(0, 2, 3, 1).flatten(1)),
+        conv1_bias=_array(image.conv1.bias),
+        norm2=_array(_norm(image.norm2)),
+        conv2=_array(image.conv2.weight.permute(0, 2, 3, 1).flatten(1)),
+        conv2_bias=_array(image.conv2.bias),
+        out=half(image.out.weight.unflatten(1, (-1, 16)).mT.flatten(1)),
+        out_bias=_array(image.out.bias),
+        up=half(encoder.image_up.weight),
+        up_bias=_array(encoder.image_up.bias),
+    )
+
+
+def _convolution(layer: nn.Conv2d) -> np.ndarray:
+    """Weights [out, in, 3, 3] -> [3, out, 3 * in]: row, output, column and input."""
+    return _array(layer.weight.permute(2, 0, 3, 1).flatten(2))
+
+
 def half(weight: Tensor) -> np.ndarray:
     """A matrix in float16, as uint16, where that loses nothing (half as much to pass over), else in float32."""
     return _halved(_array(weight))
@@ -212,11 +258,12 @@ def _halved(weights: np.ndarray) -> np.ndarray:
     return short.view(np.uint16) if np.array_equal(short, weights) else weights
 
 
-def _norm(norm: nn.LayerNorm) -> Tensor:
+def _norm(norm: nn.LayerNorm | nn.GroupNorm) -> Tensor:
     return torch.stack((norm.weight, norm.bias))
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def _array(tensor: Tensor | None) -> np.ndarray:
+    assert tensor is not None
     return tensor.detach().contiguous().numpy()
 
 

@@ -82,13 +82,13 @@ def _overload_wide(number):  # type: ignore[no-untyped-def]
     return (lambda number: _float16(number)) if number == types.uint16 else (lambda number: number)
 
 
-def _compiled(function: Any) -> Any:
+def compiled(function: Any) -> Any:
     """Other threads go on meanwhile; the machine code is kept on disk for the next start."""
     return njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, cache=True)(function)
 
 
-@_compiled
-def _gelu(x):  # type: ignore[no-untyped-def]
+@compiled
+def gelu(x):  # type: ignore[no-untyped-def]
     """GELU of x [N] in place; erf by the rational approximation of Eigen and XLA, exact to float32."""
     for i in range(len(x)):
         z = min(max(x[i] * np.float32(0.5**0.5), np.float32(-4.0)), np.float32(4.0))
@@ -108,8 +108,15 @@ def _gelu(x):  # type: ignore[no-untyped-def]
         x[i] = np.float32(0.5) * x[i] * (np.float32(1.0) + z * p / q)
 
 
-@_compiled
-def _norm(x, weights, out):  # type: ignore[no-untyped-def]
+@compiled
+def add(x, out):  # type: ignore[no-untyped-def]
+    """Adds x [N] to `out` [N]; NumPy's own operations on arrays take longer to compile."""
+    for i in range(len(x)):
+        out[i] += x[i]
+
+
+@compiled
+def layer_norm(x, weights, out):  # type: ignore[no-untyped-def]
     """Layer norm of x [D]; weights [2, D]."""
     total = np.float32(0)
     for i in range(len(x)):
@@ -123,9 +130,9 @@ def _norm(x, weights, out):  # type: ignore[no-untyped-def]
         out[i] = (x[i] - mean) * scale * weights[0, i] + weights[1, i]
 
 
-@_compiled
+@compiled
 def product(w, x, bias, out):  # type: ignore[no-untyped-def]
-    """Computes w [N, M] times x [M], plus a bias [N]."""
+    """Puts the matrix w [N, M] times x [M], plus a bias [N], into `out`."""
     for i in range(len(out)):
         total = np.float32(0)
         for j in range(len(x)):
@@ -133,8 +140,8 @@ def product(w, x, bias, out):  # type: ignore[no-untyped-def]
         out[i] = total + bias[i]
 
 
-@_compiled
-def _softmax(x, N):  # type: ignore[no-untyped-def]
+@compiled
+def softmax(x, N):  # type: ignore[no-untyped-def]
     """In place, of the first N of x."""
     top = x[0]
     for i in range(1, N):
@@ -147,7 +154,7 @@ def _softmax(x, N):  # type: ignore[no-untyped-def]
         x[i] /= total
 
 
-@_compiled
+@compiled
 def _attend(q, keys, values, count, scores, out):  # type: ignore[no-untyped-def]
     """One head's attention to the first `count` of keys and values [C, D/H]; q and `out` are [D/H], `scores` [C]."""
     root = np.float32(1.0 / math.sqrt(len(q)))
@@ -156,14 +163,15 @@ def _attend(q, keys, values, count, scores, out):  # type: ignore[no-untyped-def
         for i in range(len(q)):
             total += q[i] * keys[t, i]
         scores[t] = total * root
-    _softmax(scores, count)
-    out[:] = 0
+    softmax(scores, count)
+    for i in range(len(q)):
+        out[i] = 0
     for t in range(count):
         for i in range(len(q)):
             out[i] += scores[t] * values[t, i]
 
 
-@_compiled
+@compiled
 def extend(x, weights, kv, row, position, rope):  # type: ignore[no-untyped-def]
     """The trunk's output [D] at a position that follows those that a row of a cache holds; the cache takes its own.
 
@@ -181,12 +189,13 @@ def extend(x, weights, kv, row, position, rope):  # type: ignore[no-untyped-def]
     qkv, hidden = np.empty(3 * D, np.float32), np.empty(weights.up.shape[1], np.float32)
     parts, mixed, turned = qkv.reshape(3, H, size), np.empty((H, size), np.float32), np.empty(len(rope), np.float32)
     for layer in range(len(weights.qkv)):
-        _norm(x, weights.norm1[layer], normed)
+        layer_norm(x, weights.norm1[layer], normed)
         product(weights.qkv[layer], normed, weights.qkv_bias[layer], qkv)
         for head in range(H):
             keys, values = kv[2 * layer, row, head], kv[2 * layer + 1, row, head]
             for part in range(2):
-                turned[:] = 0
+                for j in range(len(rope)):
+                    turned[j] = 0
                 for i in range(len(rope)):
                     for j in range(len(rope)):
                         turned[j] += parts[part, head, i] * rope[i, j]
@@ -197,17 +206,17 @@ def extend(x, weights, kv, row, position, rope):  # type: ignore[no-untyped-def]
                 values[position, i] = parts[2, head, i]
             _attend(parts[0, head], keys, values, position + 1, scores, mixed[head])
         product(weights.out[layer], mixed.reshape(D), weights.out_bias[layer], change)
-        x += change
-        _norm(x, weights.norm2[layer], normed)
+        add(change, x)
+        layer_norm(x, weights.norm2[layer], normed)
         product(weights.up[layer], normed, weights.up_bias[layer], hidden)
-        _gelu(hidden)
+        gelu(hidden)
         product(weights.down[layer], hidden, weights.down_bias[layer], change)
-        x += change
-    _norm(x, weights.norm, normed)
+        add(change, x)
+    layer_norm(x, weights.norm, normed)
     return normed
 
 
-@_compiled
+@compiled
 def _expected_bin(p, window, share):  # type: ignore[no-untyped-def]
     """As `playground.model.decoders.expected_bin`, of p [V]."""
     mode = p.argmax()
@@ -223,18 +232,18 @@ def _expected_bin(p, window, share):  # type: ignore[no-untyped-def]
     return everywhere
 
 
-@_compiled
+@compiled
 def decode(h, weights, first, A, V, window, share):  # type: ignore[no-untyped-def]
     """Action tokens one by one from the trunk's output [D], as `GeneralistModel.decode`.
 
     Args:
         h: [D].
         weights: `DecoderWeights`.
-        first: the first of the head's rows that count.
-        V: how many rows count: bins, or discrete actions.
+        first: where the head's rows that count begin: those of bins, or of choices.
         A: how many tokens; a single one is the most likely choice if `window` is negative.
-        window: see `playground.model.decoders.MODE_SHARE`.
-        share: see there.
+        V: how many of the head's rows count.
+        window: see `playground.model.decoders.MODE_WINDOW`.
+        share: see `playground.model.decoders.MODE_SHARE`.
 
     Returns:
         probabilities [A, V], means [A].
@@ -247,26 +256,26 @@ def decode(h, weights, first, A, V, window, share):  # type: ignore[no-untyped-d
     for a in range(A):
         for i in range(D):
             y[i] = x[i] + weights.positions[a, i]
-        _norm(y, weights.norm, normed)
+        layer_norm(y, weights.norm, normed)
         product(weights.up, normed, weights.up_bias, hidden)
-        _gelu(hidden)
+        gelu(hidden)
         product(weights.down, hidden, weights.down_bias, change)
-        y += change
-        _norm(y, weights.norm_out, normed)
+        add(change, y)
+        layer_norm(y, weights.norm_out, normed)
         p = probabilities[a]
         product(weights.head[first : first + V], normed, weights.head_bias[first : first + V], p)
-        _softmax(p, V)
+        softmax(p, V)
         means[a] = p.argmax() if window < 0 else _expected_bin(p, window, share)
         if a + 1 < A:
             token = int(np.rint(means[a]))
             for i in range(D):
                 change[i] = weights.actions[token, i] + weights.positions[a, i]
-            _gelu(change)
-            x += change
+            gelu(change)
+            add(change, x)
     return probabilities, means
 
 
-@_compiled
+@compiled
 def embed_scalars(tokens, weights):  # type: ignore[no-untyped-def]
     """As `StepEncoder.embed_values`, of one timestep's token ids int64 [K] -> [D]."""
     D = len(weights.bias)
@@ -274,7 +283,7 @@ def embed_scalars(tokens, weights):  # type: ignore[no-untyped-def]
     for k in range(len(tokens)):
         for i in range(D):
             term[i] = weights.token[tokens[k], i] * weights.position[k, i] + weights.local[k, i]
-        _gelu(term)
-        total += term
+        gelu(term)
+        add(term, total)
     product(weights.values, total, weights.bias, out)
     return out

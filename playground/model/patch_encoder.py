@@ -12,6 +12,9 @@ from playground.model.layers import convolution, embedding, linear
 from playground.model.segment_sum import gather, pad_to_multiple, unique, unique_rows
 from playground.tokens.images import PATCH
 
+GROUPS = 4
+"""Of the group norms."""
+
 POSITION_INTERVALS = 128
 """Row and column of a patch are quantised to 128 intervals of [0, 1] (Reed et al. 2022, appendix C.3)."""
 
@@ -26,9 +29,9 @@ class PatchEncoder(nn.Module):
         super().__init__()
         channels = max(8, config.local_width // 2)
         self.stem = convolution(3, channels, 4, stride=4)
-        self.norm1 = nn.GroupNorm(4, channels)
+        self.norm1 = nn.GroupNorm(GROUPS, channels)
         self.conv1 = convolution(channels, channels, 3, padding=1)
-        self.norm2 = nn.GroupNorm(4, channels)
+        self.norm2 = nn.GroupNorm(GROUPS, channels)
         self.conv2 = convolution(channels, channels, 3, padding=1)
         self.out = linear(channels * (PATCH // 4) ** 2, config.width)
         self.row = embedding(POSITION_INTERVALS, config.width)

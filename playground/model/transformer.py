@@ -6,6 +6,7 @@ Shapes: B batch, S positions, D width, H heads, C capacity of the cache, L layer
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,14 +48,14 @@ class Cache:
         kv: [2 L, B, H, C, D/H], each layer's keys and behind them its values.
         keys: views of it per layer, [B, H, C, D/H].
         values: views of it per layer, [B, H, C, D/H].
-        length: int64 [B], positions that hold something.
+        length: positions that hold something, int64 [B] in NumPy.
         capacity: C.
     """
 
     def __init__(self, config: ModelConfig, batch: int, capacity: int, like: Tensor):
         self.kv = like.new_zeros(2 * config.layers, batch, config.heads, capacity, config.width // config.heads)
         self.keys, self.values = self.kv[::2].unbind(0), self.kv[1::2].unbind(0)
-        self.length = torch.zeros(batch, dtype=torch.int64, device=like.device)
+        self.length = np.zeros(batch, np.int64)
         self.capacity = capacity
 
 
@@ -96,7 +97,8 @@ class AttentionInputs:
     ) -> "AttentionInputs":
         """The positions of x [B, S, D] follow those that `rows` of the cache hold (None: all rows)."""
         head_size = x.shape[-1] // heads
-        length = cache.length if rows is None else cache.length[rows]
+        length = torch.from_numpy(cache.length).to(x.device, copy=True)
+        length = length if rows is None else length[rows]
         positions = length[:, None] + torch.arange(x.shape[1], device=x.device)
         seen = torch.arange(int(length.max()) + x.shape[1], device=x.device) <= positions[:, None, :, None]
         index = torch.arange(len(x), device=x.device) if rows is None else rows

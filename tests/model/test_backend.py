@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from playground.model import GeneralistModel, TokenBatch, choose_backend, kernels, preset, warm_up
+from playground.model import GeneralistModel, TokenBatch, choose_backend, encoder_kernels, kernels, preset, warm_up
 from playground.model.backend import TorchBackend
 from playground.model.compiled import CompiledBackend, half
 
@@ -46,6 +46,18 @@ def test_observations_are_embedded_alike(model: GeneralistModel, compiled: Compi
         batch = TokenBatch.live(3, discrete=False, values=values, **parts)
         expected = model.embed(batch)[:, 0]
         torch.testing.assert_close(compiled.embed(batch), expected, atol=TOLERANCE, rtol=0)
+
+
+def test_pictures_are_embedded_alike_whatever_came_before(model: GeneralistModel, compiled: CompiledBackend):
+    """Only the patches that changed are encoded again."""
+    noise = torch.Generator().manual_seed(0)
+    image, values = torch.randint(256, (1, 1, 48, 32, 3), generator=noise).to(torch.uint8), torch.zeros(1, 1, 1).long()
+    for changed in (slice(0, 48), slice(0, 0), slice(15, 17), slice(47, 48), slice(0, 48)):
+        image = image.clone()
+        image[:, :, changed, :20] += 1
+        batch = TokenBatch.live(1, discrete=True, values=values, image=image)
+        found, expected = compiled.embed(batch), model.embed(batch)[:, 0]
+        torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("rows", [[1], [2, 0], [0, 1, 2]])
@@ -91,11 +103,13 @@ def test_matrices_are_halved_where_that_loses_nothing():
 
 def test_nothing_is_left_to_compile_after_the_warm_up(model: GeneralistModel, compiled: CompiledBackend):
     def signatures() -> list[int]:
-        return [len(loop.signatures) for loop in (kernels.embed_scalars, kernels.extend, kernels.decode)]
+        loops = (kernels.embed_scalars, kernels.extend, kernels.decode, encoder_kernels.embed_grid)
+        return [len(loop.signatures) for loop in (*loops, encoder_kernels.embed_patch)]
 
     warm_up(model)
     before, cache = signatures(), model.new_cache(2, 3)
-    x = compiled.embed(TokenBatch.live(3, discrete=False, values=torch.tensor([[[1500, 7]]])))
+    grid, image = torch.zeros(1, 1, 7, 7, 3).long(), torch.zeros(1, 1, 32, 32, 3, dtype=torch.uint8)
+    x = compiled.embed(TokenBatch.live(3, discrete=False, values=torch.tensor([[[1500, 7]]]), grid=grid, image=image))
     for discrete in (False, True):
         compiled.decode(compiled.extend(x, cache, [1]), discrete, 3)
     assert signatures() == before and min(before) > 0
