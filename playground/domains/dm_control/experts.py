@@ -32,7 +32,7 @@ class LawExpert:
 
 
 class PolicyExpert:
-    """A network trained by `playground.rl.ppo`: linear layers with ELU between, clipped to the action range.
+    """A network trained by `playground train-expert`: linear layers with ELU between, clipped to the action range.
 
     Args:
         path: safetensors file with `mean`, `std` [F] of the features and `weight0`, `bias0`, ...

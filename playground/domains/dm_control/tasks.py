@@ -109,7 +109,7 @@ def _reacher(suite_task: str) -> TaskSpec:
 
 
 def _trained(name: str) -> TaskSpec:
-    """A task whose expert is a policy trained by `playground.rl.ppo`."""
+    """A task whose expert is a policy trained by `playground train-expert`."""
     body, readings = BODIES[name], _body_reader()
 
     def observe(physics: Any) -> np.ndarray:

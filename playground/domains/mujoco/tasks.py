@@ -47,7 +47,7 @@ FAMILIES = (
 
 
 def _trained(name: str, view: View) -> TaskSpec:
-    """A task whose expert is a policy trained by `playground.rl.ppo`."""
+    """A task whose expert is a policy trained by `playground train-expert`."""
 
     def expert(env: MujocoEnv) -> Expert:
         return PolicyExpert(EXPERTS / f"{name}.safetensors")
