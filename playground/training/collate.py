@@ -93,10 +93,10 @@ def collate(rows: list[list[Sequence]], config: ModelConfig) -> Batch:
                 image[b, here] = task.image[index]
             if task.text is not None and task.goal_text is not None:
                 swap = middle + s.loss_start  # from here on the prompt counts
-                told = task.goal_text if len(s.prompt) else task.text
+                current = task.goal_text if len(s.prompt) else task.text
                 text_index[b, start:middle] = texts.index(s, task.text[s.prompt_episode])
                 text_index[b, middle:swap] = texts.index(s, task.text[s.live_episode])
-                text_index[b, swap:stop] = texts.index(s, told[s.live_episode])
+                text_index[b, swap:stop] = texts.index(s, current[s.live_episode])
             show_action[b, start:middle] = True
             if len(s.prompt):
                 goals.append(task.goal_tokens[s.prompt_episode])

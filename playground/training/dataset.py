@@ -205,8 +205,10 @@ class TaskData:
         if form.text:
             observed = [string for shard in shards for string in shard.texts[form.text]]
             goals = (all_goals.get(goal) for goal in goal_ids)
-            told = [text or (goal if isinstance(goal, str) else "") for text, goal in zip(observed, goals, strict=True)]
-            distinct, index = np.unique(observed + told, return_inverse=True)
+            goal_texts = [
+                text or (goal if isinstance(goal, str) else "") for text, goal in zip(observed, goals, strict=True)
+            ]
+            distinct, index = np.unique(observed + goal_texts, return_inverse=True)
             text, goal_text = index[: len(observed)], index[len(observed) :]
             texts = [encode_text(str(string))[: config.max_text] for string in distinct]
         groups: dict[int, list[int]] = {goal: [] for goal in goal_ids}
