@@ -228,7 +228,7 @@ def import_(
     task: Annotated[str, typer.Option(help="The task that has the dataset's spaces.")],
     episodes: Annotated[int | None, typer.Option(min=1, help="How many to take; all if left out.")] = None,
 ) -> None:
-    """Make recordings of a Minari dataset, which are prompts for the agent from then on."""
+    """Turn a Minari dataset into recordings, which can then be prompts for the agent."""
     from playground.demonstrations.importing import import_dataset
 
     for folder in import_dataset(dataset, task, episodes):
