@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from playground import domains
-from playground.api import find_prompt, open_session
+from playground import domains, find_prompt, open_session
 from playground.recording.film import film, shared_goal
 
 

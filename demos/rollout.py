@@ -5,7 +5,7 @@ python demos/rollout.py --task metaworld/reach --prompt metaworld/reach#0
 
 import typer
 
-from playground.api import open_session
+from playground import open_session
 
 
 def main(

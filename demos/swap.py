@@ -5,7 +5,7 @@ python demos/swap.py --task metaworld/reach --first metaworld/reach#0 --second m
 
 import typer
 
-from playground.api import find_prompt, open_session
+from playground import find_prompt, open_session
 from playground.events import StepEvent
 
 
