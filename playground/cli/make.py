@@ -105,9 +105,9 @@ def train(
     settings: SettingsOption = None,
 ) -> None:
     """Train an agent on the collected data; an interrupted run can be resumed."""
-    from playground.model.checkpoint import copy_checkpoint
     from playground.parallel import parse_workers
     from playground.training.recipe import recipe as named
+    from playground.training.state import start_from
     from playground.training.train import train as run
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -119,7 +119,7 @@ def train(
         chosen += [f"steps={'null' if steps is None else steps}", f"minutes={'null' if minutes is None else minutes}"]
     found = named(recipe, [*chosen, *(settings or [])])
     if checkpoint is not None:
-        copy_checkpoint(checkpoint, out)
+        start_from(checkpoint, out)
     run(found, out, data, resume or checkpoint is not None, None if workers is None else parse_workers(workers))
     print(f"wrote {out}; watch it: playground web --checkpoint {out}")
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from playground.errors import BadFileError, BadValueError
 from playground.files import atomic_write
 from playground.model import GeneralistModel, from_pretrained, read_config, save_pretrained
+from playground.model.checkpoint import check_new
 from playground.training.optimizer import MasterWeights
 from playground.training.recipe import Recipe
 
@@ -112,6 +113,19 @@ def load_state(out: Path, masters: MasterWeights, recipe: Recipe) -> TrainingSta
         raise BadFileError(f"{path} is of another model or other optimisers; resume with what it was trained with")
     masters.load(state)
     return TrainingState(**meta["state"]).lengthened(recipe, meta["steps"], meta["minutes"])
+
+
+def start_from(checkpoint: Path, out: Path) -> None:
+    """Makes a folder in which a new run starts from the weights of a checkpoint; its length counts from zero.
+
+    Raises:
+        BadFileError: the checkpoint is missing or damaged.
+        BadValueError: there is a checkpoint in `out`.
+    """
+    check_new(out)
+    training = read_config(checkpoint)[1]
+    earlier = {name: value for name, value in training.items() if name not in ("steps", "minutes")}
+    save_pretrained(from_pretrained(checkpoint), out, earlier)
 
 
 def load_weights(out: Path, masters: MasterWeights, recipe: Recipe) -> TrainingState:

@@ -23,7 +23,7 @@ from playground.training.collate import Batch
 from playground.training.dataset import TaskData
 from playground.training.optimizer import MasterWeights
 from playground.training.sampler import Sampler
-from playground.training.state import STATE, earlier_tasks, load_state
+from playground.training.state import STATE, earlier_tasks, load_state, start_from
 from playground.training.train import train
 from tests.toy import ToyEnv, ToyExpert, toy_task
 from tests.training.tiny import NO_DECAY, TINY, tiny
@@ -258,3 +258,15 @@ def test_without_the_device_that_is_asked_for_nothing_is_trained(root: Path, tmp
         return
     with pytest.raises(BadValueError, match="accelerator is cuda"):
         train(tiny("hardware.accelerator=cuda"), tmp_path / "run", root)
+
+
+def test_a_run_from_another_checkpoint_counts_from_zero(tmp_path: Path):
+    torch.manual_seed(0)
+    save_pretrained(
+        GeneralistModel(preset("tiny")), tmp_path / "old", {"steps": 9, "minutes": 99.0, "tasks": ["toy/a"]}
+    )
+    start_from(tmp_path / "old", tmp_path / "new")
+    assert read_config(tmp_path / "new") == (preset("tiny"), {"tasks": ["toy/a"]})
+    assert (tmp_path / "new/model.safetensors").read_bytes() == (tmp_path / "old/model.safetensors").read_bytes()
+    with pytest.raises(BadValueError, match="give a new folder as --out"):
+        start_from(tmp_path / "old", tmp_path / "old")
