@@ -35,6 +35,11 @@ def test_rollout(demonstrations, checkpoint, capsys):
     assert f"{TASK} under {TASK}#0: return" in capsys.readouterr().out
 
 
+def test_many(demonstrations, checkpoint, capsys):
+    demo("many").main(TASK, f"{TASK}#0", episodes=3, environments=2, checkpoint=str(checkpoint))
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["0", "1", "2"]
+
+
 def test_swap(demonstrations, checkpoint, capsys):
     demo("swap").main(TASK, f"{TASK}#0", f"{OTHER}#1", at=10, checkpoint=str(checkpoint), seed=3)
     shown = capsys.readouterr().out
