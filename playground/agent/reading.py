@@ -60,8 +60,8 @@ def read_prompt(model: GeneralistModel, prompt: Prompt, detector: OODDetector | 
 def predict_goal(model: GeneralistModel, h: Tensor) -> str:
     """What the goal head says of the trunk's output [D] at a prompt's last position, in words or numbers."""
     tokens = model.goal_head(h[None], model.encoder.tables.token.weight[:SEPARATOR])[0].argmax(-1).cpu().numpy()
-    told = tokens[: np.append(np.flatnonzero(tokens == PADDING), len(tokens))[0]]
-    numbers = told[told >= CONTINUOUS_START] - CONTINUOUS_START
+    goal = tokens[: np.append(np.flatnonzero(tokens == PADDING), len(tokens))[0]]
+    numbers = goal[goal >= CONTINUOUS_START] - CONTINUOUS_START
     if len(numbers):
         return ", ".join(f"{number:.2f}" for number in decode_continuous(numbers))
-    return decode_text(told[told < FIRST_WORD + len(WORDS)])
+    return decode_text(goal[goal < FIRST_WORD + len(WORDS)])

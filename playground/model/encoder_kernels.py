@@ -153,11 +153,11 @@ def _attend_words(cells, words, heads, weights):  # type: ignore[no-untyped-def]
     for n in range(N):
         for head in range(heads):
             begin = head * size
-            asked, got = q[n, begin : begin + size], found[n, begin : begin + size]
+            query, got = q[n, begin : begin + size], found[n, begin : begin + size]
             for t in range(L):
                 key, total = words[t, begin : begin + size], np.float32(0)
                 for i in range(size):
-                    total += asked[i] * key[i]
+                    total += query[i] * key[i]
                 scores[t] = total * root
             softmax(scores, L)
             for t in range(L):

@@ -42,7 +42,7 @@ class TimestepSpec:
         text: key of the text, if there is one.
         image: key of the picture, if there is one.
         tensors: (key, shape) of the other tensors, in lexicographic order of keys.
-        action: form of the action.
+        action: how the action becomes tokens.
     """
 
     text: str | None
@@ -57,7 +57,7 @@ class TimestepSpec:
 
     @classmethod
     def from_spaces(cls, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> "TimestepSpec":
-        """Reads the form off a canonical environment's spaces.
+        """Reads the spec off a canonical environment's spaces.
 
         Raises:
             BadValueError: a space that canonical environments do not have.
@@ -83,7 +83,7 @@ class TimestepSpec:
 
     @classmethod
     def from_arrays(cls, observations: dict[str, np.ndarray], actions: np.ndarray, choices: int = 0) -> "TimestepSpec":
-        """Reads the form off recorded arrays [N, ...]; `choices` is the number of discrete actions, if known."""
+        """Reads the spec off recorded arrays [N, ...]; `choices` is the number of discrete actions, if known."""
         text = image = None
         tensors = []
         for key, values in sorted(observations.items()):
@@ -104,7 +104,7 @@ def _is_image(dtype: Any, shape: tuple[int, ...] | None) -> bool:
     return dtype == np.uint8 and shape is not None and len(shape) == 3 and min(shape[:2]) >= PATCH
 
 
-def encode_tensors(form: TimestepSpec, observations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+def encode_tensors(spec: TimestepSpec, observations: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
     """Tensors of N observations -> token ids.
 
     Returns:
@@ -115,7 +115,7 @@ def encode_tensors(form: TimestepSpec, observations: dict[str, np.ndarray]) -> t
         BadValueError: NaN, infinity, or a discrete value outside [0, 1024).
     """
     values, grid = [], None
-    for key, shape in form.tensors:
+    for key, shape in spec.tensors:
         x = np.asarray(observations[key])
         ids = encode_continuous(x) + CONTINUOUS_START if x.dtype.kind == "f" else encode_discrete(x)
         if len(shape) == 3:
@@ -135,9 +135,9 @@ def encode_texts(texts: list[str]) -> np.ndarray:
     return ids
 
 
-def encode_actions(form: ActionSpec, actions: np.ndarray, bins: int) -> np.ndarray:
+def encode_actions(spec: ActionSpec, actions: np.ndarray, bins: int) -> np.ndarray:
     """Actions [N, A] in [-1, 1] or choices [N] -> tokens int64 [N, A] or [N, 1]; no mu-law, as in the paper."""
     actions = np.asarray(actions)
-    if form.kind == "continuous":
+    if spec.kind == "continuous":
         return encode_unit(actions, bins)
-    return encode_discrete(actions, form.size).reshape(-1, 1)
+    return encode_discrete(actions, spec.size).reshape(-1, 1)

@@ -36,8 +36,8 @@ class _Told(BatchAgent):
 
 
 @pytest.mark.parametrize("watched", [False, True])
-def test_agent_reads_the_part_that_is_due(watched: bool) -> None:
-    """Where a part is done, the timestep is read once more, with the next part in its place."""
+def test_agent_reads_the_current_subtask(watched: bool) -> None:
+    """Where a subtask is done, the timestep is read once more, with the next subtask in its place."""
     torch.manual_seed(0)
     model = GeneralistModel(preset("tiny")).eval()
     if watched:  # the modules themselves compute, not the loops
@@ -57,9 +57,9 @@ def test_agent_reads_the_part_that_is_due(watched: bool) -> None:
     assert np.abs(wanted[1].probabilities - wanted[2].probabilities).max() > 1e-4
     agent.reset([0])
     again = agent.act([seen[0] | {"mission": "go to a key, then open a door"}], [0])[0]
-    np.testing.assert_allclose(again.probabilities, wanted[0].probabilities, atol=1e-5)  # the first part again
+    np.testing.assert_allclose(again.probabilities, wanted[0].probabilities, atol=1e-5)  # the first subtask again
 
 
-def test_untrained_model_never_takes_a_part_for_done() -> None:
+def test_untrained_model_never_takes_a_subtask_for_done() -> None:
     model = GeneralistModel(preset("tiny"))
     assert (model.subtask_done_head(torch.randn(1000, model.config.width)) < 0).all()
