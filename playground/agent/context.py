@@ -36,9 +36,9 @@ class PromptCache:
 @torch.inference_mode()
 def read_positions(model: GeneralistModel, positions: Tensor) -> PromptCache:
     """Reads a prompt's embedded positions [P, D]: one pass through the trunk."""
-    cache, h = model.new_cache(1, len(positions)), positions[None]
+    backend, cache, h = choose_backend(model), model.new_cache(1, len(positions)), positions[None]
     for piece in positions[None].split(PIECE, dim=1):
-        h = model.trunk(piece, cache)
+        h = backend.extend(piece, cache, [0])
         cache.length += piece.shape[1]
     return PromptCache(cache.kv[:, 0], h[0, -1])
 

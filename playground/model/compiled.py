@@ -28,6 +28,9 @@ from playground.tokens.images import PATCH
 POSITIONS = 256
 """Positions whose rotary embedding is tabulated at first."""
 
+FEW = 16
+"""Most positions of a row that are read in loops: a pass over all weights in float32 takes as long as twenty."""
+
 TEXTS = 256
 """Texts whose encoding is remembered: they stay the same for many timesteps."""
 
@@ -91,18 +94,20 @@ class CompiledBackend:
         return torch.layer_norm(x + self._role, (self._width,), *self._norm)[:, None]
 
     def extend(self, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
-        """See `Backend.extend`."""
-        if x.shape[1] > 1:
+        """See `Backend.extend`; many positions are read by the modules, all at once."""
+        S = x.shape[1]
+        if S > FEW:
             return extend_by_modules(self._modules, x, cache, rows)
         if cache.capacity > len(self._ropes):
             self._ropes = self._rotations(cache.capacity)
-        positions, kv = cache.length[list(rows)], cache.kv.numpy()
-        assert positions.max() < cache.capacity  # the loops check no bounds
-        outputs = [
-            kernels.extend(one, self._trunk, kv, row, position, self._ropes[position])
-            for one, row, position in zip(x[:, 0].numpy(), rows, positions.tolist(), strict=True)
-        ]
-        return torch.from_numpy(np.stack(outputs))[:, None]
+        first, kv = cache.length[list(rows)], cache.kv.numpy()
+        assert first.max() + S <= cache.capacity  # the loops check no bounds
+        outputs = np.empty(x.shape, np.float32)
+        for one, output, row, position in zip(x.numpy(), outputs, rows, first.tolist(), strict=True):
+            for s in range(S):
+                rope = self._ropes[position + s]
+                output[s] = kernels.extend(one[s], self._trunk, kv, row, position + s, rope)
+        return torch.from_numpy(outputs)
 
     def decode(self, h: Tensor, discrete: bool, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `Backend.decode`."""

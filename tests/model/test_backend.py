@@ -11,7 +11,7 @@ import torch
 
 from playground.model import GeneralistModel, TokenBatch, choose_backend, encoder_kernels, kernels, preset, warm_up
 from playground.model.backend import TorchBackend
-from playground.model.compiled import CompiledBackend, half
+from playground.model.compiled import FEW, CompiledBackend, half
 
 TOLERANCE = 1e-5
 
@@ -62,7 +62,7 @@ def test_pictures_are_embedded_alike_whatever_came_before(model: GeneralistModel
 
 @pytest.mark.parametrize("rows", [[1], [2, 0], [0, 1, 2]])
 @pytest.mark.parametrize("lengths", [(0, 0, 0), (5, 5, 5), (0, 5, 2), (2, 300, 299)])
-@pytest.mark.parametrize("S", [1, 4])
+@pytest.mark.parametrize("S", [1, 4, FEW + 1])
 def test_positions_are_read_alike(
     model: GeneralistModel, compiled: CompiledBackend, rows: list[int], lengths: tuple[int, ...], S: int
 ):
