@@ -91,6 +91,7 @@ def test_errors_are_one_line_and_exit_code_2(arguments):
     assert shown.stderr.startswith("error: ") and shown.stderr.count("\n") == 1, shown.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_recipes_run_on_this_machine(recipe, tmp_path):
     """They get as far as looking for demonstrations."""
@@ -122,6 +123,7 @@ def test_every_command_with_settings_refuses_what_cannot_be(command, assignment,
     assert ended.value.code == 2 and answer in error and error.count("\n") == 1, error
 
 
+@pytest.mark.slow
 def test_the_recipe_debug_trains_in_seconds(tmp_path):
     write_toys(tmp_path / "data")
     command = ("train", "--recipe", "debug", "--tasks", "toy/*", "--data", str(tmp_path / "data"))
