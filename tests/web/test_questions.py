@@ -159,6 +159,10 @@ def test_score_reward_and_distance_are_plotted_with_the_swaps(page: Page):
         assert pixels(page, "plot", list(bytes.fromhex(tint[1:]))) > 20  # the mark of the swap
         drawn.append(page.evaluate("document.querySelector('[data-view=plot]').toDataURL()"))
     assert drawn[0] not in drawn[1:]
+    while not (now := state(page))["done"]:
+        page.keyboard.press(".")
+        until(page, f"s.t == {now['t'] + 1}")
+    expect(page.locator("[data-out=score]")).to_have_text(re.compile(r"^-?\d+ %$"))
 
 
 def test_the_guide_offers_nothing_from_the_world_that_was_left(page: Page):

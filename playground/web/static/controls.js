@@ -7,9 +7,9 @@ import { writeLink } from './share.js';
 const TYPED = 'input:not([type=range]), textarea, select, [contenteditable=true], [role=listbox], dialog';
 
 export class Controls {
-  constructor(app, player) {
+  constructor(app, demonstrations) {
     const { bindings, labels } = app.catalogue.keys;
-    Object.assign(this, { app, player, ghost: false, held: new Set(), driving: { keys: {} }, bindings, labels });
+    Object.assign(this, { app, demonstrations, held: new Set(), driving: { keys: {} }, bindings, labels });
     this.act = {
       play: () => app.send({ playing: !app.state.playing }),
       step: () => app.send({ step: 1 }),
@@ -18,7 +18,7 @@ export class Controls {
       rewind: () => app.send({ rewind: 10 }),
       slower: () => this.shift(-1),
       faster: () => this.shift(1),
-      ghost: () => this.setGhost(!this.ghost),
+      ghost: () => this.setGhost(!demonstrations.ghost),
       choose: (key) => {
         const name = app.gallery.nth(Number(key) - 1);
         if (name) app.choose(name);
@@ -65,8 +65,8 @@ export class Controls {
     this.wireKeys();
     app.control.file.onchange = () => this.upload(app.control.file.files[0]);
     app.view.clip.onclick = () => {
-      player.running = !player.running;
-      app.demoMoved();
+      demonstrations.player.running = !demonstrations.player.running;
+      demonstrations.draw();
     };
     const plots = app.root.querySelectorAll('[data-plot]');
     for (const button of plots)
@@ -120,7 +120,7 @@ export class Controls {
   }
 
   setGhost(on) {
-    this.ghost = on;
+    this.demonstrations.ghost = on;
     this.app.control.ghost.setAttribute('aria-pressed', on);
   }
 

@@ -1,15 +1,16 @@
 // The stage: one object that everything else hangs on, what arrives, and what is drawn at each frame of the screen.
 
-import { Connection } from './socket.js';
+import { AgentView } from './agent_view.js';
+import { Clips } from './clips.js';
 import { Controls } from './controls.js';
+import { Demonstrations } from './demonstrations.js';
 import { Gallery } from './gallery.js';
 import { Guide } from './guide.js';
-import { Live, paint } from './live.js';
-import { ClipPlayer, Clips } from './clips.js';
-import { PromptTimeline } from './timeline.js';
-import { AgentView } from './agent_view.js';
-import { NO_PROMPT, label, parse } from './prompt_spec.js';
+import { Live } from './live.js';
+import { NO_PROMPT, parse } from './prompt_spec.js';
 import { readLink } from './share.js';
+import { Connection } from './socket.js';
+import { PromptTimeline } from './timeline.js';
 
 const READ_MS = 120;
 /** How often the demonstration moves when no live picture comes; else both are painted together, at half the cost. */
@@ -18,6 +19,173 @@ const ALONE_MS = 66;
 const SOON = ['task', 'prompt', 'agent', 'playing', 'speed', 'episode', 'error', 'busy', 'driving', 'recording'];
 SOON.push('blind', 'camera', 'done');
 
+export async function start(element, base) {
+  const catalogue = await (await fetch(base + 'pg/catalogue')).json();
+  const app = new App(element.querySelector('.pg'), base, catalogue);
+  window.playground = handles(app);
+  app.frame(performance.now());
+}
+
+/** What the page's parts share: the latest state, what can be sent, and the parts themselves. */
+class App {
+  constructor(root, base, catalogue) {
+    const named = (key) => {
+      const nodes = [...root.querySelectorAll(`[data-${key}]`)];
+      return Object.fromEntries(nodes.map((node) => [node.dataset[key], node]));
+    };
+    Object.assign(this, { root, base, catalogue, out: named('out'), view: named('view'), control: named('do') });
+    /** What the server said last; the prompt that was requested since; the visitor's own demonstrations. */
+    Object.assign(this, { state: {}, requested: null, own: [], promptInfo: [] });
+    /** The state that the screen shows, whether there is a newer one, and the agent's view that is still to show. */
+    Object.assign(this, { read: {}, readAt: 0, unread: false, unseen: null, alone: 0 });
+    this.clips = new Clips();
+    this.live = new Live(this);
+    this.gallery = new Gallery(this, this.clips);
+    this.agentView = new AgentView(this);
+    this.demonstrations = new Demonstrations(this, this.clips, this.live);
+    this.timeline = new PromptTimeline(this, this.clips, this.demonstrations.player);
+    this.guide = new Guide(this);
+    this.controls = new Controls(this, this.demonstrations);
+    this.controls.wirePull(this.live.panels[0].canvas);
+    this.connection = this.connect();
+    window.addEventListener('resize', () => (this.live.stale = this.timeline.stale = true));
+  }
+
+  connect() {
+    return new Connection(this.base, {
+      message: (header, pictures) => this.receive(header, pictures),
+      link: (kind, text) => {
+        this.out.link.dataset.state = kind;
+        this.out.link.textContent = text;
+        this.live.note(kind === 'live' ? '' : text);
+      },
+      hello: (first, fresh) => {
+        const story = first && readLink();
+        if (story) this.open(story);
+        // A server that forgot us gets told where we were.
+        else if (!first && fresh && this.state.task) this.open(whereWeWere(this.state));
+        this.gallery.ask();
+      },
+    });
+  }
+
+  // What can be asked for
+
+  send = (message) => this.connection.send(message);
+
+  visitor() {
+    return this.connection.visitor;
+  }
+
+  swap(prompt) {
+    this.requested = prompt;
+    this.send({ prompt });
+  }
+
+  /** A demonstration was chosen: it becomes the prompt, or is appended to it. */
+  choose(name) {
+    if (!this.timeline.append(name)) this.swap(name);
+  }
+
+  open(story) {
+    this.send({ open: story });
+  }
+
+  say(text) {
+    this.out.kept.textContent = text;
+    this.out.kept.scrollIntoView({ block: 'nearest' });
+  }
+
+  // What arrives
+
+  receive(header, pictures) {
+    if (header.live) this.take(header.live, header.panels.map((number, n) => [number, pictures[n]]));
+    if (header.clip) this.addClip(header.clip, pictures[0]);
+    if ('thumbnails' in header) this.gallery.addThumbnails(header.thumbnails, pictures[0]);
+    if (header.prompt_info) this.showPromptInfo(header.prompt_info);
+    if (header.controls) this.useWorld(header);
+    if (header.own) this.addOwn(header.own, header.new);
+    if (header.missed) this.say('nothing there can be pulled');
+    if (header.kept) this.controls.kept(header.kept);
+  }
+
+  /** Pictures and curves at once; what is to be read, some times a second. */
+  take(state, pictures) {
+    if (state.error || state.prompt !== this.state.prompt) this.requested = null; // it was answered
+    this.state = state;
+    this.unseen = state.agent_view || this.unseen;
+    this.live.take(state, pictures);
+    this.unread = true;
+    this.frame(performance.now());
+  }
+
+  addClip(clip, picture) {
+    this.clips.add(clip, picture);
+    if ((picture && clip.index === 0) || clip.note) this.demonstrations.draw();
+    this.timeline.stale = true;
+  }
+
+  /** @param {import('./clips.js').PromptInfo[]} prompts of all panels */
+  showPromptInfo(prompts) {
+    this.promptInfo = prompts;
+    this.demonstrations.load(prompts);
+    this.timeline.load(prompts[0]);
+    this.demonstrations.draw();
+  }
+
+  useWorld({ controls, room, cameras }) {
+    this.agentView.useControls(controls);
+    this.agentView.room = room;
+    this.controls.useControls(controls);
+    this.controls.useCameras(cameras);
+  }
+
+  addOwn(own, added) {
+    const changed = own.join() !== this.own.join();
+    this.own = own;
+    if (changed) this.gallery.render();
+    if (!added) return;
+    this.say('added to the gallery: your recording');
+    this.swap(added[0]);
+  }
+
+  // What is drawn
+
+  frame(now) {
+    clearTimeout(this.alone);
+    this.alone = setTimeout(() => requestAnimationFrame((then) => this.frame(then)), ALONE_MS);
+    this.demonstrations.tick(now);
+    if (now - this.readAt < READ_MS && !(this.unread && this.urgent)) return;
+    this.readAt = now;
+    this.out.clipstep.textContent = this.demonstrations.place;
+    if (this.unread) this.show(this.state);
+    this.live.draw();
+    this.timeline.update();
+  }
+
+  get urgent() {
+    return !this.state.playing || SOON.some((key) => this.state[key] !== this.read[key]);
+  }
+
+  show(state) {
+    const { read } = this;
+    this.live.show(state);
+    this.agentView.show(state);
+    this.timeline.showState(state);
+    if (this.unseen) {
+      this.agentView.think(state, this.unseen);
+      this.timeline.look(this.unseen.attention);
+      this.unseen = null;
+    }
+    this.controls.show(state);
+    this.guide.show(state);
+    if (state.task && state.task !== read.task) this.gallery.load(state.task).then(() => this.guide.show(this.state));
+    if (state.prompt !== read.prompt) this.gallery.mark(state.prompt);
+    this.read = state;
+    this.unread = false;
+  }
+}
+
 /** What to ask of a server that has forgotten us; it has forgotten our recordings too. */
 function whereWeWere({ task, seed, agent, prompt, others }) {
   const isOwn = (text) => parse(text).cuts.some(({ name }) => name.startsWith('yours/'));
@@ -25,184 +193,18 @@ function whereWeWere({ task, seed, agent, prompt, others }) {
   return { task, prompts, seed, agent };
 }
 
-export async function start(element, base) {
-  const root = element.querySelector('.pg');
-  const named = (key) => {
-    const nodes = [...root.querySelectorAll(`[data-${key}]`)];
-    return Object.fromEntries(nodes.map((node) => [node.dataset[key], node]));
-  };
-  const app = { root, base, state: {}, own: [], promptInfo: [] };
-  Object.assign(app, { out: named('out'), view: named('view'), control: named('do') });
-  const clips = new Clips(), player = new ClipPlayer(clips);
-  app.catalogue = await (await fetch(base + 'pg/catalogue')).json();
-
-  let connection = null;
-  app.send = (message) => connection.send(message);
-  app.visitor = () => connection.visitor;
-  app.swap = (prompt) => {
-    app.requested = prompt;
-    app.send({ prompt });
-  };
-  app.choose = (name) => app.timeline.append(name) || app.swap(name);
-  app.open = (story) => app.send({ open: story });
-  app.say = (text) => {
-    app.out.kept.textContent = text;
-    app.out.kept.scrollIntoView({ block: 'nearest' });
-  };
-
-  const live = new Live(app), gallery = new Gallery(app, clips), agentView = new AgentView(app);
-  app.live = live;
-  app.gallery = gallery;
-  app.timeline = new PromptTimeline(app, clips, player);
-  const guide = new Guide(app), controls = new Controls(app, player);
-  controls.wirePull(live.panels[0].canvas);
-
-  let unread = false, mind = null, readAt = 0, shownClip = null;
-
-  /** Pictures and curves at once; what is to be read, some times a second. */
-  function take(state, pictures) {
-    if (state.error || state.prompt !== app.state.prompt) app.requested = null; // it was answered
-    app.state = state;
-    mind = state.agent_view || mind;
-    live.take(state, pictures);
-    unread = true;
-    frame(performance.now());
-  }
-
-  let read = {};
-  function show(state) {
-    live.show(state);
-    agentView.show(state);
-    app.timeline.showState(state);
-    if (mind) {
-      agentView.think(state, mind);
-      app.timeline.look(mind.attention);
-      mind = null;
-    }
-    controls.show(state);
-    guide.show(state);
-    if (state.task && state.task !== read.task) gallery.load(state.task).then(() => guide.show(app.state));
-    if (state.prompt !== read.prompt) gallery.mark(state.prompt);
-    read = state;
-    unread = false;
-  }
-
-  const urgent = (state) => !state.playing || SOON.some((key) => state[key] !== read[key]);
-
-  function showPromptInfo(info) {
-    app.promptInfo = info;
-    clips.keep(new Set(info.flatMap(({ segments }) => segments.map(({ name }) => name))));
-    player.load(info[0]);
-    insets.length = 0;
-    info.forEach((one) => {
-      const inset = new ClipPlayer(clips);
-      inset.load(one);
-      insets.push(inset);
-    });
-    app.timeline.load(info[0]);
-    const { view, out } = app, shown = info[0].segments.length > 0;
-    out.clip.textContent = shown ? label(info[0].prompt, null, app.own) : 'no demonstration';
-    if (!shown) view.clip.getContext('2d').clearRect(0, 0, view.clip.width, view.clip.height);
-    app.demoMoved();
-  }
-
-  const insets = [];
-  app.demoMoved = () => {
-    const { moment, picture } = player;
-    const clip = moment && clips.clips.get(moment.name);
-    app.out.clipbanner.hidden = !moment || Boolean(picture);
-    app.out.clipbanner.textContent = clip?.note && !clip.pictures.length ? 'no pictures' : 'drawing …';
-    const hidden = moment && !moment.observations;
-    app.out.note.textContent = hidden ? 'the agent is shown the actions only' : clip?.note || '';
-    shownClip = picture;
-    if (picture) paint(app.view.clip, picture);
-    if (picture) live.panels[0].ghost.hidden || paint(live.panels[0].ghost, picture);
-    app.timeline.move();
-  };
-
-  function message(header, pictures) {
-    if (header.live) take(header.live, header.panels.map((number, n) => [number, pictures[n]]));
-    if (header.clip) {
-      clips.add(header.clip, pictures[0]);
-      if (pictures[0] && header.clip.index === 0) app.demoMoved();
-      if (header.clip.note) app.demoMoved();
-      app.timeline.stale = true;
-    }
-    if ('thumbnails' in header) gallery.addThumbnails(header.thumbnails, pictures[0]);
-    if (header.prompt_info) showPromptInfo(header.prompt_info);
-    if (header.controls) {
-      agentView.useControls(header.controls);
-      agentView.room = header.room;
-      controls.useControls(header.controls);
-      controls.useCameras(header.cameras);
-    }
-    if (header.own) {
-      const changed = header.own.join() !== app.own.join();
-      app.own = header.own;
-      if (changed) gallery.render();
-      if (header.new) {
-        app.say('added to the gallery: your recording');
-        app.swap(header.new[0]);
-      }
-    }
-    if (header.missed) app.say('nothing there can be pulled');
-    if (header.kept) controls.kept(header.kept);
-  }
-
-  connection = new Connection(base, {
-    message,
-    link: (kind, text) => {
-      app.out.link.dataset.state = kind;
-      app.out.link.textContent = text;
-      live.note(kind === 'live' ? '' : text);
-    },
-    hello: (first, fresh) => {
-      const story = first && readLink();
-      if (story) app.open(story);
-      // A server that forgot us gets told where we were.
-      else if (!first && fresh && app.state.task) app.open(whereWeWere(app.state));
-      gallery.ask();
-    },
-  });
-  window.playground = {
+/** For tests and measurements. */
+function handles(app) {
+  return {
     send: app.send,
     state: () => app.state,
-    drop: () => connection.socket.close(),
-    actions: () => Object.keys(controls.act),
-    connections: () => connection.connections,
-    frames: () => live.frames,
+    drop: () => app.connection.socket.close(),
+    actions: () => Object.keys(app.controls.act),
+    connections: () => app.connection.connections,
+    frames: () => app.live.frames,
     attention: () => app.timeline.attention,
     promptInfo: () => app.promptInfo,
-    tint: (prompt) => live.tint(prompt),
-    missing: () => gallery.missing.length + gallery.scoring + clips.missing(app.promptInfo),
+    tint: (prompt) => app.live.tint(prompt),
+    missing: () => app.gallery.missing.length + app.gallery.scoring + app.clips.missing(app.promptInfo),
   };
-
-  let alone = 0;
-  function frame(now) {
-    clearTimeout(alone);
-    alone = setTimeout(() => requestAnimationFrame(frame), ALONE_MS);
-    if (player.tick(now) && player.picture !== shownClip) app.demoMoved();
-    const first = live.panels[0], ghost = controls.ghost && player.picture;
-    if (first.ghost.hidden === Boolean(ghost)) {
-      first.ghost.hidden = !ghost;
-      if (ghost) paint(first.ghost, player.picture);
-    }
-    const several = live.panels.length > 1;
-    live.panels.forEach((panel, n) => {
-      const inset = several && insets[n]?.picture;
-      panel.inset.hidden = !inset;
-      if (!inset || !(insets[n].tick(now) | (panel.shownInset !== inset))) return;
-      panel.shownInset = insets[n].picture;
-      paint(panel.inset, panel.shownInset);
-    });
-    if (now - readAt < READ_MS && !(unread && urgent(app.state))) return;
-    readAt = now;
-    const place = `${player.at + 1} / ${player.steps.length}${player.running ? '' : ' paused'}`;
-    app.out.clipstep.textContent = player.moment ? place : '';
-    if (unread) show(app.state);
-    live.draw();
-    app.timeline.update();
-  }
-  frame(performance.now());
-  window.addEventListener('resize', () => (live.stale = app.timeline.stale = true));
 }

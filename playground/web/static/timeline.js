@@ -52,7 +52,7 @@ export class PromptTimeline {
     this.draw();
     this.player.running = false;
     this.player.at = k;
-    this.app.demoMoved();
+    this.app.demonstrations.draw();
   }
 
   /** Of the prompt that was requested last: an edit must not undo one that the server has not answered yet. */
