@@ -117,6 +117,7 @@ def test_world_beyond_the_model_is_refused(model: GeneralistModel):
         agent(model, "wide")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ROOMY)
 def test_rows_equal_single_agents(model: GeneralistModel, world: str):
     """Different prompts, resets at different times, rows that end earlier."""

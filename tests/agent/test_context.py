@@ -56,6 +56,7 @@ OPERATIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(operations=OPERATIONS, T=st.sampled_from([1, 3]), piece=st.sampled_from([4, 1024]), seed=st.integers(0, 2**31))
 def test_outputs_equal_a_fresh_pass(model: GeneralistModel, operations: list, T: int, piece: int, seed: int):

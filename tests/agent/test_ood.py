@@ -39,6 +39,7 @@ def score(fitted: tuple[GeneralistModel, Path], prompt: Prompt) -> OODScore:
     return found
 
 
+@pytest.mark.slow
 def test_training_prompts_are_in_distribution_and_others_are_not(fitted):
     rng = np.random.default_rng(1)
     known = [score(fitted, prompt(rng, k % 2)) for k in range(100)]

@@ -37,6 +37,7 @@ def test_window(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < first.value <= moving.value and 0 < pictures.value <= turns.value + 1 and speed.value > 0
 
 
+@pytest.mark.slow
 def test_census_counts_what_is_alive() -> None:
     before = census()["environments"]
     kept = LineEnv()

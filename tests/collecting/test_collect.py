@@ -68,6 +68,7 @@ def test_finished_shards_are_not_planned_again_but_enlarged_ones_are(tmp_path):
     assert [(job.first, job.units) for job in more] == [(4, 4), (8, 1)]
 
 
+@pytest.mark.slow
 def test_collects_a_real_task_in_worker_processes(tmp_path, capsys):
     done = collect("classic/CartPole", tmp_path, episodes=30, workers=2)
     assert done["classic/CartPole"].episodes >= 24

@@ -55,6 +55,7 @@ def test_specification_turns_into_json_and_back(id: str) -> None:
     assert again == spec and (task is None or again.max_episode_steps == task.max_steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE_EACH)
 def test_environment_is_made_again_from_its_specification_and_from_a_pickle(name: str) -> None:
     env = gym.make(f"playground/{name}", size=48, render_mode="rgb_array")
@@ -117,6 +118,7 @@ def test_sizes_that_no_picture_has_are_refused(name: str, size: object) -> None:
         gym.make(f"playground/{name}", size=size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE_EACH)
 def test_smallest_picture(name: str) -> None:
     env = gym.make(f"playground/{name}", size=1)

@@ -201,6 +201,7 @@ def test_finished_tasks_are_not_repeated(tmp_path: Path, monkeypatch: pytest.Mon
     assert played[2:] == ["toy/point"] and list(json.loads(file.read_text())["tasks"]) == ["toy/point"]
 
 
+@pytest.mark.slow
 def test_another_checkpoint_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file, folder = tmp_path / "report.json", tmp_path / "checkpoint"
     weights = []

@@ -98,6 +98,7 @@ def test_a_run_resumes_and_exports_what_the_expert_plays(tmp_path: Path) -> None
         other.load(checkpoint)
 
 
+@pytest.mark.slow
 def test_a_run_is_made_from_settings_and_may_begin_from_another_tasks(tmp_path: Path) -> None:
     settings = ["minutes=0.001", *(f"{name}={value}" for name, value in SMALL.items())]
     runs = tmp_path / "runs"

@@ -77,6 +77,7 @@ def state(folder):
     return load_file(folder / "state.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [PQN_TOY, DQN_TOY], ids=lambda config: config.algorithm)
 def test_learns_a_toy_and_goes_on_bit_equal_after_a_kill(config, tmp_path):
     torch.set_num_threads(1)

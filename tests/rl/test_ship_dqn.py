@@ -31,6 +31,7 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_policy_is_shipped_where_it_passes_its_gate_and_a_curve_always(run, tmp_path, monkeypatch):
     monkeypatch.setitem(ship_dqn.GATES, "freeway", 1e9)
     config = ship_dqn.ship_dqn(run, 1, tmp_path / "dqn")

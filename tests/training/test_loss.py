@@ -50,6 +50,7 @@ def test_sequences_of_one_row_do_not_see_each_other(data: list[TaskData], layout
         assert whole.item() == pytest.approx(sum(part.item() for part in parts), rel=1e-4) and whole > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["step", "flat"])
 def test_loss_falls_and_gradients_reach_what_is_used(data: list[TaskData], layout: str) -> None:
     torch.manual_seed(0)
@@ -72,6 +73,7 @@ def test_loss_falls_and_gradients_reach_what_is_used(data: list[TaskData], layou
         assert np.mean(found[-5:]) < 0.9 * np.mean(found[:3])
 
 
+@pytest.mark.slow
 def test_a_trained_agent_predicts_the_goals_of_prompts_that_it_never_saw(data: list[TaskData]) -> None:
     torch.manual_seed(0)
     draw = sampler(data, goal_only={"grid": 1.0})

@@ -36,6 +36,7 @@ def run(few: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(few, out, workers=0)
 
 
+@pytest.mark.slow
 def test_a_run_from_nothing_leaves_a_checkpoint_and_its_store(run: Path) -> None:
     training = read_config(run)[1]
     assert training["steps"] == 12 and training["tasks"] == sorted((TASK, OTHER))
@@ -47,6 +48,7 @@ def test_a_run_from_nothing_leaves_a_checkpoint_and_its_store(run: Path) -> None
     assert all(PackedTask.open(run / "store", id).demonstrations.size >= 4 for id in (TASK, OTHER))
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on(run: Path, few: Recipe) -> None:
     before = {folder for id in (TASK, OTHER) for folder in shard_folders(run / "store", id)}
     known = json.loads((run / "scheduler.json").read_text())["estimates"]

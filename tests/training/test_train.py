@@ -151,6 +151,7 @@ def test_frozen_parameters_stay_as_they_are(root: Path, tmp_path: Path, trainabl
         train(tiny("steps=800"), out, root, resume=True)
 
 
+@pytest.mark.slow
 def test_a_run_that_distils_some_tasks_keeps_its_teacher(root: Path, tmp_path: Path) -> None:
     out, some = tmp_path / "run", tiny("train_tasks=toy/walk", "sampling.rows.grid=10")
     with pytest.raises(BadValueError, match="copy one to"):

@@ -13,6 +13,7 @@ def test_it_offers_what_there_is():
     assert set(SMALL) == set(NAMES) - {"ablations", "compute"}  # which train for an hour, and count what training took
 
 
+@pytest.mark.slow
 def test_one_at_a_time_and_failures_are_told(tmp_path):
     runner = ExperimentRunner(str(tmp_path / "no-checkpoint"))
     with pytest.raises(UnknownNameError):

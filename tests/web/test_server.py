@@ -28,6 +28,7 @@ def test_a_lost_page_finds_its_session_and_a_second_one_gets_its_own(client):
         assert socket.receive_json()["visitor"] == first
 
 
+@pytest.mark.slow
 def test_a_full_house_queues_and_lets_the_next_one_in():
     with TestClient(server.build_app("random", None, TASK, limit=1)) as client:
         with client.websocket_connect("/pg/stage") as socket:
