@@ -101,13 +101,19 @@ def _pygame() -> Check:
 def _opengl() -> Check:
     """Draws one picture in a process of its own, since a broken driver can take the process with it."""
     try:
-        drawn = subprocess.run([sys.executable, "-c", _DRAW], capture_output=True, text=True, timeout=60)
+        drawn = _python_run(_DRAW)
     except subprocess.TimeoutExpired:
         return Check("OpenGL", "warn", "drawing took over a minute", "try MUJOCO_GL=osmesa")
     if drawn.returncode == 0:
         return Check("OpenGL", "ok", drawn.stdout.strip())
     reason = (drawn.stderr.strip().splitlines() or [f"exit code {drawn.returncode}"])[-1]
     return Check("OpenGL", "warn", reason.rpartition("Error: ")[2], "until then MuJoCo's tasks run, but are not drawn")
+
+
+def _python_run(code: str) -> "subprocess.CompletedProcess[str]":
+    """Runs code in a process of its own, for at most a minute."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=60)
 
 
 def _ffmpeg() -> Check:

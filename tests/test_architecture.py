@@ -1,6 +1,7 @@
 """Import rows: a module imports from lower rows only, and every foreign library has its one place."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 def imports(path: Path) -> Iterator[str]:
     """Full names of what a module imports anywhere, functions and `TYPE_CHECKING` included."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -112,3 +113,38 @@ def test_nothing_is_written_twice():
             run = lines[start : start + TWICE + 1]
             places.setdefault(tuple(line for _, line in run), []).append(f"{path.relative_to(PACKAGE)}:{run[0][0]}")
     assert [found for found in places.values() if len(found) > 1] == []
+
+
+def texts_without_encoding(path: Path) -> Iterator[str]:
+    """Where a module opens text, or talks to a process in text, in whatever encoding the machine has."""
+    modes = re.compile("[rwxa]b?t?[+]?b?t?")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        named = {word.arg for word in node.keywords}
+        flags = {
+            word.arg for word in node.keywords if isinstance(word.value, ast.Constant) and word.value.value is True
+        }
+        values = [word.value for word in node.keywords if word.arg == "mode"] + node.args
+        constants = [value.value for value in values if isinstance(value, ast.Constant)]
+        mode = next((text for text in constants if isinstance(text, str) and modes.fullmatch(text)), None)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        opens = name in ("read_text", "write_text") or bool({"text", "universal_newlines"} & flags)
+        if name in ("open", "fdopen"):
+            own = isinstance(node.func, ast.Name) or not node.args or mode is not None  # `Shard.open(folder, task)`
+            opens = own and "b" not in (mode or "")
+        elif name in ("NamedTemporaryFile", "TemporaryFile", "SpooledTemporaryFile"):
+            opens = "b" not in (mode or "wb")
+        elif name == "TextIOWrapper":
+            opens = True
+        if opens and "encoding" not in named:
+            yield f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("folder", ("playground", "tests", "demos"))
+def test_text_names_its_encoding(folder: str):
+    """Windows, and a container without a locale, read and write anything but UTF-8 by themselves."""
+    found = [
+        place for path in sorted((PACKAGE.parent / folder).rglob("*.py")) for place in texts_without_encoding(path)
+    ]
+    assert found == [], 'name encoding="utf-8"'

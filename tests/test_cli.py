@@ -18,7 +18,9 @@ from tests.training.tiny import write_toys
 
 
 def playground(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "playground", *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "playground", *arguments], capture_output=True, text=True, timeout=120, encoding="utf-8"
+    )
 
 
 GROUPS = {
@@ -67,7 +69,7 @@ def test_no_checkpoint_is_changed_in_place(checkpoint):
 
 def test_help_imports_nothing_heavy():
     code = "import sys, playground.cli; print([m for m in ('torch', 'numpy', 'gradio', 'mujoco') if m in sys.modules])"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8")
     assert shown.stdout.strip() == "[]", shown.stderr
 
 
@@ -129,9 +131,9 @@ def test_the_recipe_debug_trains_in_seconds(tmp_path):
     command = ("train", "--recipe", "debug", "--tasks", "toy/*", "--data", str(tmp_path / "data"))
     shown = playground(*command, "--out", str(tmp_path / "run"), "--steps", "3", "--set", "sampling.prompted=0.5")
     assert shown.returncode == 0, shown.stderr
-    training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
+    training = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))["training"]
     assert training["steps"] == 3 and training["recipe"]["sampling"]["prompted"] == 0.5
-    assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["loss/grid"] > 0
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])["loss/grid"] > 0
 
 
 def test_wrong_usage_exits_with_2():
@@ -170,7 +172,7 @@ def test_record_stopped_politely_leaves_a_playable_file(tmp_path):
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=60) == 130
     assert len(iio.imread(out)) > 0
-    assert json.loads(out.with_suffix(".json").read_text())["interrupted"]
+    assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["interrupted"]
 
 
 @pytest.mark.slow
@@ -181,11 +183,14 @@ def test_record_twice_is_equal_and_replay_films_what_was_recorded(tmp_path):
         command = ("record", "--task", "classic/CartPole,classic/Pendulum", "--agent", "random", "--seconds", "1")
         shown = playground(*command, "--size", "64", "--swap", "0.5s=none", "--out", str(out))
         assert shown.returncode == 0, shown.stderr
-        sidecar = json.loads(out.with_suffix(".json").read_text())
+        sidecar = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
         digests.append(sidecar["digests"])
         assert sidecar["asked"]["swap"] == ["0.5s=none"] and sidecar["versions"]["mujoco"]
     assert digests[0] == digests[1] and (tmp_path / "run0.gif").read_bytes() == (tmp_path / "run1.gif").read_bytes()
     out = tmp_path / "again.mp4"
     shown = playground("replay", "classic/Pendulum#0", "--out", str(out), "--size", "64")
     assert shown.returncode == 0, shown.stderr
-    assert json.loads(out.with_suffix(".json").read_text())["steps"] == [[200]] and len(iio.imread(out)) == 201 + 15
+    assert (
+        json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["steps"] == [[200]]
+        and len(iio.imread(out)) == 201 + 15
+    )

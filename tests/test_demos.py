@@ -25,7 +25,7 @@ def demo(name: str) -> ModuleType:
 
 @pytest.mark.parametrize("path", sorted(DEMOS.glob("*.py")), ids=lambda path: path.name)
 def test_demos_are_short_and_tell_how_to_call_them(path: Path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) < 60
     assert f"python demos/{path.name}" in text
 
@@ -71,7 +71,7 @@ def test_web():
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [sys.executable, str(DEMOS / "web.py"), "--port", str(port), "--agent", "random", "--task", TASK]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     try:
         assert str(port) in server.stdout.readline()
         deadline = time.monotonic() + 30

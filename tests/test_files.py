@@ -32,16 +32,16 @@ def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
 def test_long_names_are_written(tmp_path: Path) -> None:
     path = tmp_path / f"{'x' * 250}.json"
     write_json(path, {"a": 1})
-    assert path.read_text() == '{\n "a": 1\n}\n' and [*tmp_path.iterdir()] == [path]
+    assert path.read_text(encoding="utf-8") == '{\n "a": 1\n}\n' and [*tmp_path.iterdir()] == [path]
 
 
 def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(RuntimeError), atomic_write(path) as unfinished:
-        unfinished.write_text("half")
+        unfinished.write_text("half", encoding="utf-8")
         raise RuntimeError
-    assert path.read_text() == "old" and [*tmp_path.iterdir()] == [path]
+    assert path.read_text(encoding="utf-8") == "old" and [*tmp_path.iterdir()] == [path]
 
 
 def test_compact_json_has_a_line_for_each_entry_and_loses_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ print(json.dumps([time.perf_counter() - began, sorted(sys.modules)]))
 
 
 def test_import_is_quick_and_imports_nothing_heavy() -> None:
-    found = [subprocess.run([sys.executable, "-c", TIMED], capture_output=True, text=True) for _ in range(3)]
+    found = [
+        subprocess.run([sys.executable, "-c", TIMED], capture_output=True, text=True, encoding="utf-8")
+        for _ in range(3)
+    ]
     seconds, modules = min(json.loads(each.stdout) for each in found)
     assert seconds < SECONDS
     assert not {"torch", "numpy", "gymnasium", "mujoco"} & set(modules)

@@ -13,7 +13,9 @@ from playground.episode import Episode
 from playground.errors import BadValueError, PlaygroundError
 from playground.prompt_spec import EDITS, Cut, Demonstration, PromptSpec
 
-EXAMPLES: dict[str, list[dict[str, Any]]] = json.loads(Path(__file__).with_name("prompt_specs.json").read_text("utf-8"))
+EXAMPLES: dict[str, list[dict[str, Any]]] = json.loads(
+    Path(__file__).with_name("prompt_specs.json").read_text(encoding="utf-8")
+)
 """Texts that Python and the page's script read alike."""
 
 CUTS = st.builds(

@@ -108,7 +108,7 @@ def _processor_seconds() -> float | None:
 
 
 def _run(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
         raise PlaygroundError(f"python {' '.join(arguments)[:60]} failed: {done.stderr.strip()[-300:]}")
 

@@ -87,7 +87,7 @@ def _watch(task: str, checkpoint: str | None) -> Iterator[Measurement]:
     options = [] if checkpoint is None else ["--checkpoint", checkpoint]
     began = time.time()
     command = [sys.executable, "-c", WATCHED, str(SECONDS), "window", "--task", task, *options]
-    ended = subprocess.run(command, capture_output=True, text=True)
+    ended = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     if ended.returncode:
         raise PlaygroundError(f"`playground window --task {task}` failed: {ended.stderr.strip()[-300:]}")
     shown = json.loads(ended.stdout.splitlines()[-1])

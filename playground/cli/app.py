@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import typer
 
 from playground.cli import make, measure, watch
+from playground.cli.process import prepare_streams
 from playground.errors import PlaygroundError
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ for group in (watch, measure, make):
 
 def main() -> NoReturn:
     """Runs the command line. An error of the package is one line on stderr and exit code 2."""
+    prepare_streams()
     result: Any = 0
     try:
         result = app(standalone_mode=False)

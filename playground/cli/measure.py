@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from playground.cli.options import AgentOption, CheckpointOption, WorkersOption, WorldSeedOption
-from playground.cli.process import one_core_per_session
+from playground.cli.process import can_show, one_core_per_session
 
 commands = typer.Typer()
 PANEL = "Measure"
@@ -92,7 +92,7 @@ def doctor() -> None:
     """Check Python, libraries, OpenGL, ffmpeg and shipped files; exits with 1 if something needed is missing."""
     from playground.doctor import checks
 
-    marks = {"ok": "✓", "warn": "!", "bad": "✗"}
+    marks = {"ok": "✓", "warn": "!", "bad": "✗"} if can_show("✓✗") else {"ok": "+", "warn": "!", "bad": "x"}
     worst = 0
     for check in checks():
         print(f"{marks[check.state]} {check.name}: {check.found}" + (f"\n    {check.cure}" if check.cure else ""))

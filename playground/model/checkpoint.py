@@ -59,7 +59,7 @@ def read_config(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
     if not path.is_file():
         raise BadFileError(f"no checkpoint at {folder}: {CONFIG} is missing; give a folder with it and {WEIGHTS}")
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(encoding="utf-8"))
         training = data.pop("training", {})
     except (ValueError, AttributeError, TypeError) as error:
         raise BadFileError(f"{path} is no JSON object ({error}); restore the file") from error

@@ -72,9 +72,9 @@ def ffmpeg_version() -> str:
     cure = "unset IMAGEIO_FFMPEG_EXE" if named else "pip install --force-reinstall imageio-ffmpeg"
     try:
         program = imageio_ffmpeg.get_ffmpeg_exe()
-        done = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=30, check=False)
-        words = done.stdout.split()
-    except (OSError, RuntimeError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
+        done = subprocess.run([program, "-version"], capture_output=True, timeout=30, check=False)
+        words = done.stdout.decode("utf-8", "replace").split()
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
         raise MissingLibraryError(f"ffmpeg does not run ({error}); {cure}, or write a gif or webp") from error
     if done.returncode or words[:2] != ["ffmpeg", "version"]:
         raise MissingLibraryError(f"{program} is not ffmpeg; {cure}, or write a gif or webp")

@@ -13,7 +13,7 @@ _STATIC = files("playground.web") / "static"
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _MONOSPACE = ["ui-monospace", "Menlo", "Consolas", "monospace"]
 
-STYLE = (_STATIC / "style.css").read_text("utf-8")
+STYLE = (_STATIC / "style.css").read_text(encoding="utf-8")
 HEAD = '<link rel="icon" href="data:,"><meta name="viewport" content="width=device-width, initial-scale=1">'
 THEME = gr.themes.Default(primary_hue="orange", neutral_hue="slate", font=_FONTS, font_mono=_MONOSPACE)
 
@@ -26,7 +26,9 @@ import(base + 'pg/static/main.js').then((module) => module.start(element, base))
 def stage_html() -> str:
     """The stage's markup, in which `[key:ACTION]` stands for the label of an action's key."""
     labels = {binding.action: escape(binding.label) for binding in bindings(PAGE)}
-    return re.sub(r"\[key:(\w+)\]", lambda found: labels[found[1]], (_STATIC / "stage.html").read_text("utf-8"))
+    return re.sub(
+        r"\[key:(\w+)\]", lambda found: labels[found[1]], (_STATIC / "stage.html").read_text(encoding="utf-8")
+    )
 
 
 def build_page() -> gr.Blocks:

@@ -103,5 +103,5 @@ def test_figures_are_kept_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(run, "BENCHMARKS", {"one": ("title", slept), "two": ("title", slept)})
     run.run([], tmp_path / "all.json", run.Settings("folder"))
-    cases = json.loads((tmp_path / "all.json").read_text())["cases"]
+    cases = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))["cases"]
     assert [(c["name"], c["value"], c["floor"], c["ratio"]) for c in cases] == [("of folder", 3, 6, 2)] * 2

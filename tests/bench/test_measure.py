@@ -43,7 +43,7 @@ def test_ratios_say_how_many_times_the_floor_it_takes(tmp_path: Path, capsys: py
     shown = capsys.readouterr().out
     assert "the products" in shown and "Other processes wanted the same core" in shown
     write_measurements(tmp_path / "cases.json", [time_case, rate_case])
-    (first, second) = json.loads((tmp_path / "cases.json").read_text())["cases"]
+    (first, second) = json.loads((tmp_path / "cases.json").read_text(encoding="utf-8"))["cases"]
     assert (first["name"], first["value"], first["unit"], first["floor"], first["ratio"]) == ("act", 3, "ms", 1.5, 2)
     assert second["unit"] == "steps/s"
 

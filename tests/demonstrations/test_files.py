@@ -50,7 +50,7 @@ def test_minari_itself_reads_it(saved, monkeypatch):
 def broken(path, what):
     part = next((path / "data" / "1").glob("*.parquet"))
     metadata = path / "data" / "metadata.json"
-    values = json.loads(metadata.read_text())
+    values = json.loads(metadata.read_text(encoding="utf-8"))
     if what == "truncated":
         part.write_bytes(part.read_bytes()[:-100])
     elif what == "missing":
@@ -58,21 +58,21 @@ def broken(path, what):
     elif what == "empty":
         part.write_bytes(b"")
     elif what == "json":
-        metadata.write_text("{")
+        metadata.write_text("{", encoding="utf-8")
     elif what == "steps":
-        metadata.write_text(json.dumps(values | {"total_steps": 5}))
+        metadata.write_text(json.dumps(values | {"total_steps": 5}), encoding="utf-8")
     elif what == "many":
-        metadata.write_text(json.dumps(values | {"total_steps": 10**12}))
+        metadata.write_text(json.dumps(values | {"total_steps": 10**12}), encoding="utf-8")
     elif what == "space":
-        metadata.write_text(json.dumps(values | {"action_space": '{"type": "Nonsense"}'}))
+        metadata.write_text(json.dumps(values | {"action_space": '{"type": "Nonsense"}'}), encoding="utf-8")
     elif what == "environment":
         del values["action_space"]
-        metadata.write_text(json.dumps(values | {"env_spec": "{}"}))
+        metadata.write_text(json.dumps(values | {"env_spec": "{}"}), encoding="utf-8")
     elif what == "foreign":
         del values["task"]
-        metadata.write_text(json.dumps(values))
+        metadata.write_text(json.dumps(values), encoding="utf-8")
     elif what == "detail":
-        (path / "data" / "1" / "metadata.json").write_text("[]")
+        (path / "data" / "1" / "metadata.json").write_text("[]", encoding="utf-8")
 
 
 @pytest.mark.parametrize(

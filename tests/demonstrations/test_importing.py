@@ -69,7 +69,7 @@ def test_other_spaces_are_named(cartpole: Path) -> None:
 
 def test_what_is_no_dataset_is_refused(cartpole: Path, tmp_path: Path) -> None:
     (tmp_path / "lerobot" / "meta").mkdir(parents=True)
-    (tmp_path / "lerobot" / "meta" / "info.json").write_text("{}")
+    (tmp_path / "lerobot" / "meta" / "info.json").write_text("{}", encoding="utf-8")
     for dataset, cause in {
         "cartpole/other-v0": "no dataset 'cartpole/other-v0'",
         str(tmp_path): r"data/metadata\.json is missing",
@@ -83,10 +83,10 @@ def test_what_is_no_dataset_is_refused(cartpole: Path, tmp_path: Path) -> None:
 
 def test_an_environment_that_a_file_names_is_never_built(cartpole: Path) -> None:
     file = cartpole / "data" / "metadata.json"
-    metadata = json.loads(file.read_text())
+    metadata = json.loads(file.read_text(encoding="utf-8"))
     spec = json.loads(metadata["env_spec"]) | {"id": "Evil-v0", "entry_point": "os:system"}
     for space in ("observation_space", "action_space"):
         metadata.pop(space, None)
-    file.write_text(json.dumps(metadata | {"env_spec": json.dumps(spec)}))
+    file.write_text(json.dumps(metadata | {"env_spec": json.dumps(spec)}), encoding="utf-8")
     with pytest.raises(BadFileError, match="Evil-v0"):
         list(import_dataset(str(cartpole), "classic/CartPole"))

@@ -95,7 +95,7 @@ def test_recordings_are_prompts_by_name_and_keep_their_cut(own, library):
     assert len(find_prompt("my-point-1")) == 3 and len(find_prompt("my-point-1[0:2]")) == 2
     with pytest.raises(BadValueError, match="leaves nothing"):
         trim_recording(own, 4, 4)
-    (own / "cut.json").write_text(json.dumps([5, "x"]))
+    (own / "cut.json").write_text(json.dumps([5, "x"]), encoding="utf-8")
     with pytest.raises(BadFileError, match="delete it"):
         find_prompt("my-point-1")
 

@@ -76,16 +76,16 @@ def broken(shard, what):
         values[1, 0] = np.nan
         np.save(shard / "observations.state.npy", values)
     elif what == "version":
-        meta = json.loads((shard / "meta.json").read_text())
-        (shard / "meta.json").write_text(json.dumps(meta | {"format": 99}))
+        meta = json.loads((shard / "meta.json").read_text(encoding="utf-8"))
+        (shard / "meta.json").write_text(json.dumps(meta | {"format": 99}), encoding="utf-8")
     elif what == "form":
         np.save(shard / "actions.npy", np.load(shard / "actions.npy").astype(np.float64))
     elif what == "pickle":
         np.save(shard / "actions.npy", np.array([{}] * 9, object), allow_pickle=True)
     elif what == "texts":
-        (shard / "texts.json").write_text('{"mission": ["one"]}')
+        (shard / "texts.json").write_text('{"mission": ["one"]}', encoding="utf-8")
     elif what == "json":
-        (shard / "meta.json").write_text("{")
+        (shard / "meta.json").write_text("{", encoding="utf-8")
 
 
 @pytest.mark.parametrize("what", ["missing", "truncated", "short", "NaN", "version", "form", "pickle", "texts", "json"])

@@ -27,7 +27,7 @@ def drawn(task: str, **settings: str) -> str:
     """What a process prints that steps and draws a task under environment variables."""
     known = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL")}
     command = [sys.executable, "-c", PROGRAM, task]
-    done = subprocess.run(command, env=known | settings, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=known | settings, capture_output=True, text=True, timeout=120, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -21,7 +21,9 @@ for id in ("dm_control/cheetah-run", "classic/CartPole"):
 
 def test_worlds_are_made_and_drawn_without_a_word() -> None:
     environment = {k: v for k, v in os.environ.items() if k not in (*DISPLAYS, "XDG_RUNTIME_DIR")}
-    ran = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, env=environment)
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, env=environment, encoding="utf-8"
+    )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 

@@ -107,7 +107,9 @@ def test_human_sees_it_in_a_window() -> None:
             env.close()
     """
     environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, encoding="utf-8"
+    )
     assert found.stdout.splitlines()[-2:] == ["(48, 48)"] * 2
 
 

@@ -28,8 +28,8 @@ def test_card_tells_what_the_files_say(tmp_path):
         "tasks": {tasks[0]: {**TASK, "normalised": 0.9}, tasks[1]: {**TASK, "normalised": 0.2}},
         "summary": {"tasks": 2, "above_50": 1, "above_80": 1, "iqm": 0.55, "interval": [0.5, 0.6]},
     }
-    (tmp_path / "evaluation.json").write_text(json.dumps(report))
-    text = write_card(tmp_path).read_text()
+    (tmp_path / "evaluation.json").write_text(json.dumps(report), encoding="utf-8")
+    text = write_card(tmp_path).read_text(encoding="utf-8")
     assert "3 tasks of 2 domains" in text and "* minutes: 3.0" in text
     assert "1 of 2 tasks above 50 %" in text and "0.550 [0.500, 0.600]" in text
     assert "| `metaworld/reach` | z m | 0.05 to 0.13 or 0.2 to 0.3 | 0.13 to 0.2 |" in text

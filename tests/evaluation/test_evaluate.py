@@ -49,7 +49,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 episodes = choose(task, env, task.make_expert(env), SHIPPED, max_steps=None)
                 save_episodes(episodes, shipped_folder(task.id), env.observation_space, env.action_space)
     known = {id: {"random": 0.0, "expert": 1.0, "episodes": 5} for id in TASKS if id != "toy/alone"}
-    (folder / "scores.json").write_text(json.dumps(known))
+    (folder / "scores.json").write_text(json.dumps(known), encoding="utf-8")
     torch.manual_seed(0)
     save_pretrained(GeneralistModel(preset("tiny")), folder / "checkpoint", dtype=torch.float32)
     return folder
@@ -155,7 +155,7 @@ def test_episodes_end_with_the_world_where_success_is_undefined(model: Generalis
 def test_report_of_the_expert(tmp_path: Path):
     file = tmp_path / "deep" / "report.json"
     report = evaluate("toy/*", agent="expert", episodes=4, json_file=file, workers=1)
-    assert json.loads(file.read_text()) == report
+    assert json.loads(file.read_text(encoding="utf-8")) == report
     assert set(report["tasks"]) == set(TASKS)
     point = report["tasks"]["toy/point"]
     assert (point["episodes"], point["success_rate"], point["normalised"]) == (4, 1, 1)
@@ -192,13 +192,13 @@ def test_finished_tasks_are_not_repeated(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(evaluation, "evaluate_task", interrupted)
     with pytest.raises(KeyboardInterrupt):
         evaluate("toy/point,toy/twin", episodes=2, json_file=file, workers=1)
-    assert list(json.loads(file.read_text())["tasks"]) == played == ["toy/point"]
+    assert list(json.loads(file.read_text(encoding="utf-8"))["tasks"]) == played == ["toy/point"]
 
     monkeypatch.setattr(evaluation, "evaluate_task", lambda task, *rest: played.append(task.id) or measure(task, *rest))
     report = evaluate("toy/point,toy/twin", episodes=2, json_file=file, workers=1)
     assert set(report["tasks"]) == {"toy/point", "toy/twin"} and played == ["toy/point", "toy/twin"]
     evaluate("toy/point", episodes=2, seed=1, json_file=file, workers=1)  # other settings: other results
-    assert played[2:] == ["toy/point"] and list(json.loads(file.read_text())["tasks"]) == ["toy/point"]
+    assert played[2:] == ["toy/point"] and list(json.loads(file.read_text(encoding="utf-8"))["tasks"]) == ["toy/point"]
 
 
 @pytest.mark.slow
@@ -208,7 +208,7 @@ def test_another_checkpoint_is_measured_anew(tmp_path: Path, monkeypatch: pytest
     for _ in range(2):
         save_pretrained(GeneralistModel(preset("tiny")), folder)
         evaluate("toy/point", folder, episodes=1, json_file=file, workers=1)
-        weights.append(json.loads(file.read_text())["settings"]["weights"])
+        weights.append(json.loads(file.read_text(encoding="utf-8"))["settings"]["weights"])
     assert weights[0] != weights[1]
 
 
@@ -218,16 +218,16 @@ def test_one_failure_does_not_cost_the_others(tmp_path: Path, monkeypatch: pytes
     file = tmp_path / "report.json"
     with pytest.raises(PlaygroundError, match=r"1 of 2 tasks failed \(toy/broken: division"):
         evaluate("toy/broken,toy/point", agent="random", episodes=2, json_file=file, workers=1)
-    assert list(json.loads(file.read_text())["tasks"]) == ["toy/point"]
+    assert list(json.loads(file.read_text(encoding="utf-8"))["tasks"]) == ["toy/point"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"tasks": {}}'])
 def test_foreign_files_are_not_overwritten(tmp_path: Path, text: str):
     file = tmp_path / "thesis.json"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     with pytest.raises(BadFileError, match="no evaluation"):
         evaluate("toy/point", agent="expert", episodes=1, json_file=file, workers=1)
-    assert file.read_text() == text
+    assert file.read_text(encoding="utf-8") == text
 
 
 def test_missing_things_are_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -20,10 +20,10 @@ def test_returns():
 
 def test_scores_are_merged_and_not_measured_twice(tmp_path):
     file = tmp_path / "scores.json"
-    file.write_text(json.dumps({"other/task": {"random": 0.0, "expert": 1.0, "episodes": 50}}))
+    file.write_text(json.dumps({"other/task": {"random": 0.0, "expert": 1.0, "episodes": 50}}), encoding="utf-8")
     measured = measure_scores("classic/CartPole", 2, workers=1, file=file)
     assert measured["classic/CartPole"]["expert"] > measured["classic/CartPole"]["random"]
-    assert json.loads(file.read_text()) == measured and "other/task" in measured
+    assert json.loads(file.read_text(encoding="utf-8")) == measured and "other/task" in measured
     changed = measured | {"classic/CartPole": {"random": 1.0, "expert": 2.0, "episodes": 2}}
-    file.write_text(json.dumps(changed))
+    file.write_text(json.dumps(changed), encoding="utf-8")
     assert measure_scores("classic/CartPole", 2, workers=1, file=file) == changed

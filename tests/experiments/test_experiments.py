@@ -32,8 +32,8 @@ SEED = 1_500_000
 
 def written(out):
     assert (out / "figure.png").stat().st_size > 5000
-    assert (out / "report.md").read_text().startswith("# ")
-    return json.loads((out / "result.json").read_text())
+    assert (out / "report.md").read_text(encoding="utf-8").startswith("# ")
+    return json.loads((out / "result.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
@@ -242,5 +242,5 @@ def test_compute(tmp_path):
         assert row["agent_operations"] > 1e6
         assert row["prompt_operations"] > row["agent_operations"]
     assert {"dqn", "agent", "expert", "random"} <= report["games"]["atari/Breakout"].keys()
-    text = (tmp_path / "report.md").read_text()
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "The agent is no compression" in text and "1266688" in text

@@ -77,7 +77,7 @@ def test_numbers_gone_wrong_are_refused(folder: Path, value: float):
     "text", ["", "{", "[]", "null", '{"format": 2, "width": "wide"}', '{"format": 2, "width": 1e999}']
 )
 def test_broken_configurations_are_refused(folder: Path, text: str):
-    (folder / "config.json").write_text(text)
+    (folder / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(BadFileError):
         from_pretrained(folder)
 

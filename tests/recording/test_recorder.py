@@ -98,7 +98,7 @@ def test_film_side_by_side_with_a_sidecar(tmp_path):
     env = LineEnv(max_steps=12)
     expert = Session(env, ExpertPolicy(LINE, env), seed=0, task=LINE)
     results = film([session(0, 6), expert], tmp_path / "run.mp4", episodes=2, about={"agent": "both"})
-    assert json.loads((tmp_path / "run.json").read_text()) == json.loads(json.dumps(results))
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == json.loads(json.dumps(results))
     assert results["steps"] == [[6, 6], [12, 12]] and results["seeds"] == [[0, 1], [0, 1]]
     assert results["tasks"] == [LINE.id] * 2 and results["agent"] == "both" and not results["interrupted"]
     pictures = iio.imread(tmp_path / "run.mp4")
@@ -121,7 +121,7 @@ def test_interrupt_leaves_a_playable_file_and_its_sidecar(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         film([running], tmp_path / "run.mp4")
     assert len(iio.imread(tmp_path / "run.mp4")) == 20
-    sidecar = json.loads((tmp_path / "run.json").read_text())
+    sidecar = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert sidecar["interrupted"] and sidecar["steps"] == [[39]]
 
 

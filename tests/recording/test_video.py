@@ -123,7 +123,9 @@ with VideoWriter(Path({str(path)!r}), 10) as video:
     while video.count < 2000:
         video.append(rng.integers(0, 255, (96, 128, 3), np.uint8))
 """
-    stopped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    stopped = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, encoding="utf-8"
+    )
     assert "BadFileError" in stopped.stderr and "make room on the disk" in stopped.stderr, stopped.stderr
     assert path.stat().st_size <= 400_000
     assert len(frames(path)) >= 5
@@ -143,7 +145,7 @@ def test_a_hundred_interrupts_at_random_moments_leave_playable_files(tmp_path):
             pytest.fail("the film ended before it was interrupted")
         timer.join()
         if path.exists():  # else the interrupt came before the film
-            sidecar = json.loads(path.with_suffix(".json").read_text())
+            sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             assert sidecar["interrupted"] and len(frames(path)) == sidecar["frames"] > 0
     assert len(list(tmp_path.glob("*.json"))) > 80
 
@@ -184,16 +186,16 @@ def test_a_full_disk_leaves_a_whole_sidecar(tmp_path, suffix):
             "env = LineEnv(); film([Session(env, RandomPolicy(env.action_space), task=LINE)], sys.argv[1], episodes=99)"
         )
         command = [sys.executable, "-c", code, str(disk / f"film{suffix}")]
-        stopped = subprocess.run(command, capture_output=True, text=True, check=False)
+        stopped = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
         assert stopped.stderr.strip().splitlines()[-1].startswith("playground.errors.BadFileError"), stopped.stderr
-        told = json.loads((disk / "film.json").read_text())
+        told = json.loads((disk / "film.json").read_text(encoding="utf-8"))
         assert told["interrupted"] and told["frames"] >= 1 and len(frames(disk / f"film{suffix}")) >= 1
     finally:
         subprocess.run(["umount", disk], check=True)
 
 
 def test_a_film_never_replaces_another_json(tmp_path):
-    (tmp_path / "keep.json").write_text('{"mine": 1}')
+    (tmp_path / "keep.json").write_text('{"mine": 1}', encoding="utf-8")
     with pytest.raises(BadValueError, match=r"keep\.json.*not of a film"):
         check_target(tmp_path / "keep.gif")
 

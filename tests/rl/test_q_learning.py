@@ -89,7 +89,7 @@ def test_learns_a_toy_and_goes_on_bit_equal_after_a_kill(config, tmp_path):
     straight, killed = state(tmp_path / "straight"), state(tmp_path / "killed")
     assert straight.keys() == killed.keys()
     assert all(torch.equal(straight[name], killed[name]) for name in straight)
-    rows = [json.loads(line) for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "killed" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["agent_steps"] for row in rows] == [256 * n for n in range(1, 7)]
     assert rows[-1]["frames"] == 4 * 1536
     assert rows[0]["score"] < 3.5 < 4.2 < rows[-1]["score"]  # of 5; 2.5 by chance

@@ -94,8 +94,8 @@ def test_damaged_policies_and_unknown_networks_are_told(tmp_path):
     with pytest.raises(BadFileError, match="train one"):
         load_q_network(tmp_path)
     save_policy(QNetwork(network_spec("nips"), 4, True), tmp_path, {})
-    config = (tmp_path / "config.json").read_text().replace("nips", "nature")
-    (tmp_path / "config.json").write_text(config)
+    config = (tmp_path / "config.json").read_text(encoding="utf-8").replace("nips", "nature")
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
     with pytest.raises(BadFileError):
         load_q_network(tmp_path)
     with pytest.raises(UnknownNameError, match="nature"):

@@ -27,7 +27,7 @@ def run(tmp_path):
     rows = [
         {"agent_steps": n, "frames": 4 * n, "core_hours": n / 1e5, "score": 0.1, "loss": 1.0} for n in range(1, 501)
     ]
-    (tmp_path / "run" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "run" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return tmp_path / "run"
 
 
@@ -37,7 +37,7 @@ def test_a_policy_is_shipped_where_it_passes_its_gate_and_a_curve_always(run, tm
     config = ship_dqn.ship_dqn(run, 1, tmp_path / "dqn")
     assert not config["passed"]
     assert config["score"] > 10  # going up is enough to cross the road
-    curve = json.loads((tmp_path / "dqn" / "freeway-nips" / "curve.json").read_text())
+    curve = json.loads((tmp_path / "dqn" / "freeway-nips" / "curve.json").read_text(encoding="utf-8"))
     assert len(curve["curve"]) <= 202
     assert curve["curve"][-1] == {"agent_steps": 500, "frames": 2000, "core_hours": 0.005, "score": 0.1}
     assert [file.name for file in (tmp_path / "dqn" / "freeway-nips").iterdir()] == ["curve.json"]

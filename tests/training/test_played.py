@@ -43,7 +43,7 @@ def test_a_run_from_nothing_leaves_a_checkpoint_and_its_store(run: Path) -> None
     assert training["goals_held_out"] == [TASK]  # the one that is a goal family
     kinds = {folder.name[9:] for id in (TASK, OTHER) for folder in shard_folders(run / "store", id)}
     assert "demonstrations" in kinds and kinds <= set(KINDS) and len(kinds) > 1
-    last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+    last = json.loads((run / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert {"loss/grid", "score/own", "score/swapped"} <= last.keys()
     assert all(PackedTask.open(run / "store", id).demonstrations.size >= 4 for id in (TASK, OTHER))
 
@@ -51,12 +51,12 @@ def test_a_run_from_nothing_leaves_a_checkpoint_and_its_store(run: Path) -> None
 @pytest.mark.slow
 def test_the_same_command_goes_on(run: Path, few: Recipe) -> None:
     before = {folder for id in (TASK, OTHER) for folder in shard_folders(run / "store", id)}
-    known = json.loads((run / "scheduler.json").read_text())["estimates"]
+    known = json.loads((run / "scheduler.json").read_text(encoding="utf-8"))["estimates"]
     train(replace(few, steps=16), run, workers=0)
     assert read_config(run)[1]["steps"] == 16
     after = {folder for id in (TASK, OTHER) for folder in shard_folders(run / "store", id)}
     assert before < after
-    later = json.loads((run / "scheduler.json").read_text())["estimates"]
+    later = json.loads((run / "scheduler.json").read_text(encoding="utf-8"))["estimates"]
     assert all(later[arm][3] >= episodes for arm, (_, _, _, episodes) in known.items())
 
 

@@ -186,7 +186,7 @@ def test_held_out_goals_are_measured_but_not_trained_on(tmp_path: Path) -> None:
     shown = [{tuple(part.goal_tokens[i]) for i in part.demonstrations} for part in (trained, held_out)]
     assert not shown[0] & shown[1]
     train(tiny("logging.report_seconds=0"), tmp_path / "run", tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     for row in rows:
         assert row["loss/grid"] > 0 and row["loss/goal"] > 0
@@ -246,7 +246,8 @@ def test_two_devices_train_one_model(root: Path, tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from playground.training.train import train\n"
         "from tests.training.tiny import tiny\n"
-        f"train(tiny('hardware.devices=2'), Path({str(tmp_path / 'run')!r}), Path({str(root)!r}))\n"
+        f"train(tiny('hardware.devices=2'), Path({str(tmp_path / 'run')!r}), Path({str(root)!r}))\n",
+        encoding="utf-8",
     )
     project = Path(__file__).parents[2]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(project)}

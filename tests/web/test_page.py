@@ -313,7 +313,9 @@ def test_a_body_is_pulled_with_the_mouse_and_steered_with_keys_that_are_held(pag
 def test_shipped_reports_are_shown_with_their_figures(page: Page):
     folder = assets.ASSETS / "experiments" / "grid"
     folder.mkdir(parents=True)
-    (folder / "report.md").write_text("# Does it turn?\n\n![how often](figure.png)\n\n| turns |\n| --- |\n| 3 |\n")
+    (folder / "report.md").write_text(
+        "# Does it turn?\n\n![how often](figure.png)\n\n| turns |\n| --- |\n| 3 |\n", encoding="utf-8"
+    )
     Image.new("RGB", (120, 80), "white").save(folder / "figure.png")
     page.click("[data-do=experiments]")
     expect(page.locator("dialog nav button").first).to_have_text("Does it turn?")

@@ -35,7 +35,7 @@ def address(demonstrations: None, checkpoint: Path) -> Iterator[str]:
     for task in (BODY, FOREIGN, TARGET):
         ship_task((task, 2))
     scores = {TARGET: {"random": 0.0, "expert": 1.0, "episodes": 50}}
-    (assets.ASSETS / "scores.json").write_text(json.dumps(scores))
+    (assets.ASSETS / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
     for cache in (reference_scores, shipped_counts):
         cache.cache_clear()
     with serving(build_app("model", str(checkpoint), TASK)) as address:

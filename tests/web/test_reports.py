@@ -12,9 +12,9 @@ def test_reports_become_html_and_only_figures_are_found(tmp_path, monkeypatch):
     folder = tmp_path / "experiments" / "grid"
     folder.mkdir(parents=True)
     (folder / "report.md").write_text(
-        "# The grid\n\n![x](figure.png)\n\n<script>alert(1)</script>\n\n| a |\n| --- |\n| 1 |\n"
+        "# The grid\n\n![x](figure.png)\n\n<script>alert(1)</script>\n\n| a |\n| --- |\n| 1 |\n", encoding="utf-8"
     )
-    (folder / "result.json").write_text(json.dumps({"complete": False}))
+    (folder / "result.json").write_text(json.dumps({"complete": False}), encoding="utf-8")
     (folder / "figure.png").write_bytes(b"PNG")
     (found,) = reports.experiments()
     assert (found["name"], found["title"], found["complete"]) == ("grid", "The grid", False)

@@ -347,6 +347,10 @@ visitor.join()
 render_worker.close()
 """
     ran = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "MUJOCO_GL": "disabled"}, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env={**os.environ, "MUJOCO_GL": "disabled"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert ran.returncode == 0, ran.stderr

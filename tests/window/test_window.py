@@ -82,7 +82,7 @@ def test_a_late_window_drops_pictures_and_then_time(open_window):
 def test_without_a_display_other_ways_are_named():
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")}
     command = [sys.executable, "-m", "playground", "window", "--agent", "random", "--task", TASK]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, encoding="utf-8")
     assert shown.returncode == 2 and "Traceback" not in shown.stderr, shown.stderr
     assert "playground web" in shown.stderr and "playground record" in shown.stderr
 
