@@ -1,6 +1,8 @@
 """A trained network as an agent: shipped where it plays well, chosen by its game, and without a prompt."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from playground.errors import BadFileError, BadValueError, UnknownNameError
 from playground.rl import ship_dqn
 from playground.rl.q_network import QNetwork, save_policy
 from playground.web.prompt_info import prompt_info
+from playground.window.agent_view import AgentView
 
 
 @pytest.fixture
@@ -63,3 +66,13 @@ def test_dqn_acts_in_its_game_and_only_there(run):
         api.open_session("classic/CartPole", "dqn", checkpoint=str(run / "policy"))
     with pytest.raises(UnknownNameError, match="CartPole"):
         api.open_session("classic/CartPole", "dqn", checkpoint=str(domains.__file__))
+
+
+def test_the_window_says_that_a_dqn_reads_no_prompt(run):
+    with api.open_session("atari/Freeway", "dqn", checkpoint=str(run / "policy")) as session:
+        view: Any = SimpleNamespace(
+            policy=session.policy, prompt="atari/Freeway#0", session=session, demonstration=None
+        )
+        agent_view = AgentView(lambda: 0.0)
+        assert agent_view.ood_score(view) == "it reads no prompt"
+        assert agent_view.attention(view) is None
