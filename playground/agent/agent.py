@@ -81,15 +81,22 @@ class BatchAgent:
         spec = TimestepSpec.from_spaces(envs[0].observation_space, envs[0].action_space)
         return cls(model, spec, len(envs), envs[0].subtasks)
 
+    @property
+    def context(self) -> Context:
+        """The rows' prompts and live steps. Edits of a prompt last until the row is conditioned again."""
+        return self._context
+
     def read(self, prompt: Prompt) -> PromptReading:
         """Reads a prompt in one pass, before any row is conditioned on it.
 
-        The latest `READINGS` prompts are remembered, so that `condition` takes this reading and makes no other pass.
-        A front end may call this from another thread than the one that acts.
+        The latest `READINGS` prompts are remembered, so that `condition` takes this reading and makes no other pass;
+        but not while somebody's hooks are on. A front end may call this from another thread than the one that acts.
 
         Raises:
             BadFileError: the detector is of another network.
         """
+        if self._model.hooked:
+            return read_prompt(self._model, prompt, self._detector)
         for remembered, reading in tuple(self._remembered):
             if remembered is prompt:
                 return reading
@@ -219,6 +226,11 @@ class Agent:
         detector: OODDetector | None = None,
     ):
         self._agent = BatchAgent(model, spec, 1, split, detector)
+
+    @property
+    def context(self) -> Context:
+        """The prompt and the live steps, row 0 of it, see `BatchAgent.context`."""
+        return self._agent.context
 
     def read(self, prompt: Prompt) -> PromptReading:
         """Reads a prompt before the agent is conditioned on it, see `BatchAgent.read`."""

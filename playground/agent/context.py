@@ -4,20 +4,29 @@ Law: what `extend` returns equals a fresh forward pass over prompt + retained st
 because rows are only ever cut at the end of their prompt and read again from there: keys and values deep in the trunk
 depend on everything before them, so nothing may be taken out of the middle.
 
+A row's prompt can be edited where it is cached, layer by layer (`patch`). The same law holds for the edited prompt. It
+is one edit for all steps to come, which costs as much as a swap and nothing per step.
+
 Shapes: B rows, N rows of one call, T positions per timestep, D width, P positions of a prompt, C positions in use,
 L layers, H heads.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from playground.errors import BadValueError
 from playground.model import Cache, GeneralistModel, choose_backend
 
 PIECE = 1024
 """Most positions read at a time: attention's mask has this times the context's length entries."""
+
+Edit = Tensor | np.ndarray | Callable[[Tensor], Tensor | None]
+"""New keys or values of a layer, broadcastable to [P, H, D/H], or a function that changes a copy of the present ones or
+returns new ones."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,20 @@ class PromptCache:
 
     kv: Tensor
     last: Tensor
+
+    def __len__(self) -> int:
+        """Number of positions, P."""
+        return self.kv.shape[2]
+
+    @property
+    def keys(self) -> Tensor:
+        """Each layer's keys, rotated by their positions, [L, P, H, D/H]."""
+        return self.kv[::2].transpose(1, 2)
+
+    @property
+    def values(self) -> Tensor:
+        """Each layer's values, [L, P, H, D/H]."""
+        return self.kv[1::2].transpose(1, 2)
 
 
 @torch.inference_mode()
@@ -55,10 +78,11 @@ class Context:
     def __init__(self, model: GeneralistModel, batch: int, max_live: int | None = None):
         self._model = model
         self._max_live = max_live or model.config.max_live
-        self._prompt_length = [0] * batch
+        self._prompts: list[PromptCache | None] = [None] * batch  # as they were given, without edits
         self._live: list[list[Tensor]] = [[] for _ in range(batch)]  # retained steps, each [T, D]
         self._unread = [0] * batch  # how many of them, at the end, the cache does not hold
         self._cache = model.new_cache(batch, 0)
+        self._edits = model.edits
 
     @property
     def live_steps(self) -> list[int]:
@@ -67,19 +91,64 @@ class Context:
 
     @torch.inference_mode()
     def set_prompt(self, rows: Sequence[int], prompt: PromptCache | None) -> None:
-        """Gives rows the same prompt. Their live steps stay and are read again behind it.
+        """Gives rows the same prompt, without edits. Their live steps stay and are read again behind it.
 
         Args:
             rows: which rows.
             prompt: what `read_positions` gave; None takes the prompt away.
         """
-        length = 0 if prompt is None else prompt.kv.shape[2]
-        self._reserve(length)
+        if prompt is not None:
+            self._reserve(len(prompt))
         for row in rows:
-            self._prompt_length[row] = length
+            self._prompts[row] = prompt
             self._rewind(row)
             if prompt is not None:
-                self._cache.kv[:, row, :, :length] = prompt.kv
+                self._cache.kv[:, row, :, : len(prompt)] = prompt.kv
+
+    def prompt_cache(self, row: int = 0) -> PromptCache | None:
+        """A copy of what the cache holds of a row's prompt, edits included; None without a prompt."""
+        prompt = self._prompts[row]
+        return None if prompt is None else replace(prompt, kv=self._cache.kv[:, row, :, : len(prompt)].clone())
+
+    @torch.inference_mode()
+    def patch(self, row: int, layer: int, keys: Edit | None = None, values: Edit | None = None) -> None:
+        """Edits what a layer keeps of a row's prompt. Its live steps are read again behind it.
+
+        Args:
+            row: which row.
+            layer: which layer, from 0.
+            keys: the new keys; None leaves them.
+            values: the new values; None leaves them.
+
+        Raises:
+            BadValueError: the row has no prompt, there is no such layer, or the edit has another shape.
+        """
+        prompt, cache = self._prompts[row], self._cache
+        if prompt is None:
+            raise BadValueError(f"row {row} has no prompt whose keys and values could be edited; give it one first")
+        if not 0 <= layer < len(cache.keys):
+            raise BadValueError(f"there is no layer {layer}; give 0 to {len(cache.keys) - 1}")
+        news = []
+        for kept, edit in ((cache.keys[layer], keys), (cache.values[layer], values)):
+            old = kept[row, :, : len(prompt)].transpose(0, 1)  # [P, H, D/H]
+            new = old.clone()
+            if edit is not None:
+                found = edit(new) if callable(edit) else edit
+                new = new if found is None else torch.as_tensor(found).to(old)
+            try:
+                news.append((old, new.expand(old.shape)))
+            except RuntimeError as error:
+                raise BadValueError(
+                    f"an edit of layer {layer} has the shape {list(new.shape)}; give {list(old.shape)}, or what "
+                    "broadcasts to it: cut both prompts to one length to patch one by the other"
+                ) from error
+        for old, new in news:
+            old.copy_(new)
+        self._rewind(row)
+
+    def restore(self, row: int = 0) -> None:
+        """Takes the edits of a row's prompt back, as if it were conditioned on it again."""
+        self.set_prompt([row], self._prompts[row])
 
     def reset(self, rows: Sequence[int]) -> None:
         """Forgets the live steps of rows; their prompts stay."""
@@ -91,6 +160,8 @@ class Context:
     def extend(self, steps: Tensor, rows: Sequence[int]) -> Tensor:
         """Reads one more live step in each of N rows; a full row drops its older half first.
 
+        Live steps that were read while a hook edited the trunk are read again once the hook is gone.
+
         Args:
             steps: embedded steps [N, T, D].
             rows: N different rows.
@@ -98,6 +169,10 @@ class Context:
         Returns:
             The trunk's outputs at these steps, [N, T, D].
         """
+        if self._edits != self._model.edits:
+            self._edits = self._model.edits
+            for row in range(len(self._live)):
+                self._rewind(row)
         groups: dict[int, list[int]] = {}  # positions to read -> which of the N rows
         for n, row in enumerate(rows):
             live = self._live[row]
@@ -145,11 +220,11 @@ class Context:
         step = slice(end - len(live[-1]), end)
         kept = cache.kv[:, row, :, step].clone()
         cache.length[row] = step.start
-        patterns: list[Tensor] = []  # of each layer, [1, H, T, C]
-        self._model.trunk(live[-1][None], cache, torch.tensor([row], device=kept.device), patterns=patterns)
+        with self._model.caching("blocks.*.attn.hook_pattern") as patterns:  # of each layer, [1, H, T, C]
+            self._model.trunk(live[-1][None], cache, torch.tensor([row], device=kept.device))
         cache.length[row] = end
         cache.kv[:, row, :, step] = kept
-        return torch.stack(patterns).mean(dim=(0, 1, 2, 3))[: self._prompt_length[row]]
+        return torch.stack(list(patterns.values())).mean(dim=(0, 1, 2, 3))[: self._prompt_length(row)]
 
     def _read(self, x: Tensor, rows: Sequence[int]) -> Tensor:
         """Reads positions [N, S, D] behind what the rows hold -> [N, S, D]."""
@@ -161,9 +236,13 @@ class Context:
             self._cache.length[read] += piece.shape[1]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
+    def _prompt_length(self, row: int) -> int:
+        prompt = self._prompts[row]
+        return 0 if prompt is None else len(prompt)
+
     def _rewind(self, row: int) -> None:
         """Cuts a row's cache at the end of its prompt: the live steps are to be read again."""
-        self._cache.length[row] = self._prompt_length[row]
+        self._cache.length[row] = self._prompt_length(row)
         self._unread[row] = len(self._live[row])
 
     def _reserve(self, capacity: int) -> None:

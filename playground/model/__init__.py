@@ -5,6 +5,7 @@ from playground.model.checkpoint import from_pretrained, load_model, read_config
 from playground.model.config import PRESETS, ModelConfig, preset
 from playground.model.generalist import GeneralistModel
 from playground.model.heads import GOAL_TOKENS, GoalHead, SubtaskDoneHead
+from playground.model.hooks import HookedModel, HookFunction, HookPoint
 from playground.model.token_batch import TokenBatch
 from playground.model.transformer import Cache
 
@@ -15,6 +16,9 @@ __all__ = [
     "Cache",
     "GeneralistModel",
     "GoalHead",
+    "HookFunction",
+    "HookPoint",
+    "HookedModel",
     "ModelConfig",
     "SubtaskDoneHead",
     "TokenBatch",

@@ -5,12 +5,13 @@ Shapes: B batch, S timesteps, T positions per timestep (1 in `step`), D width, A
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from playground.model.config import ModelConfig
 from playground.model.decoders import FlatDecoder, StepDecoder, expected_bin
 from playground.model.encoders import FlatEncoder, StepEncoder
 from playground.model.heads import GoalHead, SubtaskDoneHead
+from playground.model.hooks import HookedModel, HookPoint
 from playground.model.token_batch import TokenBatch
 from playground.model.transformer import Cache, Trunk
 
@@ -24,8 +25,11 @@ LAYOUTS: dict[str, tuple[type[Encoder], type[Decoder]]] = {
 """How timesteps become positions of the trunk, and its outputs actions."""
 
 
-class GeneralistModel(nn.Module):
-    """One network for every task: `embed` timesteps, run the `trunk`, read `logits` of action tokens."""
+class GeneralistModel(HookedModel):
+    """One network for every task: `embed` timesteps, run the `trunk`, read `logits` of action tokens.
+
+    The trunk's activations can be read and edited by name, see `playground.model.hooks`.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -33,6 +37,7 @@ class GeneralistModel(nn.Module):
         encoder, decoder = LAYOUTS[config.layout]
         self.encoder: Encoder = encoder(config)
         self.trunk = Trunk(config)
+        self.hook_dict = {point.name: point for point in self.trunk.modules() if isinstance(point, HookPoint)}
         self.decoder: Decoder = decoder(config)
         self.goal_head = GoalHead(config)
         self.subtask_done_head = SubtaskDoneHead(config).requires_grad_(False)

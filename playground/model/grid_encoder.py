@@ -54,7 +54,7 @@ class WordCrossAttention(nn.Module):
         N, height, width, channels = x.shape
         q = self.query(self.norm(x)).view(N, height * width, self.heads, -1).transpose(1, 2)
         k, v = words.view(N, words.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        found = attend(q, k, v, as_mask(present[:, None, None], x.dtype)).transpose(1, 2)
+        found = attend(q, k, v, mask=as_mask(present[:, None, None], x.dtype)).transpose(1, 2)
         return x + self.out(found.reshape(N, height, width, channels))
 
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from playground.model.hooks import HookPoint
 from playground.model.segment_sum import gather
 
 
@@ -61,20 +62,24 @@ def smooth(rows: Tensor, scale: float) -> None:
     rows.copy_(scale * 2**0.5 * waves)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, hook_pattern: HookPoint | None = None, mask: Tensor | None = None
+) -> Tensor:
     """Attention of queries [B, H, S, D/H] to keys and values [B, H, C, D/H].
 
     Args:
         q: queries.
         k: keys.
         v: values.
+        hook_pattern: takes the weights [B, H, S, C], which are computed apart only while somebody looks.
         mask: added to the scores, broadcastable to [B, H, S, C]: -inf where a query must not look and else 0. None:
             each of S = C positions looks at itself and those before it.
 
     Returns:
         [B, H, S, D/H].
     """
-    if q.device.type != "cpu" or not q.requires_grad:
+    hooked = hook_pattern is not None and hook_pattern.hooked
+    if not hooked and (q.device.type != "cpu" or not q.requires_grad):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
     # PyTorch's fused backward pass in bfloat16 on a CPU takes three times as long as plain matrix products.
     if mask is None:
@@ -82,7 +87,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
     batch = q.shape[:2]
     blocked = mask.expand(*batch, -1, -1).flatten(0, 1)
     scores = torch.baddbmm(blocked, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5)
-    return scores.softmax(-1).unflatten(0, batch) @ v
+    pattern = scores.softmax(-1).unflatten(0, batch)
+    return (pattern if hook_pattern is None else hook_pattern(pattern)) @ v
 
 
 def causal_mask(size: int, like: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ Shapes: B batch, S positions, D width, H heads, C capacity of the cache, L layer
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from playground.model.config import ModelConfig
+from playground.model.hooks import HookPoint
 from playground.model.layers import as_mask, attend, linear
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Queries, keys, values, each [B, H, S, D/H] -> [B, H, S, D/H]."""
+Attend = Callable[[Tensor, Tensor, Tensor, HookPoint], Tensor]
+"""Queries, keys, values, each [B, H, S, D/H], and the pattern's hook point -> [B, H, S, D/H]."""
 
 
 def rope(positions: Tensor, head_size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -70,7 +72,6 @@ class AttentionInputs:
         cache: what was read before; None reads without it.
         rows: int64 [B], the cache's rows; None: all of them, in order.
         slots: int64 [B * H * S], where the new keys and values go in a layer's, seen as [rows * H * C, D/H].
-        patterns: takes each layer's attention pattern [B, H, S, C'] if it is a list; only with a cache.
     """
 
     turns: tuple[Tensor, Tensor]
@@ -78,7 +79,6 @@ class AttentionInputs:
     cache: Cache | None = None
     rows: Tensor | None = None
     slots: Tensor | None = None
-    patterns: list[Tensor] | None = None
 
     @classmethod
     def without_cache(cls, x: Tensor, first: Tensor | None, heads: int) -> "AttentionInputs":
@@ -92,9 +92,7 @@ class AttentionInputs:
         return cls(rope(index - first, D // heads, x.dtype), mask)
 
     @classmethod
-    def with_cache(
-        cls, x: Tensor, cache: Cache, rows: Tensor | None, heads: int, patterns: list[Tensor] | None = None
-    ) -> "AttentionInputs":
+    def with_cache(cls, x: Tensor, cache: Cache, rows: Tensor | None, heads: int) -> "AttentionInputs":
         """The positions of x [B, S, D] follow those that `rows` of the cache hold (None: all rows)."""
         head_size = x.shape[-1] // heads
         length = torch.from_numpy(cache.length).to(x.device, copy=True)
@@ -105,22 +103,19 @@ class AttentionInputs:
         head = torch.arange(heads, device=x.device)
         slots = (index[:, None, None] * heads + head[:, None]) * cache.capacity + positions[:, None]
         turns = rope(positions, head_size, x.dtype)
-        return cls(turns, as_mask(seen, x.dtype), cache, rows, slots.flatten(), patterns)
+        return cls(turns, as_mask(seen, x.dtype), cache, rows, slots.flatten())
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, hook_pattern: HookPoint) -> Tensor:
         """Causal attention in a layer, [B, H, S, D/H]; the cache takes the new keys and values."""
         q, k = apply_rope(q, self.turns), apply_rope(k, self.turns)
         if self.cache is None:
-            return attend(q, k, v, self.mask)
+            return attend(q, k, v, hook_pattern, self.mask)
         assert self.slots is not None and self.mask is not None
         keys, values = self.cache.keys[layer], self.cache.values[layer]
         for kept, new in ((keys, k), (values, v)):
             kept.view(-1, kept.shape[-1]).index_copy_(0, self.slots, new.reshape(-1, kept.shape[-1]))
         rows, stop = slice(None) if self.rows is None else self.rows, self.mask.shape[-1]
-        keys, values = keys[rows, :, :stop], values[rows, :, :stop]
-        if self.patterns is not None:
-            self.patterns.append((q @ keys.mT * q.shape[-1] ** -0.5 + self.mask).softmax(-1))
-        return attend(q, keys, values, self.mask)
+        return attend(q, keys[rows, :, :stop], values[rows, :, :stop], hook_pattern, self.mask)
 
 
 class Attention(nn.Module):
@@ -136,13 +131,17 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = linear(width, 3 * width)
+        self.hook_q, self.hook_k, self.hook_v = (HookPoint(f"attn.hook_{name}") for name in "qkv")
+        self.hook_pattern, self.hook_z = HookPoint("attn.hook_pattern"), HookPoint("attn.hook_z")
         self.out = linear(width, width, std)
 
     def forward(self, x: Tensor, attend: Attend) -> Tensor:
         """[B, S, D] -> [B, S, D]; `attend` says who looks where."""
         B, S, D = x.shape
-        q, k, v = self.qkv(x).view(B, S, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each [B, H, S, D/H]
-        return self.out(attend(q, k, v).transpose(1, 2).reshape(B, S, D))
+        q, k, v = self.qkv(x).view(B, S, 3, self.heads, -1).unbind(2)  # each [B, S, H, D/H]
+        q, k, v = (y.transpose(1, 2) for y in (self.hook_q(q), self.hook_k(k), self.hook_v(v)))
+        z = attend(q, k, v, self.hook_pattern).transpose(1, 2)
+        return self.out(self.hook_z(z).reshape(B, S, D))
 
 
 class Block(nn.Module):
@@ -158,16 +157,22 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, hidden: int, depth: int):
         super().__init__()
         std = 0.02 / (2 * depth) ** 0.5
+        self.hook_resid_pre = HookPoint("hook_resid_pre")
         self.norm1 = nn.LayerNorm(width)
         self.attention = Attention(width, heads, std)
+        self.hook_attn_out, self.hook_resid_mid = HookPoint("hook_attn_out"), HookPoint("hook_resid_mid")
         self.norm2 = nn.LayerNorm(width)
         self.up = linear(width, hidden)
+        self.hook_post = HookPoint("mlp.hook_post")
         self.down = linear(hidden, width, std)
+        self.hook_mlp_out, self.hook_resid_post = HookPoint("hook_mlp_out"), HookPoint("hook_resid_post")
 
     def forward(self, x: Tensor, attend: Attend) -> Tensor:
         """[B, S, D] -> [B, S, D]."""
-        x = x + self.attention(self.norm1(x), attend)
-        return x + self.down(F.gelu(self.up(self.norm2(x))))
+        x = self.hook_resid_pre(x)
+        x = self.hook_resid_mid(x + self.hook_attn_out(self.attention(self.norm1(x), attend)))
+        hidden = self.hook_post(F.gelu(self.up(self.norm2(x))))
+        return self.hook_resid_post(x + self.hook_mlp_out(self.down(hidden)))
 
 
 class Trunk(nn.Module):
@@ -176,18 +181,19 @@ class Trunk(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.heads = config.heads
+        self.hook_embed = HookPoint("hook_embed")
         self.blocks = nn.ModuleList(
             Block(config.width, config.heads, config.hidden, config.layers) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(config.width)
+        self.hook_normalized = HookPoint("ln_final.hook_normalized")
+        for layer, block in enumerate(self.blocks):
+            for point in block.modules():
+                if isinstance(point, HookPoint):
+                    point.name = f"blocks.{layer}.{point.name}"
 
     def forward(
-        self,
-        x: Tensor,
-        cache: Cache | None = None,
-        rows: Tensor | None = None,
-        first: Tensor | None = None,
-        patterns: list[Tensor] | None = None,
+        self, x: Tensor, cache: Cache | None = None, rows: Tensor | None = None, first: Tensor | None = None
     ) -> Tensor:
         """Reads positions [B, S, D] -> [B, S, D].
 
@@ -197,12 +203,13 @@ class Trunk(nn.Module):
                 knows which of the S positions are real and which are padding.
             rows: int64 [B], the cache's rows that the batch stands for; None: all.
             first: int64 [B, S], where the sequence of each position begins; only without a cache.
-            patterns: takes each layer's attention pattern, see `AttentionInputs`.
         """
         if cache is None:
             inputs = AttentionInputs.without_cache(x, first, self.heads)
         else:
-            inputs = AttentionInputs.with_cache(x, cache, rows, self.heads, patterns)
+            inputs = AttentionInputs.with_cache(x, cache, rows, self.heads)
+        x = self.hook_embed(x)
         for layer, block in enumerate(self.blocks):
-            x = block(x, lambda q, k, v, layer=layer: inputs.attend(layer, q, k, v))
-        return self.norm(x)
+            x = block(x, partial(inputs.attend, layer))
+        h: Tensor = self.hook_normalized(self.norm(x))
+        return h

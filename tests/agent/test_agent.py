@@ -215,6 +215,27 @@ def test_reading_early_changes_no_decision(model: GeneralistModel):
     np.testing.assert_array_equal(decisions[0].probabilities, decisions[1].probabilities)
 
 
+def test_hooks_read_decisions_and_an_edit_is_gone_with_them(model: GeneralistModel):
+    """Prompts that were read under an edit are not remembered, and the compiled decision equals the hooked one."""
+    acting, shown, o = agent(model, "arm"), prompt("arm"), one("arm", 0)
+
+    def decide() -> np.ndarray:
+        acting.reset()
+        acting.condition(shown)
+        return acting.act(o).probabilities
+
+    before = decide()
+    with model.caching("blocks.*.attn.hook_z") as cache:
+        np.testing.assert_allclose(decide(), before, atol=1e-5)
+    assert len(cache) == 2
+    with model.hooks([("blocks.0.hook_resid_pre", lambda x, hook: 2 * x)]):
+        assert not np.allclose(decide(), before, atol=1e-5)
+    np.testing.assert_array_equal(decide(), before)
+    acting.context.patch(0, 1, values=lambda values: values + 1)
+    assert not np.allclose(acting.act(o).probabilities, before, atol=1e-5)
+    np.testing.assert_array_equal(decide(), before)
+
+
 def test_swap_keeps_the_live_steps_and_commit_changes_nothing(model: GeneralistModel):
     acting, other = agent(model, "arm"), agent(model, "arm")
     for t in range(3):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.agent import Context
-from playground.agent.context import read_positions
+from playground.agent.context import PromptCache, read_positions
 from playground.model import GeneralistModel, preset
 from playground.model.transformer import apply_rope, rope
 
@@ -32,6 +32,7 @@ class Reference:
     def __init__(self, model: GeneralistModel):
         self.model = model
         self.prompt = torch.zeros(0, model.config.width)
+        self.edited: PromptCache | None = None  # what takes the prompt's place
         self.live: list[torch.Tensor] = []
 
     def extend(self, step: torch.Tensor) -> torch.Tensor:
@@ -40,7 +41,13 @@ class Reference:
             self.live = self.live[max_live - max_live // 2 :]
         self.live.append(step)
         with torch.inference_mode():
-            return self.model.trunk(torch.cat([self.prompt, *self.live])[None])[0, -len(step) :]
+            if self.edited is None:
+                return self.model.trunk(torch.cat([self.prompt, *self.live])[None])[0, -len(step) :]
+            live, length = torch.cat(self.live), len(self.edited)
+            cache = self.model.new_cache(1, length + len(live))
+            cache.kv[:, 0, :, :length] = self.edited.kv
+            cache.length[0] = length
+            return self.model.trunk(live[None], cache)[0, -len(step) :]
 
 
 ROWS = st.lists(st.integers(0, BATCH - 1), min_size=1, max_size=BATCH, unique=True)
@@ -50,6 +57,8 @@ OPERATIONS = st.lists(
         st.tuples(st.just("extend"), st.just(list(range(BATCH))), st.integers(1, 9)),
         st.tuples(st.just("reset"), ROWS, st.just(0)),
         st.tuples(st.just("swap"), ROWS, st.integers(0, 20)),
+        st.tuples(st.just("patch"), ROWS, st.integers(0, 1)),
+        st.tuples(st.just("restore"), ROWS, st.just(0)),
     ),
     min_size=1,
     max_size=12,
@@ -60,7 +69,7 @@ OPERATIONS = st.lists(
 @settings(max_examples=30)
 @given(operations=OPERATIONS, T=st.sampled_from([1, 3]), piece=st.sampled_from([4, 1024]), seed=st.integers(0, 2**31))
 def test_outputs_equal_a_fresh_pass(model: GeneralistModel, operations: list, T: int, piece: int, seed: int):
-    """T = 1 is the `step` layout, T = 3 a `flat` one; rows are extended, reset and swapped at different times."""
+    """T = 1 is the `step` layout, T = 3 a `flat` one; rows change at different times."""
     with patch("playground.agent.context.PIECE", piece):
         check_against_references(model, operations, T, seed)
 
@@ -77,7 +86,17 @@ def check_against_references(model: GeneralistModel, operations: list, T: int, s
             prompt = torch.randn(amount, model.config.width, generator=noise)
             context.set_prompt(rows, read_positions(model, prompt) if amount else None)
             for row in rows:
-                references[row].prompt = prompt
+                references[row].prompt, references[row].edited = prompt, None
+        elif name == "patch":
+            for row in rows:
+                if context.prompt_cache(row) is not None:
+                    shift = torch.randn(2, model.config.heads, 16, generator=noise)
+                    context.patch(row, amount, keys=lambda k, d=shift[0]: k + d, values=lambda v, d=shift[1]: v + d)
+                    references[row].edited = context.prompt_cache(row)
+        elif name == "restore":
+            for row in rows:
+                context.restore(row)
+                references[row].edited = None
         else:
             for _ in range(amount):
                 steps = torch.randn(len(rows), T, model.config.width, generator=noise)
