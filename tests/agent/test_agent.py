@@ -146,6 +146,7 @@ def test_rows_equal_single_agents(model: GeneralistModel, world: str):
             assert (decision.prompt_steps, decision.live_steps) == (expected.prompt_steps, expected.live_steps)
 
 
+@pytest.mark.slow
 def test_where_a_world_gives_no_text_the_agent_acts_on_what_it_reads_out_of_the_prompt(model: GeneralistModel):
     shown, mute = prompt("maze"), {**one("maze", 0), "mission": ""}
     told = read_prompt(model, shown).goal

@@ -19,6 +19,7 @@ for id in ("dm_control/cheetah-run", "classic/CartPole"):
 """
 
 
+@pytest.mark.slow
 def test_worlds_are_made_and_drawn_without_a_word() -> None:
     environment = {k: v for k, v in os.environ.items() if k not in (*DISPLAYS, "XDG_RUNTIME_DIR")}
     ran = subprocess.run(

@@ -108,6 +108,7 @@ def test_what_was_done_and_undone_before_a_swap_can_be_followed():
     assert all(r["did_world"] and r["did_prompt"] for r in records)
 
 
+@pytest.mark.slow
 def test_a_prompt_does_not_diverge_from_itself():
     task = domains.task("classic/CartPole-hidden")
     prompt = find_prompt(f"{task.id}#0")
@@ -143,6 +144,7 @@ def test_ood_goals(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_zero_shot(tmp_path, monkeypatch):
     monkeypatch.setattr(zero_shot, "read_config", lambda folder: (None, {"tasks": ["classic/Pendulum"]}))
     with pytest.raises(UnknownNameError, match="held-out"):
@@ -222,6 +224,7 @@ def test_statistics():
     assert flat("x", [[]]) == {"x": None, "x_low": None, "x_high": None}
 
 
+@pytest.mark.slow
 def test_compute(tmp_path):
     report = experiment("compute", Options(tmp_path, 1, 0, "classic/CartPole,mujoco/Hopper,atari/Breakout", workers=1))
     assert written(tmp_path)["summary"] == report["summary"]

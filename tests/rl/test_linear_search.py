@@ -17,6 +17,7 @@ def short(monkeypatch):
     monkeypatch.setattr(linear_search, "EPISODE_STEPS", 60)
 
 
+@pytest.mark.slow
 def test_finds_better_than_standing_still_and_goes_on(tmp_path):
     lines: list[str] = []
     best = search(CONFIG, tmp_path / "Swimmer.safetensors", lines.append)

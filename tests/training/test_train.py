@@ -68,6 +68,7 @@ def test_a_run_of_minutes_ends_by_the_clock(root: Path, tmp_path: Path) -> None:
         assert 0 < training["steps"] < 1000 and training["minutes"] <= 0.1
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_seed_are_equal_and_another_seed_is_not(root: Path, tmp_path: Path) -> None:
     first, second, other = (
         weights(train(tiny("minutes=5", f"seed={seed}"), tmp_path / str(n), root)) for n, seed in enumerate((3, 3, 4))
@@ -76,6 +77,7 @@ def test_two_runs_of_one_seed_are_equal_and_another_seed_is_not(root: Path, tmp_
     assert any(not torch.equal(weight, other[name]) for name, weight in first.items())
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_it_would_have(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = weights(train(TINY, tmp_path / "whole", root))
     step, left = Sampler.step, 3
@@ -119,6 +121,7 @@ def test_a_checkpoint_without_state_is_trained_further_from_its_weights(root: Pa
     assert (found.schedule_step, found.schedule_seconds, found.optimizer_step) == (700, 180.0, 700)
 
 
+@pytest.mark.slow
 def test_a_short_run_from_weights_saves_what_it_learnt_not_what_it_began_with(root: Path, tmp_path: Path) -> None:
     """However many steps the weights had before, the average must not hold on to them."""
     out, found = tmp_path / "run", MasterWeights(start(tmp_path / "run", steps=10**6), NO_DECAY)
