@@ -25,6 +25,17 @@ renderer.close()
 print("; ".join([f"draws with {os.environ.get('MUJOCO_GL') or 'its own choice'}", *opengl_faults()]))
 """
 
+_COMPILE = """
+import logging
+from playground.model import GeneralistModel, choose_backend, preset
+logging.basicConfig(format="%(message)s")
+name = choose_backend(GeneralistModel(preset("tiny")).eval().requires_grad_(False).half().float()).name
+if name == "compiled":
+    from playground.model.kernels import extend
+    print(extend.stats.cache_path or "")
+raise SystemExit(name != "compiled")
+"""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -50,6 +61,7 @@ def checks() -> Iterator[Check]:
     yield _pygame()
     yield _opengl()
     yield _ffmpeg()
+    yield _compiled_loops()
     yield _checkpoint()
     yield _demonstrations()
 
@@ -125,6 +137,24 @@ def _ffmpeg() -> Check:
     except MissingLibraryError as error:
         found, _, cure = str(error).partition("; ")
         return Check("ffmpeg", "warn", found, cure)
+
+
+def _compiled_loops() -> Check:
+    """Compiles the loops of a decision in a process of its own: LLVM ends one whose processor it cannot serve."""
+    name = "compiled decisions"
+    try:
+        done = _python_run(_COMPILE)
+    except subprocess.TimeoutExpired:
+        return Check(name, "warn", "compiling took over a minute", "run it again when the machine is less busy")
+    said = (done.stderr.strip().splitlines() or [f"compiling ended with {done.returncode}"])[-1]
+    if done.returncode not in (0, 1):
+        return Check(name, "bad", said, "set NUMBA_DISABLE_JIT=1: decisions then run in plain torch, and slower")
+    if done.returncode:
+        return Check(name, "warn", said, "pip install --force-reinstall numba")
+    if folder := done.stdout.strip():
+        return Check(name, "ok", f"kept in {folder}")
+    cure = "set NUMBA_CACHE_DIR to a folder that you can write"
+    return Check(name, "warn", "compiled at every start, which takes ten seconds", cure)
 
 
 def _checkpoint() -> Check:

@@ -8,6 +8,7 @@ Shapes: B rows of a cache, N rows of one call, S positions, T positions per time
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -15,10 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from playground.model.compiled import CompiledBackend, extend_by_modules
 from playground.model.generalist import GeneralistModel
 from playground.model.token_batch import TokenBatch
-from playground.model.transformer import Cache
+from playground.model.transformer import Cache, extend_by_modules
 from playground.tokens.images import PATCH
 
 _log = logging.getLogger(__name__)
@@ -77,9 +77,52 @@ class _Compiled:
     """A model's compiled backend, if it has one, and the hooks of all its modules. It does not keep the model alive."""
 
     def __init__(self, model: GeneralistModel):
-        self.backend = CompiledBackend(model) if CompiledBackend.supports(model) else None
+        self.backend = _compile(model)
         self.hooks = [hooks for m in model.modules() for hooks in (m._forward_hooks, m._forward_pre_hooks)]
         self.watched = False
+
+
+def _compile(model: GeneralistModel) -> Backend | None:
+    """The compiled backend, tried out, of a model in the `step` layout in float32 on a CPU; else None.
+
+    None too where Numba cannot be imported, or compiles nothing: old processors, other versions of libraries, a damaged
+    cache, a full disk.
+    """
+    if model.config.layout != "step" or model.device.type != "cpu" or model.dtype != torch.float32:
+        return None
+    try:
+        from playground.model.compiled import CompiledBackend
+
+        backend = CompiledBackend(model)
+        _try_out(backend, model)
+    except Exception as error:
+        _complain(f"{type(error).__name__}: {error}".strip().splitlines()[0])
+        return None
+    return backend
+
+
+@lru_cache
+def _complain(reason: str) -> None:
+    """Says once why nothing is compiled."""
+    _log.warning("decisions run in plain torch, which is slower, since Numba does not compile here (%s)", reason)
+
+
+@torch.inference_mode()
+def _try_out(backend: Backend, model: GeneralistModel) -> None:
+    """Has a backend read a timestep with every kind of observation, and act."""
+    number = torch.zeros(1, 1, 1, dtype=torch.int64)
+    x = backend.embed(
+        TokenBatch.live(
+            1,
+            discrete=True,
+            values=number,
+            grid=number[..., None, None],
+            image=torch.zeros(1, 1, PATCH, PATCH, 3, dtype=torch.uint8),
+            text=number[0],
+            text_index=number[0],
+        )
+    )
+    backend.decode(backend.extend(x, model.new_cache(1, 1), [0]), discrete=True, size=2)
 
 
 _COMPILED: WeakKeyDictionary[GeneralistModel, _Compiled] = WeakKeyDictionary()
@@ -103,22 +146,6 @@ def choose_backend(model: GeneralistModel) -> Backend:
     return TorchBackend(model) if watched else compiled.backend
 
 
-@torch.inference_mode()
 def warm_up(model: GeneralistModel) -> None:
     """Has the compiled loops ready: ten seconds at the very first start, half a second when they lie on the disk."""
-    backend = choose_backend(model)
-    if not isinstance(backend, CompiledBackend):
-        return
-    number = torch.zeros(1, 1, 1, dtype=torch.int64)
-    x = backend.embed(
-        TokenBatch.live(
-            1,
-            discrete=True,
-            values=number,
-            grid=number[..., None, None],
-            image=torch.zeros(1, 1, PATCH, PATCH, 3, dtype=torch.uint8),
-            text=number[0],
-            text_index=number[0],
-        )
-    )
-    backend.decode(backend.extend(x, model.new_cache(1, 1), [0]), discrete=True, size=2)
+    choose_backend(model)

@@ -20,9 +20,10 @@ from playground.model.decoders import MODE_SHARE, MODE_WINDOW, StepDecoder
 from playground.model.encoders import StepEncoder
 from playground.model.generalist import GeneralistModel
 from playground.model.grid_encoder import GRID_CHANNELS, GRID_SYMBOLS, GridEncoder
+from playground.model.jit import has_float16
 from playground.model.patch_encoder import GROUPS
 from playground.model.token_batch import TokenBatch
-from playground.model.transformer import Block, Cache, Trunk, apply_rope, rope
+from playground.model.transformer import Block, Cache, Trunk, apply_rope, extend_by_modules, rope
 from playground.tokens.images import PATCH
 
 POSITIONS = 256
@@ -50,10 +51,11 @@ class EncodedText(NamedTuple):
 
 
 class CompiledBackend:
-    """A model in the `step` layout, in float32 on a CPU; see `playground.model.backend.Backend`.
+    """One model's loops; see `playground.model.backend.Backend`.
 
     Args:
-        model: whose parameters are read, as they are now; 8 MB more for the preset `small`.
+        model: in the `step` layout, in float32 on a CPU. Its parameters are read as they are now; 8 MB more for the
+            preset `small`.
     """
 
     name = "compiled"
@@ -73,11 +75,6 @@ class CompiledBackend:
         self._patches = _patches(encoder)
         self._patch_positions = lru_cache(maxsize=8)(lambda *sides: _array(encoder.image.positions(*sides)))
         self._last_picture: dict[torch.Size, tuple[np.ndarray, np.ndarray]] = {}  # patches, and vectors [P, D]
-
-    @staticmethod
-    def supports(model: GeneralistModel) -> bool:
-        """Whether there are loops for this model."""
-        return model.config.layout == "step" and model.device.type == "cpu" and model.dtype == torch.float32
 
     def embed(self, batch: TokenBatch) -> Tensor:
         """See `Backend.embed`: as `StepEncoder.forward`, of observations whose actions are hidden."""
@@ -157,12 +154,6 @@ class CompiledBackend:
         unit = torch.eye(size // 4).expand(count, 1, -1, -1)
         places = torch.arange(count)[:, None].expand(-1, size // 4)
         return apply_rope(unit, rope(places, size, torch.float32))[:, 0].numpy()
-
-
-def extend_by_modules(trunk: Trunk, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
-    """See `playground.model.backend.Backend.extend`."""
-    everything = list(rows) == list(range(cache.kv.shape[1]))
-    return trunk(x, cache, None if everything else torch.tensor(rows, device=x.device))
 
 
 def _trunk(trunk: Trunk) -> kernels.TrunkWeights:
@@ -253,11 +244,16 @@ def _convolution(layer: nn.Conv2d) -> np.ndarray:
 
 
 def half(weight: Tensor) -> np.ndarray:
-    """A matrix in float16, as uint16, where that loses nothing (half as much to pass over), else in float32."""
+    """A matrix in float16, as uint16, where that loses nothing (half as much to pass over), else in float32.
+
+    It stays float32 too where the processor cannot widen a float16.
+    """
     return _halved(_array(weight))
 
 
 def _halved(weights: np.ndarray) -> np.ndarray:
+    if not has_float16():
+        return weights
     with np.errstate(over="ignore"):
         short = weights.astype(np.float16)
     return short.view(np.uint16) if np.array_equal(short, weights) else weights

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from playground.model.kernels import EPSILON, add, compiled, gelu, layer_norm, product, softmax
+from playground.model.jit import compiled
+from playground.model.kernels import EPSILON, add, gelu, layer_norm, product, softmax
 
 
 class GridWeights(NamedTuple):

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
+
+from playground.model.jit import compiled
 
 EPSILON = 1e-5
 """Of `torch.nn.LayerNorm`."""
@@ -80,11 +82,6 @@ def _wide(number):  # type: ignore[no-untyped-def]
 @overload(_wide)
 def _overload_wide(number):  # type: ignore[no-untyped-def]
     return (lambda number: _float16(number)) if number == types.uint16 else (lambda number: number)
-
-
-def compiled(function: Any) -> Any:
-    """Other threads go on meanwhile; the machine code is kept on disk for the next start."""
-    return njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, cache=True)(function)
 
 
 @compiled

@@ -3,7 +3,7 @@
 Shapes: B batch, S positions, D width, H heads, C capacity of the cache, L layers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -213,3 +213,9 @@ class Trunk(nn.Module):
             x = block(x, partial(inputs.attend, layer))
         h: Tensor = self.hook_normalized(self.norm(x))
         return h
+
+
+def extend_by_modules(trunk: Trunk, x: Tensor, cache: Cache, rows: Sequence[int]) -> Tensor:
+    """See `playground.model.backend.Backend.extend`."""
+    everything = list(rows) == list(range(cache.kv.shape[1]))
+    return trunk(x, cache, None if everything else torch.tensor(rows, device=x.device))
