@@ -19,18 +19,23 @@ def compiled(function: Any) -> Any:
     Raises:
         RuntimeError: Numba is told to compile nothing.
     """
-    if numba.config.DISABLE_JIT:
+    config: Any = numba.config
+    if config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set")
-    options = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy", "nogil": True}
-    given = numba.config.CACHE_DIR
+    options: dict[str, Any] = {
+        "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+        "error_model": "numpy",
+        "nogil": True,
+    }
+    given = config.CACHE_DIR
     for folder in (lambda: given, _temporary_folder):
         try:
-            numba.config.CACHE_DIR = folder()
+            config.CACHE_DIR = folder()
             return numba.njit(cache=True, **options)(function)
         except (OSError, RuntimeError):  # no place for its files
             continue
         finally:
-            numba.config.CACHE_DIR = given
+            config.CACHE_DIR = given
     return numba.njit(**options)(function)
 
 
