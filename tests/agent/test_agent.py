@@ -229,10 +229,10 @@ def test_hooks_read_decisions_and_an_edit_is_gone_with_them(model: GeneralistMod
     with model.caching("blocks.*.attn.hook_z") as cache:
         np.testing.assert_allclose(decide(), before, atol=1e-5)
     assert len(cache) == 2
-    with model.hooks([("blocks.0.hook_resid_pre", lambda x, hook: 2 * x)]):
+    with model.hooks([("blocks.0.hook_resid_pre", lambda x, hook: x.flip(-1))]):
         assert not np.allclose(decide(), before, atol=1e-5)
     np.testing.assert_array_equal(decide(), before)
-    acting.context.patch(0, 1, values=lambda values: values + 1)
+    acting.context.patch(0, 0, values=lambda values: 100 * values)
     assert not np.allclose(acting.act(o).probabilities, before, atol=1e-5)
     np.testing.assert_array_equal(decide(), before)
 
