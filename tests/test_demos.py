@@ -46,6 +46,13 @@ def test_swap(demonstrations, checkpoint, capsys):
     assert f"t    0   {TASK}#0" in shown and f"t   20   {OTHER}#1" in shown
 
 
+def test_inspect_agent(demonstrations, checkpoint, capsys):
+    demo("inspect_agent").main(TASK, f"{TASK}#0", f"{TASK}#1", steps=4, checkpoint=str(checkpoint))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("layer all") and float(lines[1].split()[-1]) > 0.99
+    assert [line.split()[1] for line in lines[2:]] == ["0", "1"]
+
+
 @pytest.mark.slow
 def test_record(demonstrations, checkpoint, tmp_path, capsys):
     out = tmp_path / "run.gif"

@@ -1,11 +1,15 @@
 """Activations are read and edited by name; no hook stays, none is silent, and reading changes nothing."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
 
+import playground.model
 from playground.agent import Context
 from playground.agent.context import read_positions
 from playground.errors import BadValueError, UnknownNameError
@@ -142,3 +146,14 @@ def test_a_context_acts_alike_under_hooks_and_forgets_an_edit(model: GeneralistM
             read, edited = contexts["read"].extend(step, [0]), contexts["edited"].extend(step, [0])
             torch.testing.assert_close(edited, plain, atol=TOLERANCE, rtol=0)
         torch.testing.assert_close(read, plain, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.slow
+def test_the_pages_python_runs():
+    """With the shipped agent; one block goes on where the one before it stopped."""
+    page = (Path(playground.model.__file__).parent / "README.md").read_text(encoding="utf-8")
+    scope: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(code, "playground/model/README.md", "exec"), scope)
+    assert scope["cache"]["blocks.2.attn.hook_pattern"].shape[:3] == (1, 4, 1)
+    assert set(re.findall(r"hook_\w+", page)) >= {name.split(".")[-1] for name in scope["model"].hook_dict}
