@@ -11,9 +11,11 @@ import typer
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}  # before gradio is imported: stay offline
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core per visitor
 
+from playground.web.access import Names
 from playground.web.server import serve
 
 IN_SPACE = "SPACE_ID" in os.environ
+ORIGINS = [f"https://{host}" for host in (os.environ.get("SPACE_HOST"),) if host]
 
 
 def main(
@@ -25,7 +27,7 @@ def main(
     visitors: int = 4 if IN_SPACE else 8,
 ) -> None:
     """Serves the page."""
-    serve(host, port, checkpoint, agent, task, visitors)
+    serve(Names(host, ORIGINS), port, checkpoint, agent, task, visitors)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,13 @@ def web(
     agent: AgentOption = "model",
     task: Annotated[str | None, typer.Option(help="Task to open with.")] = None,
     visitors: Annotated[int, typer.Option(min=1, help="Most people at a time; others wait in line.")] = 8,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Public name of the page behind a proxy, such as https://example.org; can be repeated."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="Where a proxy serves the page: a path or, better, https://example.org/playground.")
+    ] = "",
 ) -> None:
     """Open the page in the browser: watch, pause, step, and swap the prompt of a running agent."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -35,9 +42,10 @@ def web(
     one_core_per_session()
     for display in ("DISPLAY", "WAYLAND_DISPLAY"):  # a window needs the main thread; visitors draw in other threads
         os.environ.pop(display, None)
+    from playground.web.access import Names
     from playground.web.server import serve
 
-    serve(host, port, checkpoint, agent, task, visitors)
+    serve(Names(host, allow_origin or (), root_path), port, checkpoint, agent, task, visitors)
 
 
 @commands.command(rich_help_panel=PANEL)

@@ -20,6 +20,7 @@ from playground.api import AGENTS
 from playground.errors import BadValueError, PlaygroundError, UnknownNameError
 from playground.viewing import keymap
 from playground.web import allocator, reports, transfers
+from playground.web.access import Access, Names
 from playground.web.connection import serve_visitor, wait_for_place
 from playground.web.experiment_runner import ExperimentRunner
 from playground.web.lobby import Lobby
@@ -30,7 +31,7 @@ SWEEP_SECONDS = 15.0
 """How often sessions are closed whose pages are gone or idle."""
 
 
-def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> FastAPI:
+def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8, names: Names | None = None) -> FastAPI:
     """The whole application, page included.
 
     Raises:
@@ -40,8 +41,8 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
 
     from playground.web.page import HEAD, STYLE, THEME, Calm, build_page
 
+    names = names or Names()
     lobby = Lobby(agent, checkpoint, domains.task(task).id, limit)
-
     runner = ExperimentRunner(checkpoint)
 
     @asynccontextmanager
@@ -52,8 +53,9 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
         await asyncio.to_thread(lobby.close)
         await asyncio.to_thread(runner.close)
 
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_middleware(Calm)
+    app.add_middleware(Access, names=names)  # what is added last is asked first
     _add_routes(app, lobby, runner)
 
     @app.websocket("/pg/stage")
@@ -75,8 +77,9 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8) -> 
             lobby.leave(id)
 
     page = build_page()
+    look = {"theme": THEME, "css": STYLE, "head": HEAD, "footer_links": []}
     return gr.mount_gradio_app(
-        app, page, "/", theme=THEME, css=STYLE, head=HEAD, footer_links=[], run_history=False, ssr_mode=False
+        app, page, "/", root_path=names.root.rstrip("/") or None, run_history=False, ssr_mode=False, **look
     )
 
 
@@ -173,7 +176,7 @@ async def _sweep(lobby: Lobby) -> None:
             await asyncio.to_thread(allocator.give_back)
 
 
-def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | None, limit: int = 8) -> None:
+def serve(names: Names, port: int, checkpoint: str | None, agent: str, task: str | None, limit: int = 8) -> None:
     """Serves the page until interrupted.
 
     Raises:
@@ -186,6 +189,7 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
     if agent not in AGENTS:
         raise UnknownNameError("agent", agent, AGENTS)
     first = domains.task(task or FAVOURITES[0]).id
+    host = names.host
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -198,13 +202,9 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
         from playground.model import warm_up
 
         warm_up(load_model(checkpoint))
-    app = build_app(agent, checkpoint, first, limit)
+    app = build_app(agent, checkpoint, first, limit, names)
     allocator.configure()
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    print(
-        f"Playground is at http://{shown}:{port}  (Ctrl-C ends it; on the page, ? shows the keys)",
-        flush=True,
-    )
+    print(f"Playground is at {_url(host, port)}  (Ctrl-C ends it; on the page, ? shows the keys)", flush=True)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -213,3 +213,9 @@ def serve(host: str, port: int, checkpoint: str | None, agent: str, task: str | 
         timeout_graceful_shutdown=2,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _url(host: str, port: int) -> str:
+    """Where the page is, for a browser on this machine."""
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

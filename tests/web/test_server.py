@@ -5,15 +5,18 @@ from fastapi.testclient import TestClient
 
 from playground.errors import UnknownNameError
 from playground.web import connection, server
+from playground.web.access import Names
 from tests.conftest import TASK
 from tests.web.test_visitor import unpacked
 
 pytestmark = pytest.mark.usefixtures("demonstrations")
 
+HERE = Names("testserver")
+
 
 @pytest.fixture
 def client():
-    with TestClient(server.build_app("random", None, TASK)) as client:
+    with TestClient(server.build_app("random", None, TASK, names=HERE)) as client:
         yield client
 
 
@@ -30,7 +33,7 @@ def test_a_lost_page_finds_its_session_and_a_second_one_gets_its_own(client):
 
 @pytest.mark.slow
 def test_a_full_house_queues_and_lets_the_next_one_in():
-    with TestClient(server.build_app("random", None, TASK, limit=1)) as client:
+    with TestClient(server.build_app("random", None, TASK, limit=1, names=HERE)) as client:
         with client.websocket_connect("/pg/stage") as socket:
             first = socket.receive_json()["visitor"]
             with client.websocket_connect("/pg/stage") as other:

@@ -2,6 +2,7 @@
 
 import { openReports } from './reports.js';
 import { writeLink } from './share.js';
+import { recall, remember } from './storage.js';
 
 /** Where keys mean what they say. */
 const TYPED = 'input:not([type=range]), textarea, select, [contenteditable=true], [role=listbox], dialog';
@@ -49,7 +50,7 @@ export class Controls {
       upload: () => app.control.file.click(),
       theme: () => {
         const dark = document.body.classList.toggle('dark');
-        localStorage.setItem('playground-theme', dark ? 'dark' : 'light');
+        remember('playground-theme', dark ? 'dark' : 'light');
         app.live.stale = app.timeline.stale = true;
       },
     };
@@ -59,7 +60,7 @@ export class Controls {
           run();
           app.control[name].blur();
         };
-    const theme = localStorage.getItem('playground-theme');
+    const theme = recall('playground-theme');
     if (theme) document.body.classList.toggle('dark', theme === 'dark');
     this.wireChoosers();
     this.wireKeys();

@@ -2,6 +2,7 @@
 // moment at which something has been done and there is time left to do something else.
 
 import { label } from './prompt_spec.js';
+import { recall, remember } from './storage.js';
 
 const DONE = 'playground-guide-done';
 const SWAP = 0, COMPARE = 1, LOOK = 2, OVER = 3;
@@ -16,13 +17,13 @@ const ABOUT = 'One agent, many worlds: it does what the demonstration in its pro
 
 export class Guide {
   constructor(app) {
-    Object.assign(this, { app, step: localStorage.getItem(DONE) ? OVER : SWAP, task: null, before: null });
+    Object.assign(this, { app, step: recall(DONE) ? OVER : SWAP, task: null, before: null });
     app.control.guide.onclick = () => this.act?.();
     app.control.guideoff.onclick = () => this.finish();
   }
 
   finish() {
-    localStorage.setItem(DONE, '1');
+    remember(DONE, '1');
     this.step = OVER;
     this.show(this.app.state);
   }
