@@ -58,24 +58,51 @@ def check_file_target(path: Path) -> None:
     Raises:
         BadValueError: there is a folder or a device of that name, the name is too long, or it may not be written.
     """
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise BadValueError(f"{str(path)!r} links to a file that is missing; write elsewhere") from None
-        parent = next(folder for folder in (path.parent, *path.parent.parents) if folder.exists())
-        if not parent.is_dir():
-            raise BadValueError(f"cannot write {str(path)!r}: {str(parent)!r} is a file; write elsewhere") from None
-        if not os.access(parent, os.W_OK):
-            raise BadValueError(f"cannot write {str(path)!r}; choose a file in a folder of yours") from None
+    mode = _mode(path, "file")
+    if mode is None:
         return
-    except OSError as error:
-        raise BadValueError(f"cannot write {str(path)[:60]!r} ({error.strerror}); write elsewhere") from error
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
         raise BadValueError(f"cannot write {str(path)!r}: it is {kind}; give the name of a file")
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         raise BadValueError(f"cannot write {str(path)!r}; choose a file in a folder of yours")
+
+
+def check_folder_target(path: Path) -> None:
+    """Refuses a path where no folder can be made or filled, before the work whose results it is to hold.
+
+    Raises:
+        BadValueError: there is a file of that name, the name is too long, or it may not be written.
+    """
+    mode = _mode(path, "folder")
+    if mode is None:
+        return
+    if not stat.S_ISDIR(mode):
+        raise BadValueError(f"cannot write into {str(path)!r}: it is a file; give the name of a folder")
+    if not os.access(path, os.W_OK):
+        raise BadValueError(f"cannot write into {str(path)!r}; choose a folder of yours")
+
+
+def _mode(path: Path, wanted: str) -> int | None:
+    """What is at a path, or None if nothing is and it can be made.
+
+    Raises:
+        BadValueError: nothing can be made there.
+    """
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise BadValueError(f"{str(path)!r} links to a {wanted} that is missing; write elsewhere") from None
+        parent = next(folder for folder in (path.parent, *path.parent.parents) if folder.exists())
+        if not parent.is_dir():
+            raise BadValueError(f"cannot write {str(path)!r}: {str(parent)!r} is a file; write elsewhere") from None
+        if not os.access(parent, os.W_OK):
+            raise BadValueError(f"cannot write {str(path)!r}; choose a {wanted} in a folder of yours") from None
+        return None
+    except (OSError, ValueError) as error:  # the latter of a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise BadValueError(f"cannot write {str(path)[:60]!r} ({reason}); write elsewhere") from error
 
 
 def write_json_lines(path: Path, value: Mapping[str, Any]) -> None:

@@ -160,6 +160,32 @@ def test_web_refuses_a_taken_port_and_unknown_tasks():
     assert unknown.returncode == 2 and "did you mean" in unknown.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("evaluate --json FOLDER", "evaluate --json /dev/full", "evaluate --json LONG", "evaluate --json LINK"),
+        *("bench act --json FOLDER", "bench act --json /dev/full", "bench act --json LONG", "bench act --json LINK"),
+        *("experiment prompt-swap --out FILE", "experiment zero-shot --out LINK", "experiment compute --out LONG"),
+        *("train --out FILE", "train --out LINK", "collect --data FILE", "collect --data LINK"),
+        *("train-dqn Breakout --out FILE", "train-expert cheetah-run --out FOLDER", "train-expert Hopper --out LINK"),
+        *("fit-ood-detector --out FILE", "train-done-head --out FILE", "average --before a --after b --out FILE"),
+    ],
+)
+def test_results_that_cannot_be_written_are_refused_before_the_work(command, monkeypatch, capsys, tmp_path):
+    places = {word: tmp_path / word.lower() for word in ("FOLDER", "FILE", "LINK")} | {"LONG": tmp_path / ("x" * 300)}
+    places["FOLDER"].mkdir()
+    places["FILE"].touch()
+    places["LINK"].symlink_to(tmp_path / "missing")
+    words = [str(places.get(word, word)) for word in command.split()]
+    monkeypatch.setattr(sys, "argv", ["playground", *words])
+    began = time.process_time()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and error.count("\n") == 1, error
+    assert ("cannot write" in error or "links to" in error) and time.process_time() - began < 10, error
+
+
 @pytest.mark.slow
 def test_record_stopped_politely_leaves_a_playable_file(tmp_path):
     out = tmp_path / "run.mp4"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from playground.errors import BadValueError
-from playground.files import atomic_write, check_file_target, write_json, write_json_lines
+from playground.files import atomic_write, check_file_target, check_folder_target, write_json, write_json_lines
 
 
 def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
@@ -27,6 +27,24 @@ def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
             check_file_target(path)
     for good in (tmp_path / "file", tmp_path / "new", tmp_path / "a" / "b" / "new", tmp_path / ("x" * 252)):
         check_file_target(good)
+
+
+def test_what_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "missing")
+    wrong = {
+        tmp_path / "file": "it is a file",
+        Path("/dev/null"): "it is a file",
+        tmp_path / ("x" * 256): "File name too long",
+        tmp_path / "link": "links to a folder that is missing",
+        tmp_path / "file" / "below": "write elsewhere",
+        tmp_path / "a\0b": "null",
+    }
+    for path, cause in wrong.items():
+        with pytest.raises(BadValueError, match=cause):
+            check_folder_target(path)
+    for good in (tmp_path, tmp_path / "new", tmp_path / "a" / "b" / "new"):
+        check_folder_target(good)
 
 
 def test_long_names_are_written(tmp_path: Path) -> None:

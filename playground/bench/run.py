@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playground.bench.measure import Measurement, print_table, write_measurements
 from playground.errors import UnknownNameError
+from playground.files import check_file_target
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,13 @@ def run(names: Sequence[str], json_file: Path | None = None, settings: Settings 
 
     Raises:
         UnknownNameError: there is no benchmark of that name.
+        BadValueError: `json_file` cannot be written.
     """
     for name in names:
         if name not in BENCHMARKS:
             raise UnknownNameError("benchmark", name, BENCHMARKS)
+    if json_file is not None:
+        check_file_target(json_file)
     cases: list[Measurement] = []
     for name in names or [name for name in BENCHMARKS if name not in BY_NAME_ONLY]:
         title, measure = BENCHMARKS[name]

@@ -16,6 +16,7 @@ from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import PlaygroundError
 from playground.events import StepEvent
+from playground.files import check_folder_target
 from playground.parallel import Workers, raise_failures, run_with_progress, world
 from playground.task import TRAIN_SEEDS, Amount, Expert, Task
 
@@ -92,9 +93,11 @@ def collect(
 
     Raises:
         UnknownNameError: the pattern matches nothing.
+        BadValueError: `root` cannot be written.
         PlaygroundError: some tasks failed; all others were collected before this is raised.
     """
     root = root or default_root()
+    check_folder_target(root)
     jobs: list[ShardJob] = []
     for task in domains.tasks(pattern):
         amount = default_amount(task)

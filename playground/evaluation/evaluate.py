@@ -13,7 +13,7 @@ from playground.demonstrations import find_prompt, shipped_counts
 from playground.errors import BadFileError, UnknownNameError
 from playground.evaluation.episodes import EvaluationSettings, evaluate_task
 from playground.evaluation.scoring import summarise
-from playground.files import write_json
+from playground.files import check_file_target, write_json
 from playground.model import load_model
 from playground.parallel import Workers, raise_failures, run_with_progress
 from playground.task import Task
@@ -60,8 +60,11 @@ def evaluate(
     Raises:
         UnknownNameError: no such task, agent or prompt, or no task has demonstrations.
         BadFileError: the checkpoint is damaged, or `json_file` holds something else.
+        BadValueError: `json_file` cannot be written.
         PlaygroundError: some tasks failed; all others were measured and saved before this is raised.
     """
+    if json_file is not None:
+        check_file_target(json_file)
     settings = EvaluationSettings(agent, prompt, episodes, seed)
     if prompt not in ("right", "wrong", "none"):
         find_prompt(prompt)

@@ -13,7 +13,7 @@ from torch import nn
 
 from playground import assets
 from playground.errors import BadFileError, BadValueError
-from playground.files import atomic_write
+from playground.files import atomic_write, check_folder_target
 from playground.model.config import ModelConfig
 from playground.model.generalist import GeneralistModel
 
@@ -124,8 +124,9 @@ def check_new(out: str | Path) -> None:
     """Checks that a folder can take a new checkpoint.
 
     Raises:
-        BadValueError: it holds a checkpoint already.
+        BadValueError: it holds a checkpoint already, or cannot be written.
     """
+    check_folder_target(Path(out))
     if Path(out, CONFIG).exists():
         raise BadValueError(f"{out} holds a checkpoint, which is never changed in place; give a new folder as --out")
 

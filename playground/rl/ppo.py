@@ -28,7 +28,7 @@ from playground.domains.dm_control.vector_bodies import EPISODE_STEPS, VectorBod
 from playground.domains.mujoco.bodies import BODIES as LOCOMOTION
 from playground.domains.mujoco.vector_bodies import VectorLocomotion
 from playground.errors import BadFileError, BadValueError
-from playground.files import atomic_write
+from playground.files import atomic_write, check_file_target
 from playground.rl.actor_critic import ActorCritic, log_density
 from playground.settings import POSITIVE, assign, check_range
 
@@ -361,12 +361,13 @@ def train_expert(
 
     Raises:
         UnknownNameError: a setting does not exist.
-        BadValueError: the task or a setting cannot be.
+        BadValueError: the task or a setting cannot be, or the expert file cannot be written.
         BadFileError: the run to go on with, or to begin from, is missing or of another shape.
     """
     torch.set_num_threads(1)
     config = assign(PPOConfig(task), settings)
     target = out or EXPERTS / f"{task}.safetensors"
+    check_file_target(target)
     beginning = None if start is None else runs / f"{start}.safetensors"
     if beginning is not None and not beginning.is_file():
         raise BadFileError(f"{beginning}: no run to begin from; train {start} first")

@@ -8,6 +8,7 @@ import torch
 
 from playground.domains.atari.q_network import network_spec
 from playground.domains.atari.vector import VectorGames, rom_name
+from playground.files import check_folder_target
 from playground.rl.dqn import DQN, dqn_config
 from playground.rl.pqn import PQN, PQNConfig
 from playground.rl.q_training import QTraining
@@ -39,7 +40,9 @@ def train_dqn(
     Raises:
         UnknownNameError: there is no such game, network or algorithm.
         BadFileError: `out` holds another run, or a damaged one.
+        BadValueError: `out` cannot be written.
     """
+    check_folder_target(out)
     torch.set_num_threads(1)
     rom = rom_name(game)
     network_spec(network)

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from playground.demonstrations.packed import packed_tasks
 from playground.errors import BadFileError, BadValueError
+from playground.files import check_folder_target
 from playground.model import GeneralistModel, save_pretrained
 from playground.parallel import Workers, cores
 from playground.training.collate import Batch
@@ -61,8 +62,9 @@ def train(
         BadFileError: no data, or nothing to resume from.
         BadValueError: `out` holds a training and `resume` is not asked for, or its weights are of another model, or
             have been trained for as long already; or there is no device of that kind; or tasks are to be distilled and
-            there is no checkpoint to begin with.
+            there is no checkpoint to begin with; or `out` cannot be written.
     """
+    check_folder_target(out)
     if data is None and (out / STATE).is_file():
         resume = True
     _check(recipe, out, data, resume)
