@@ -5,6 +5,7 @@ tests/test_mutations.py -s`; the seed that is printed repeats a run when given a
 """
 
 import io
+import json
 import os
 import shutil
 import time
@@ -19,9 +20,14 @@ from playground.demonstrations import find_prompt, load_episodes, save_episodes
 from playground.domains import make, task
 from playground.episode import Episode
 from playground.errors import PlaygroundError
+from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
 from playground.policies import ExpertPolicy
 from playground.recording.recorder import EpisodeRecorder
 from playground.session import Session
+from playground.viewing.clips import RenderWorker
+from playground.web.demonstration_store import DemonstrationStore
+from playground.web.outbox import Outbox
+from playground.web.stage import Stage
 from playground.web.transfers import unzipped, zipped
 from tests.mutations import mutated_bytes, mutated_json
 
@@ -110,6 +116,84 @@ def test_uploads(episode: Episode) -> None:
             for key, value in {**changed, name: data}.items():
                 archive.writestr(key, value)
         unzipped(buffer.getvalue())
+
+    knock(door)
+
+
+MESSAGES: list[dict[str, object]] = [
+    {"open": {"task": "classic/CartPole", "prompts": ["classic/CartPole#0"], "seed": 3, "agent": "random"}},
+    {"open": {"task": "classic/Pendulum", "swaps": [[3, "classic/Pendulum#1"], [9, "none"]], "agent": "nearest"}},
+    {"prompt": "classic/CartPole#1[2:9]~shuffled", "panel": 0},
+    {"swaps": [[2, "none"], [5, "classic/CartPole#0"]]},
+    {"compare": "classic/CartPole#2"},
+    {"drop": 1},
+    {"agent": "expert"},
+    {"playing": True, "speed": 2, "visible": True},
+    {"step": 1},
+    {"reset": 5},
+    {"rewind": 3},
+    {"drive": True, "held": ["ArrowLeft", "a"], "press": "ArrowRight"},
+    {"grab": [0.5, 0.25], "drag": [0.1, 0.9], "release": True, "push": True},
+    {"camera": "front", "blind": True},
+    {"take": True, "hello": True},
+    {"thumbnails": ["classic/CartPole#0", "classic/CartPole#1"]},
+]
+
+
+def parsed(message: str) -> object:
+    """What the connection makes of a message; None if nothing."""
+    try:
+        return json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+
+
+def test_what_a_page_asks_for(tmp_path: Path) -> None:
+    """Every answer can be sent, too."""
+    worker, outbox = RenderWorker(64), Outbox()
+    stage = Stage("random", None, worker, 64, outbox, DemonstrationStore(), lambda: tmp_path)
+    beginning = MESSAGES[0]
+
+    def door(rng: np.random.Generator) -> None:
+        message = mutated_json(json.dumps(MESSAGES[int(rng.integers(len(MESSAGES)))]), rng)
+        try:
+            if not stage.lockstep.panels or rng.random() < 0.05:
+                stage.obey(beginning)
+            if isinstance(asked := parsed(message), dict):
+                stage.obey(asked)
+            stage.tick()
+        finally:
+            while (answer := outbox.take()) is not None:
+                assert b"NaN" not in answer
+
+    try:
+        knock(door)
+    finally:
+        stage.close()
+        worker.close()
+
+
+def test_configurations(tmp_path: Path) -> None:
+    """A damaged checkpoint is refused before it takes all memory."""
+    whole = tmp_path / "whole"
+    save_pretrained(GeneralistModel(preset("tiny")), whole, {"tasks": ["classic/CartPole"], "steps": 3})
+    broken = tmp_path / "broken"
+    files = sorted(whole.iterdir())
+
+    def door(rng: np.random.Generator) -> None:
+        shutil.rmtree(broken, ignore_errors=True)
+        shutil.copytree(whole, broken)
+        file = broken / files[int(rng.integers(len(files)))].name
+        content = file.read_bytes()
+        if file.suffix == ".json" and rng.random() < 0.8:
+            file.write_bytes(mutated_json(content.decode(), rng).encode("utf-8", "surrogatepass"))
+        elif rng.random() < 0.05:
+            file.unlink()
+        else:
+            file.write_bytes(mutated_bytes(content, rng))
+        from_pretrained(broken)
+        training = read_config(broken)[1]
+        ",".join(training.get("tasks", ["*"]))
 
     knock(door)
 

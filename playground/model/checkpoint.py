@@ -1,6 +1,7 @@
 """Checkpoint folders: config.json + model.safetensors, nothing else needed and nothing that can run code."""
 
 import json
+import math
 import shutil
 from functools import lru_cache
 from pathlib import Path
@@ -61,9 +62,26 @@ def read_config(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         training = data.pop("training", {})
-    except (ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise BadFileError(f"{path} is no JSON object ({error}); restore the file") from error
+    _check_training(training, path)
     return ModelConfig.from_json(data), training
+
+
+def _check_training(training: Any, path: Path) -> None:
+    """Refuses a record of the training that its readers could not read."""
+    if not isinstance(training, dict):
+        raise BadFileError(f"{path}: training is {training!r:.40}; it is an object")
+    if not isinstance(training.get("recipe", {}), dict):
+        raise BadFileError(f"{path}: training.recipe is {training['recipe']!r:.40}; it is an object")
+    for name in ("tasks", "goals_held_out"):
+        names = training.get(name, [])
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise BadFileError(f"{path}: training.{name} is {names!r:.40}; it is a list of names")
+    for name in ("steps", "minutes"):
+        amount = training.get(name, 0)
+        if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount < math.inf:
+            raise BadFileError(f"{path}: training.{name} is {amount!r:.40}; it is a number from 0 on")
 
 
 def from_pretrained(folder: str | Path, dtype: torch.dtype = torch.float32) -> GeneralistModel:

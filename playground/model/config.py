@@ -10,6 +10,13 @@ FORMAT = 2
 
 LAYOUTS = ("step", "flat")
 
+MOST = {
+    **dict.fromkeys(("width", "hidden", "max_prompt", "max_live", "max_live_grid", "action_bins"), 65536),
+    **dict.fromkeys(("layers", "heads", "word_heads", "text_layers", "grid", "max_actions"), 512),
+    **dict.fromkeys(("local_width", "max_values", "max_text"), 8192),
+}
+"""Upper bounds, ten times and more above the largest preset: a damaged file must not ask for all memory."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -50,10 +57,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
-            raise UnknownNameError("layout", self.layout, LAYOUTS)
+            raise UnknownNameError("layout", str(self.layout)[:40], LAYOUTS)
         for name, value in asdict(self).items():
-            if name != "layout" and (not isinstance(value, int) or value < 1):
-                raise BadValueError(f"model config: {name} is {value!r}; give a whole number of 1 or more")
+            if name == "layout":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST[name]:
+                raise BadValueError(f"model config: {name} is {value!r:.40}; give a whole number of 1 to {MOST[name]}")
         if self.width % (8 * self.heads):
             raise BadValueError(f"model config: width {self.width} is no multiple of 8 x heads {self.heads}")
         if self.local_width % self.word_heads:

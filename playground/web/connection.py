@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fastapi import WebSocket, WebSocketDisconnect
 
 from playground.web.lobby import Full, Lobby
+from playground.web.outbox import SessionError
 from playground.web.visitor import Visitor
 
 MAX_UNACKNOWLEDGED = 3
@@ -15,6 +16,12 @@ MAX_UNACKNOWLEDGED = 3
 
 IDLE_CODE = 4001
 """The code with which the socket of an idle client is closed."""
+
+FAILED_CODE = 4002
+"""The code with which the socket is closed when a session has failed."""
+
+MAX_REASON = 120
+"""Most bytes of what a close says (123 by the protocol)."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +64,12 @@ async def _until_gone(socket: WebSocket) -> None:
         return
 
 
-async def serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
-    """Passes news out and commands in, with at most a few messages on their way, until the page goes."""
+async def serve_visitor(socket: WebSocket, visitor: Visitor) -> bool:
+    """Passes news out and commands in, with at most a few messages on their way, until the page goes.
+
+    Returns:
+        Whether the session can go on. If a message could not be made, the page is told why, and it cannot.
+    """
     news, on_their_way = asyncio.Event(), 0
     loop = asyncio.get_running_loop()
     visitor.attach(_caller(loop, news))
@@ -71,17 +82,16 @@ async def serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
             if not visitor.attached:
                 await socket.close(IDLE_CODE)
                 return
-            while on_their_way < MAX_UNACKNOWLEDGED and (message := visitor.take()) is not None:
+            while on_their_way < MAX_UNACKNOWLEDGED and (message := _next(visitor)) is not None:
                 on_their_way += 1
                 await socket.send_bytes(message)
 
-    sender = asyncio.create_task(send())
-    sender.add_done_callback(_report)
-    try:
+    async def receive() -> None:
+        nonlocal on_their_way
         async for text in socket.iter_text():
             try:
                 message = json.loads(text)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
                 continue
             if not isinstance(message, dict):
                 continue
@@ -90,15 +100,30 @@ async def serve_visitor(socket: WebSocket, visitor: Visitor) -> None:
                 news.set()
             if message:
                 visitor.command(message)
+
+    sender, receiver = asyncio.create_task(send()), asyncio.create_task(receive())
+    try:
+        await asyncio.wait((sender, receiver), return_when=asyncio.FIRST_COMPLETED)
+        error = sender.exception() if sender.done() else None
+        if not isinstance(error, SessionError):  # the page has gone, or goes
+            await receiver
+            return True
+        _log.error("sending to a page failed", exc_info=error)
+        await socket.close(FAILED_CODE, str(error).encode()[:MAX_REASON].decode("utf-8", "ignore"))
+        return False
     finally:
         sender.cancel()
+        receiver.cancel()
 
 
-def _report(sender: asyncio.Task[None]) -> None:
-    """Logs what ended a sender, unless that is the page's going."""
-    error = None if sender.cancelled() else sender.exception()
-    if error is not None and not isinstance(error, WebSocketDisconnect | RuntimeError):
-        _log.error("sending to a page failed", exc_info=error)
+def _next(visitor: Visitor) -> bytes | None:
+    """The next message to the page; any fault in making it is one of the session."""
+    try:
+        return visitor.take()
+    except SessionError:
+        raise
+    except Exception as error:
+        raise SessionError(f"{type(error).__name__}: {error}") from error
 
 
 def _caller(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> Callable[[], None]:

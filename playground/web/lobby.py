@@ -127,8 +127,8 @@ class Lobby:
         self._leaving.append(visitor)
         self._call_queue()
 
-    def dismiss_idle(self, id: str) -> None:
-        """Closes the session of a client that is connected but idle."""
+    def end(self, id: str) -> None:
+        """Closes the session of a client that is connected, but idle or failed."""
         if id in self._visitors:
             self._visitors[id].detach()
             self._dismiss(id)

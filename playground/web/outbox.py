@@ -17,9 +17,17 @@ MAX_NOTICES = 200
 """Notices that may wait; a page that takes none for so long has gone."""
 
 
+class SessionError(Exception):
+    """A visitor's session cannot go on, and its page has to be told."""
+
+
 def packed(header: dict[str, Any], pictures: Sequence[bytes] = ()) -> bytes:
-    """A message to the page."""
-    text = json.dumps(header | {"blobs": [len(picture) for picture in pictures]}).encode()
+    """A message to the page. JSON has no NaN and no infinity, at which a browser would stop reading: they are null."""
+    header = header | {"blobs": [len(picture) for picture in pictures]}
+    try:
+        text = json.dumps(header, allow_nan=False).encode()
+    except ValueError:
+        text = json.dumps(json.loads(json.dumps(header), parse_constant=lambda _: None)).encode()
     return b"".join((struct.pack("<I", len(text)), text, *pictures))
 
 
@@ -35,6 +43,7 @@ class Outbox:
         self._clips: dict[str, tuple[Clip, int, str]] = {}  # with the number of pictures and the note that were sent
         self._thumbnails: dict[str, Thumbnails] = {}
         self._others_turn = False
+        self._failure = ""
 
     def attach(self, notify: Callable[[], None]) -> None:
         """Connects a page: `notify` is called, from any thread, whenever `take` has something."""
@@ -80,6 +89,11 @@ class Outbox:
             self._notices.append(packed(notice))
         self._news()
 
+    def fail(self, reason: str) -> None:
+        """Ends the page's session: the next `take` raises."""
+        self._failure = reason
+        self._news()
+
     def watch(self, clips: Sequence[Clip]) -> None:
         """Sends these clips, as they are drawn, and no others."""
         with self._lock:
@@ -105,7 +119,13 @@ class Outbox:
         self._news()
 
     def take(self) -> bytes | None:
-        """The next message. The live view and all else take turns."""
+        """The next message. The live view and all else take turns.
+
+        Raises:
+            SessionError: the session has failed.
+        """
+        if self._failure:
+            raise SessionError(self._failure)
         with self._lock:
             if self._others_turn or self._state is None:
                 self._others_turn = False

@@ -70,7 +70,8 @@ def build_app(agent: str, checkpoint: str | None, task: str, limit: int = 8, nam
             return
         try:
             await socket.send_text(json.dumps({"visitor": id}))
-            await serve_visitor(socket, visitor)
+            if not await serve_visitor(socket, visitor):
+                lobby.end(id)
         except (WebSocketDisconnect, RuntimeError):  # starlette raises the latter when sending to a page that has gone
             pass
         finally:
@@ -171,7 +172,7 @@ async def _sweep(lobby: Lobby) -> None:
         await asyncio.sleep(SWEEP_SECONDS)
         lobby.sweep()
         if (id := lobby.idle_client()) is not None:
-            lobby.dismiss_idle(id)
+            lobby.end(id)
         if lobby.tidy():
             await asyncio.to_thread(allocator.give_back)
 

@@ -70,13 +70,16 @@ class Visitor:
         """The running episode so far.
 
         Raises:
-            PlaygroundError: nothing has happened yet.
+            PlaygroundError: nothing has happened yet, or the stage does not answer.
         """
         answer: Future[Episode] = Future()
         with self._wake:
             self._requests.append(answer)
             self._wake.notify()
-        return answer.result(timeout=ANSWER_SECONDS)
+        try:
+            return answer.result(timeout=ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise PlaygroundError("the session is busy or has ended; try again, or reload the page") from error
 
     def file(self, name: str) -> Path | None:
         """A file that was made for this visitor."""
@@ -102,7 +105,11 @@ class Visitor:
         return self.outbox.attached
 
     def take(self) -> bytes | None:
-        """The next message to the page."""
+        """The next message to the page.
+
+        Raises:
+            SessionError: the session has failed.
+        """
         return self.outbox.take()
 
     def close(self) -> None:
@@ -123,6 +130,20 @@ class Visitor:
     # In the thread
 
     def _run(self) -> None:
+        """Runs until the visitor is closed, or until not even an error can be shown: then the page is told."""
+        try:
+            self._serve()
+        except Exception as error:
+            _log.exception("a session ended")
+            self.outbox.fail(f"{type(error).__name__}: {error}")
+        finally:
+            self._stage.close()
+            self.outbox.watch([])
+            self.outbox.want([])
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _serve(self) -> None:
         while not self._closed:
             wait: float | None = None
             try:
@@ -142,17 +163,15 @@ class Visitor:
                 idle = not (self._inbox or self._arrivals or self._requests or self._closed)
                 if idle and (wait is None or wait > 0):
                     self._wake.wait(wait)
-        self._stage.close()
-        self.outbox.watch([])
-        self.outbox.want([])
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answer(self, request: "Future[Episode]") -> None:
         try:
             request.set_result(self._stage.recording())
         except PlaygroundError as error:
             request.set_exception(error)
+        except Exception as error:
+            request.set_exception(PlaygroundError(f"the recording failed ({type(error).__name__}: {error})"))
+            raise
 
     def _stop(self, error: str) -> None:
         """Shows an error; the world waits for the next command."""

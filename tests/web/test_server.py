@@ -1,11 +1,13 @@
 """The socket: visitors are numbered, limited, and found again; nonsense is survived."""
 
 import pytest
+from fastapi import WebSocketDisconnect
 from fastapi.testclient import TestClient
 
 from playground.errors import UnknownNameError
-from playground.web import connection, server
+from playground.web import connection, outbox, server
 from playground.web.access import Names
+from playground.web.publisher import Publisher
 from tests.conftest import TASK
 from tests.web.test_visitor import unpacked
 
@@ -89,6 +91,41 @@ def test_nonsense_is_survived_and_unacknowledged_news_are_held_back(client):
             socket.receive_bytes()
         socket.send_json({"ack": True, "playing": True})
         assert socket.receive_bytes()
+
+
+def test_a_message_that_cannot_be_made_ends_the_session_loudly(client, monkeypatch):
+    def refuse(goal):
+        raise TypeError("object of type 'int' has no len()")
+
+    with client.websocket_connect("/pg/stage") as socket:
+        socket.receive_json()
+        _until(socket, lambda notice: "live" in notice)
+        monkeypatch.setattr(outbox, "readable_goal", refuse)
+        socket.send_json({"prompt": f"{TASK}#1"})
+        with pytest.raises(WebSocketDisconnect) as ended:
+            _until(socket, lambda notice: False)
+    assert ended.value.code == connection.FAILED_CODE and "TypeError: object of type" in ended.value.reason
+    assert client.get("/pg/house").json()["visitors"] == 0
+
+
+def test_a_stage_that_cannot_even_show_its_error_ends_the_session_loudly(client, monkeypatch):
+    def refuse(*_):
+        raise KeyError("goal")
+
+    with client.websocket_connect("/pg/stage") as socket:
+        id = socket.receive_json()["visitor"]
+        _until(socket, lambda notice: "live" in notice)
+        monkeypatch.setattr(Publisher, "publish", refuse)
+        with pytest.raises(WebSocketDisconnect) as ended:
+            _until(socket, lambda notice: False)
+    assert ended.value.code == connection.FAILED_CODE and "KeyError: 'goal'" in ended.value.reason
+    assert client.get(f"/pg/episode/{id}").status_code == 404
+
+
+def test_numbers_that_json_lacks_do_not_stop_a_page():
+    header, _ = unpacked(outbox.packed({"return": float("nan"), "list": [float("-inf"), 1.5]}))
+    assert header == {"return": None, "list": [None, 1.5], "blobs": []}
+    assert b"NaN" not in outbox.packed({"return": float("nan")})
 
 
 def test_unknown_task_is_refused_at_start():

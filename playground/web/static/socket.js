@@ -25,7 +25,8 @@ export class Connection {
       const take = () => (typeof data === 'string' ? this.hello(JSON.parse(data)) : this.receive(data, socket));
       this.inOrder = this.inOrder.then(take).catch(console.error);
     };
-    socket.onclose = ({ code }) => {
+    socket.onclose = ({ code, reason }) => {
+      if (code === 4002) return this.on.link('lost', `an error ended this session; reload to begin anew (${reason})`);
       if (code === 4001) return this.on.link('lost', 'closed while you were away; reload to come back');
       if (!this.turnedAway) this.on.link('lost', 'connection lost, trying again …');
       setTimeout(() => this.connect(), this.retry);
@@ -51,10 +52,10 @@ export class Connection {
   }
 
   async receive(data, socket) {
-    const length = new DataView(data).getUint32(0, true);
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-    let start = 4 + length;
     try {
+      const length = new DataView(data).getUint32(0, true);
+      const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+      let start = 4 + length;
       const pictures = await Promise.all(
         header.blobs.map((size) => {
           const blob = new Blob([new Uint8Array(data, start, size)], { type: 'image/jpeg' });
