@@ -6,7 +6,7 @@ file shows where each name lies and its shape.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
+from fnmatch import filter as matching
 from threading import get_ident
 from typing import Any
 
@@ -38,6 +38,12 @@ class HookPoint(nn.Module):
         """Whether somebody reads or edits this activation."""
         return bool(self._forward_hooks)
 
+    def __call__(self, x: Tensor) -> Tensor:
+        """Spares what PyTorch does for any module's call, unless hooks are on."""
+        call = super().__call__ if self._forward_hooks or self._forward_pre_hooks else self.forward
+        y: Tensor = call(x)
+        return y
+
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
         return x
@@ -66,11 +72,13 @@ class HookedModel(nn.Module):
         Raises:
             UnknownNameError: a name matches nothing.
         """
-        names = [names] if isinstance(names, str) else names
-        for name in names:
-            if not any(fnmatchcase(known, name) for known in self.hook_dict):
+        found: set[str] = set()
+        for name in [names] if isinstance(names, str) else names:
+            matches = matching(self.hook_dict, name)
+            if not matches:
                 raise UnknownNameError("hook", name, self.hook_dict)
-        return [p for known, p in self.hook_dict.items() if any(fnmatchcase(known, name) for name in names)]
+            found.update(matches)
+        return [point for name, point in self.hook_dict.items() if name in found]
 
     @contextmanager
     def hooks(self, fwd_hooks: Iterable[tuple[Names, HookFunction]]) -> Iterator[None]:

@@ -148,6 +148,21 @@ def test_a_context_acts_alike_under_hooks_and_forgets_an_edit(model: GeneralistM
         torch.testing.assert_close(read, plain, atol=TOLERANCE, rtol=0)
 
 
+def test_nnsight_reads_and_edits_the_same(model: GeneralistModel, batch: TokenBatch):
+    nnsight: Any = pytest.importorskip("nnsight", reason="nnsight is not installed: pip install -e '.[test]'")
+    before, cache = model.run_with_cache(batch, names_filter="blocks.1.hook_resid_post")
+    traced = nnsight.NNsight(model)
+    with traced.trace(batch):
+        read = traced.trunk.blocks[1].hook_resid_post.output.save()
+    assert torch.equal(read, cache["blocks.1.hook_resid_post"])
+    with traced.trace(batch):
+        traced.trunk.blocks[0].attention.hook_v.output[:] = 1
+        edited = traced.output.save()
+    ones = [("blocks.0.attn.hook_v", lambda x, hook: torch.ones_like(x))]
+    assert torch.equal(edited, model.run_with_hooks(batch, fwd_hooks=ones))
+    assert not torch.equal(edited, before) and torch.equal(model(batch), before)
+
+
 @pytest.mark.slow
 def test_the_pages_python_runs():
     """With the shipped agent; one block goes on where the one before it stopped."""
