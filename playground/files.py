@@ -65,7 +65,7 @@ def check_file_target(path: Path) -> None:
         kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
         raise BadValueError(f"cannot write {str(path)!r}: it is {kind}; give the name of a file")
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        raise BadValueError(f"cannot write {str(path)!r}; choose a file in a folder of yours")
+        raise BadValueError(f"cannot write {str(path)!r}; give a file that you may write")
 
 
 def check_folder_target(path: Path) -> None:
@@ -80,7 +80,7 @@ def check_folder_target(path: Path) -> None:
     if not stat.S_ISDIR(mode):
         raise BadValueError(f"cannot write into {str(path)!r}: it is a file; give the name of a folder")
     if not os.access(path, os.W_OK):
-        raise BadValueError(f"cannot write into {str(path)!r}; choose a folder of yours")
+        raise BadValueError(f"cannot write into {str(path)!r}; give a folder that you may write")
 
 
 def _mode(path: Path, wanted: str) -> int | None:
@@ -98,7 +98,7 @@ def _mode(path: Path, wanted: str) -> int | None:
         if not parent.is_dir():
             raise BadValueError(f"cannot write {str(path)!r}: {str(parent)!r} is a file; write elsewhere") from None
         if not os.access(parent, os.W_OK):
-            raise BadValueError(f"cannot write {str(path)!r}; choose a {wanted} in a folder of yours") from None
+            raise BadValueError(f"cannot write {str(path)!r}; give a {wanted} that you may write") from None
         return None
     except (OSError, ValueError) as error:  # the latter of a zero byte
         reason = getattr(error, "strerror", None) or error

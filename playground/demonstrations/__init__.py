@@ -4,6 +4,7 @@ from playground.demonstrations.files import load_episodes, save_episodes
 from playground.demonstrations.naming import find_demonstration, find_prompt, parse_prompt
 from playground.demonstrations.packed import PackedTask, default_root, packed_tasks
 from playground.demonstrations.recordings import (
+    new_recordings_root,
     recordings,
     recordings_root,
     rename_recording,
@@ -20,6 +21,7 @@ __all__ = [
     "find_demonstration",
     "find_prompt",
     "load_episodes",
+    "new_recordings_root",
     "packed_tasks",
     "parse_prompt",
     "recordings",

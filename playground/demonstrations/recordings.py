@@ -13,7 +13,7 @@ from playground.demonstrations.files import read_metadata, save_episodes
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import BadFileError, BadValueError
-from playground.files import write_json
+from playground.files import check_folder_target, write_json
 
 VERSION = "-v0"
 _CUT = "cut.json"
@@ -29,6 +29,21 @@ def recordings_root() -> Path:
     return Path(user_data_dir("prompt-playground")) / "recordings"
 
 
+def new_recordings_root() -> Path:
+    """The folder of recordings, made if it is missing.
+
+    Raises:
+        BadValueError: it cannot be written.
+    """
+    root = recordings_root()
+    try:
+        check_folder_target(root)
+        root.mkdir(parents=True, exist_ok=True)
+    except (BadValueError, OSError) as error:
+        raise BadValueError(f"recordings have no place ({error}); set PLAYGROUND_RECORDINGS to a folder") from error
+    return root
+
+
 def save_recording(episode: Episode, env: DomainEnv, start: int = 0, stop: int | None = None) -> Path:
     """Writes an episode under the first free name, `my-TASK-N`.
 
@@ -40,9 +55,12 @@ def save_recording(episode: Episode, env: DomainEnv, start: int = 0, stop: int |
 
     Returns:
         The recording's folder.
+
+    Raises:
+        BadValueError: it cannot be written; nothing is left of it.
     """
     base = "my-" + re.sub(r"[^A-Za-z0-9_]+", "-", episode.task.partition("/")[2])
-    root, number = recordings_root(), 1
+    root, number = new_recordings_root(), 1
     while True:
         path = root / f"{base}-{number}{VERSION}"
         if not path.exists():
@@ -51,6 +69,10 @@ def save_recording(episode: Episode, env: DomainEnv, start: int = 0, stop: int |
                 break
             except FileExistsError:  # another program took the name meanwhile
                 continue
+            except OSError as error:
+                raise BadValueError(
+                    f"the recording cannot be written ({error.strerror or error}); make room in {root}"
+                ) from error
         number += 1
     if start or stop is not None:
         trim_recording(path, start, len(episode) if stop is None else stop)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from playground.demonstrations import Demonstration, recordings_root, rename_recording, trim_recording
+from playground.demonstrations import Demonstration, new_recordings_root, rename_recording, trim_recording
 from playground.errors import BadValueError
 from playground.prompt_spec import NO_PROMPT, Cut, PromptSpec
 from playground.viewing.prompt_names import prompt_names
@@ -77,7 +77,10 @@ def recording_name(path: Path) -> str:
 
 
 def free_video(task: str) -> Path:
-    """A file among the recordings that does not exist yet, `TASK-N.mp4`; makes the folder."""
-    root = recordings_root()
-    root.mkdir(parents=True, exist_ok=True)
+    """A file among the recordings that does not exist yet, `TASK-N.mp4`; makes the folder.
+
+    Raises:
+        BadValueError: the folder cannot be written.
+    """
+    root = new_recordings_root()
     return next(file for n in count(1) if not (file := root / f"{task.replace('/', '-')}-{n}.mp4").exists())

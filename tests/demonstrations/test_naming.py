@@ -1,6 +1,7 @@
 """Demonstrations by name: shipped ones, folders, people's recordings, and parts of them."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -24,6 +25,21 @@ def own(library, tmp_path, monkeypatch):
     """Recordings in a folder of the test's, the first of which is the library's third demonstration."""
     monkeypatch.setenv("PLAYGROUND_RECORDINGS", str(tmp_path / "recordings"))
     return save_recording(library[2], toy_task().make(64))
+
+
+def test_a_recording_without_a_place_or_without_room_says_so(library, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("PLAYGROUND_RECORDINGS", str(tmp_path / "mine"))
+    monkeypatch.setattr(sys.modules[save_recording.__module__], "save_episodes", full)
+    with pytest.raises(BadValueError, match=r"No space left on device.*make room in"):
+        save_recording(library[1], toy_task().make(64))
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below", "/dev/null/none"):
+        monkeypatch.setenv("PLAYGROUND_RECORDINGS", str(place))
+        with pytest.raises(BadValueError, match="set PLAYGROUND_RECORDINGS to a folder"):
+            save_recording(library[1], toy_task().make(64))
 
 
 def test_prompt_by_number(library):
