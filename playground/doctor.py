@@ -150,7 +150,8 @@ def _compiled_loops() -> Check:
     if done.returncode not in (0, 1):
         return Check(name, "bad", said, "set NUMBA_DISABLE_JIT=1: decisions then run in plain torch, and slower")
     if done.returncode:
-        return Check(name, "warn", said, "pip install --force-reinstall numba")
+        cure = "delete the files *.nbi and *.nbc that Numba keeps, or pip install --force-reinstall numba"
+        return Check(name, "warn", said, cure)
     if folder := done.stdout.strip():
         return Check(name, "ok", f"kept in {folder}")
     cure = "set NUMBA_CACHE_DIR to a folder that you can write"

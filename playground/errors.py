@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a value that another program wrote may raise, where it is not what was expected."""
+
 
 class PlaygroundError(Exception):
     """Base of every error that a user can cause; the command line prints it as one line and exits with 2."""

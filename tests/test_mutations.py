@@ -17,9 +17,12 @@ import numpy as np
 import pytest
 
 from playground.demonstrations import find_prompt, load_episodes, save_episodes
+from playground.demonstrations.recordings import recorded_cut
 from playground.domains import make, task
 from playground.episode import Episode
 from playground.errors import PlaygroundError
+from playground.evaluation import evaluate
+from playground.experiments import running
 from playground.model import GeneralistModel, from_pretrained, preset, read_config, save_pretrained
 from playground.policies import ExpertPolicy
 from playground.recording.recorder import EpisodeRecorder
@@ -194,6 +197,29 @@ def test_configurations(tmp_path: Path) -> None:
         from_pretrained(broken)
         training = read_config(broken)[1]
         ",".join(training.get("tasks", ["*"]))
+
+    knock(door)
+
+
+def test_results_that_are_continued(tmp_path: Path) -> None:
+    """An evaluation, an experiment's result and a recording's cut, as people edit them."""
+    file = tmp_path / "cut.json"
+    settings = {"episodes": 3, "seed": 0, "weights": "ab"}
+    readers: list[tuple[object, Callable[[], object]]] = [
+        ({"settings": settings, "tasks": {"a/b": {"score": 0.5}}}, lambda: evaluate._finished(file, settings)),
+        (
+            {"experiment": "zero-shot", "settings": settings, "records": {"a": [{"score": 0.5}]}},
+            lambda: running._finished(file, "zero-shot", settings),
+        ),
+        ([2, 9], lambda: recorded_cut(tmp_path, 10)),
+    ]
+
+    def door(rng: np.random.Generator) -> None:
+        value, read = readers[int(rng.integers(len(readers)))]
+        text = json.dumps(value)
+        changed = mutated_json(text, rng).encode("utf-8", "surrogatepass") if rng.random() < 0.7 else None
+        file.write_bytes(changed or mutated_bytes(text.encode(), rng))
+        read()
 
     knock(door)
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from playground import assets
-from playground.errors import BadFileError, BadValueError
+from playground.errors import DAMAGED, BadFileError, BadValueError
 
 FILE = "ood_detector.safetensors"
 """In the checkpoint folder, beside the weights that it belongs to."""
@@ -173,7 +173,7 @@ class OODDetector:
             }
             shapes |= {"centre": (layers,), "spread": (layers,)}
             fits = count == len(tasks) and all(arrays[name].shape == shape for name, shape in shapes.items())
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, *DAMAGED) as error:
             raise BadFileError(f"{path} is damaged ({error}); run `playground fit-ood-detector` again") from error
         if not fits or not all(np.isfinite(values).all() for values in arrays.values()):
             raise BadFileError(f"{path} does not fit together; run `playground fit-ood-detector` again")

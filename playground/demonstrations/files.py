@@ -17,7 +17,7 @@ import numpy as np
 
 from playground.demonstrations.checks import check_episode, checked_goal, checked_seed, checked_success
 from playground.episode import Episode
-from playground.errors import BadFileError, BadValueError
+from playground.errors import DAMAGED, BadFileError, BadValueError
 from playground.files import atomic_write
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     file = path / "data" / "metadata.json"
     try:
         metadata = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{path}: no Minari dataset ({_short(error)}); give a folder that has data/") from error
     if not isinstance(metadata, dict) or not isinstance(metadata.get("task"), str):
         raise BadFileError(f"{file}: does not name its task; {_IMPORT}")

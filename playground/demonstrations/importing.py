@@ -14,7 +14,7 @@ from playground.demonstrations.checks import checked_seed, difference
 from playground.demonstrations.files import MAX_STEPS
 from playground.demonstrations.recordings import save_recording
 from playground.episode import Episode
-from playground.errors import BadFileError, BadValueError, MissingLibraryError
+from playground.errors import DAMAGED, BadFileError, BadValueError, MissingLibraryError
 from playground.task import Task
 
 FORMATS = ("parquet", "arrow", "hdf5")
@@ -73,7 +73,7 @@ def _read(
     try:
         metadata = json.loads((data / "metadata.json").read_text(encoding="utf-8"))
         total, steps, kind = metadata["total_episodes"], metadata["total_steps"], metadata.get("data_format", "hdf5")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{data}: the metadata cannot be read ({error}); copy the dataset again") from error
     if kind not in FORMATS:
         raise BadFileError(f"{data}: data format {kind!r}; give a dataset in {', '.join(FORMATS)}")

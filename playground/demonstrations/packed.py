@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from playground.episode import Episode
-from playground.errors import BadFileError
+from playground.errors import DAMAGED, BadFileError
 from playground.files import atomic_write
 from playground.prompt import Prompt, Segment
 from playground.task import Goal
@@ -319,7 +319,7 @@ def _form(shard: Shard) -> dict[str, str]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{path}: cannot be read ({error}); delete the folder and collect it again") from error
     if not isinstance(value, dict):
         raise BadFileError(f"{path}: holds a {type(value).__name__}, not a table; delete the folder and collect again")

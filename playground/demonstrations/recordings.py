@@ -12,7 +12,7 @@ from pathlib import Path
 from playground.demonstrations.files import read_metadata, save_episodes
 from playground.environment import DomainEnv
 from playground.episode import Episode
-from playground.errors import BadFileError, BadValueError
+from playground.errors import DAMAGED, BadFileError, BadValueError
 from playground.files import check_folder_target, write_json
 
 VERSION = "-v0"
@@ -101,7 +101,7 @@ def recorded_cut(path: Path, length: int) -> tuple[int, int]:
         return 0, length
     try:
         start, stop = (int(n) for n in json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError, RecursionError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{file}: not two whole numbers ({error}); delete it to use the whole recording") from error
     if not 0 <= start < stop <= length:
         raise BadFileError(f"{file}: cut [{start}, {stop}) of {length} timesteps; delete it to use the whole recording")

@@ -9,7 +9,7 @@ import numpy as np
 
 from playground import domains
 from playground.demonstrations import shipped_counts
-from playground.errors import BadFileError
+from playground.errors import DAMAGED, BadFileError
 from playground.model import from_pretrained, read_config
 
 FILE = "README.md"
@@ -38,7 +38,7 @@ def write_card(folder: Path) -> Path:
     try:
         evaluation = json.loads(path.read_text(encoding="utf-8"))
         tasks, summary, settings = evaluation["tasks"], evaluation["summary"], evaluation["settings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{path} is no evaluation ({error}); write one with `playground evaluate --json`") from error
     learnt = training.get("tasks", [])
     parts = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from playground import assets, domains
 from playground.demonstrations import find_prompt, shipped_counts
-from playground.errors import BadFileError, UnknownNameError
+from playground.errors import DAMAGED, BadFileError, UnknownNameError
 from playground.evaluation.episodes import EvaluationSettings, evaluate_task
 from playground.evaluation.scoring import summarise
 from playground.files import check_file_target, write_json
@@ -154,7 +154,7 @@ def _finished(file: Path | None, described: dict[str, Any]) -> dict[str, Any]:
         return {}
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        found, results = report["settings"], report["tasks"]
-    except (ValueError, KeyError, TypeError) as error:
+        found, results = report["settings"], dict(report["tasks"])
+    except DAMAGED as error:
         raise BadFileError(f"{file} is no evaluation ({error}); give another file") from error
-    return dict(results) if found == described else {}
+    return results if found == described else {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from playground.domains import matching
-from playground.errors import BadFileError, PlaygroundError, UnknownNameError
+from playground.errors import DAMAGED, BadFileError, PlaygroundError, UnknownNameError
 from playground.evaluation.evaluate import fingerprint
 from playground.evaluation.scoring import RESAMPLES, bootstrap_interval
 from playground.files import write_json_lines
@@ -153,7 +153,7 @@ def _finished(file: Path, name: str, settings: Mapping[str, Any]) -> dict[str, l
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         experiment, earlier, records = found["experiment"], dict(found["settings"]), dict(found["records"])
-    except (ValueError, KeyError, TypeError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{file} is no result of an experiment ({error}); give another folder") from error
     if experiment != name:
         raise BadFileError(f"{file} is of the experiment {experiment!r}, not {name!r}; give another folder")

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from playground import assets
-from playground.errors import BadFileError, BadValueError
+from playground.errors import DAMAGED, BadFileError, BadValueError
 from playground.files import atomic_write, check_folder_target
 from playground.model.config import ModelConfig
 from playground.model.generalist import GeneralistModel
@@ -62,7 +62,7 @@ def read_config(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         training = data.pop("training", {})
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{path} is no JSON object ({error}); restore the file") from error
     _check_training(training, path)
     return ModelConfig.from_json(data), training

@@ -13,7 +13,7 @@ import imageio.v2 as imageio
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from playground.errors import BadFileError, BadValueError, MissingLibraryError
+from playground.errors import DAMAGED, BadFileError, BadValueError, MissingLibraryError
 from playground.files import check_file_target
 from playground.recording.animation import AnimationFile, GifFile, WebpFile
 
@@ -55,7 +55,7 @@ def check_target(path: Path) -> None:
 def _is_sidecar(path: Path) -> bool:
     try:
         return "digests" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+    except DAMAGED:
         return False
 
 

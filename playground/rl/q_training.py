@@ -23,7 +23,7 @@ from torch import Tensor
 
 from playground.domains.atari.q_network import network_spec
 from playground.domains.atari.vector import GameStep
-from playground.errors import BadFileError
+from playground.errors import DAMAGED, BadFileError
 from playground.files import atomic_write
 from playground.rl.q_network import QNetwork, save_policy
 
@@ -238,7 +238,7 @@ class QTraining(ABC):
             with safe_open(path, "pt") as file:
                 config, counts = (json.loads(file.metadata()[key]) for key in ("config", "counts"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, *DAMAGED) as error:
             raise BadFileError(f"{path}: {error}; delete the folder to begin anew") from error
         mine = json.loads(json.dumps(asdict(self.config)))
         if config != mine:

@@ -8,7 +8,7 @@ import numpy as np
 
 from playground import domains
 from playground.domains.atari.q_network import Q_POLICIES, load_q_network
-from playground.errors import BadFileError
+from playground.errors import DAMAGED, BadFileError
 from playground.files import atomic_write, write_json
 from playground.policies import DQNPolicy
 from playground.rollout import EpisodeSpec, IndependentPolicies, Rollout
@@ -48,7 +48,7 @@ def ship_dqn(run: Path, episodes: int = 50, to: Path = Q_POLICIES) -> dict[str, 
     try:
         config: dict[str, Any] = json.loads((run / "policy" / "config.json").read_text(encoding="utf-8"))
         rows = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
+    except DAMAGED as error:
         raise BadFileError(f"{run} is no run of train-dqn ({error}); give the folder that was its --out") from error
     game = config["game"]
     names = {task.name.lower(): task.id for task in domains.tasks("atari/*")}

@@ -12,7 +12,7 @@ from rich.progress import track
 from playground import domains
 from playground.collecting.takeover import siblings
 from playground.demonstrations.packed import PackedTask, packed_tasks
-from playground.errors import BadFileError, BadValueError, PlaygroundError
+from playground.errors import DAMAGED, BadFileError, BadValueError, PlaygroundError
 from playground.files import write_json
 from playground.parallel import JobPool, Workers
 from playground.scores import normalise, reference_scores
@@ -286,7 +286,7 @@ class PlayedData:
             for id, reference in saved["references"].items():
                 if id in self._tasks:
                     self._tasks[id].reference = float(reference)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except DAMAGED as error:
             raise BadFileError(f"{file}: cannot be read ({error}); delete it, and scores are measured anew") from error
 
 

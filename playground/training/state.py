@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from playground.errors import BadFileError, BadValueError
+from playground.errors import DAMAGED, BadFileError, BadValueError
 from playground.files import atomic_write
 from playground.model import GeneralistModel, from_pretrained, read_config, save_pretrained
 from playground.model.checkpoint import check_new
@@ -103,7 +103,7 @@ def load_state(out: Path, masters: MasterWeights, recipe: Recipe) -> TrainingSta
         with safe_open(path, "pt") as file:
             meta = json.loads((file.metadata() or {}).get("training", "{}"))
         state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, *DAMAGED) as error:
         raise BadFileError(f"{path} is truncated or no safetensors file ({error}); start a new training") from error
     if meta.get("format") != FORMAT:
         raise BadFileError(

@@ -14,7 +14,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from playground.errors import BadValueError, UnknownNameError
+from playground.errors import DAMAGED, BadValueError, UnknownNameError
 from playground.web.reports import FIGURE, RESULT, report
 
 SMALL = {
@@ -111,5 +111,5 @@ def _parts(folder: Path) -> int:
     """Finished parts of an experiment."""
     try:
         return len(json.loads((folder / RESULT).read_text(encoding="utf-8"))["records"])
-    except (OSError, ValueError, KeyError):
+    except DAMAGED:
         return 0

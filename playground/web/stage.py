@@ -9,7 +9,7 @@ from typing import Any
 
 from playground.api import world_seed
 from playground.episode import Episode
-from playground.errors import BadValueError
+from playground.errors import DAMAGED, BadValueError
 from playground.prompt import Prompt
 from playground.prompt_spec import NO_PROMPT
 from playground.task import EVALUATION_SEEDS
@@ -209,7 +209,7 @@ class Stage:
         try:
             seed = int(request.get("seed", self._seed))
             texts = [str(text) for text in texts[:MAX_PANELS]]
-        except (TypeError, ValueError) as error:
+        except DAMAGED as error:
             raise BadValueError(f"the link asks for {str(request)[:120]}, which there is not ({error})") from error
         prompts = [self._store.prompt(text) for text in texts]
         panels: list[PagePanel] = []
@@ -247,7 +247,7 @@ class Stage:
         """Swaps that are to come: (t, prompt), in the order of time."""
         try:
             found = sorted((int(t), str(text)) for t, text in swaps[:MAX_SWAPS])
-        except (TypeError, ValueError) as error:
+        except DAMAGED as error:
             raise BadValueError(f"swaps {str(swaps)[:120]} are none ({error})") from error
         return [(t, self._store.prompt(text)) for t, text in found]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from playground.assets import ASSETS
-from playground.errors import BadFileError, UnknownNameError
+from playground.errors import DAMAGED, BadFileError, UnknownNameError
 
 FRAMES = 4
 """Newest frames that a network sees."""
@@ -232,7 +232,7 @@ def load_q_network(folder: Path) -> NumpyQNetwork:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "model.safetensors")
         spec, normalised = network_spec(config["network"]), bool(config["normalised"])
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (SafetensorError, *DAMAGED) as error:
         raise BadFileError(
             f"{folder} is no policy of train-dqn ({error}); train one with playground train-dqn"
         ) from error
