@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
+from pathlib import Path
 
-from playground.errors import MissingLibraryError
+from playground.errors import BadValueError, MissingLibraryError
+from playground.files import check_folder_target
 
 _OFF = ("disable", "disabled", "off", "false", "0")
 _ANY = ("", "enable", "enabled", "on", "true", "1")
@@ -30,6 +32,7 @@ def choose_opengl() -> None:
     """
     if not sys.platform.startswith("linux") or "mujoco" in sys.modules:
         return
+    _spare_mesa_its_cache()
     wanted = os.environ.get("MUJOCO_GL", "").lower().strip()
     _faults.clear()
     if wanted in _OFF:
@@ -52,6 +55,15 @@ def choose_opengl() -> None:
             return
         _faults.append(fault)
     os.environ["MUJOCO_GL"] = "disabled"
+
+
+def _spare_mesa_its_cache() -> None:
+    """Mesa complains on every start of a shader cache that it cannot make; without a home it does without."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/"), ".cache")
+    try:
+        check_folder_target(Path(os.environ.get("MESA_SHADER_CACHE_DIR") or home, "mesa_shader_cache"))
+    except BadValueError:
+        os.environ.setdefault("MESA_SHADER_CACHE_DISABLE", "true")
 
 
 def opengl_faults() -> tuple[str, ...]:

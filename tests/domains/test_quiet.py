@@ -20,8 +20,10 @@ for id in ("dm_control/cheetah-run", "classic/CartPole"):
 
 
 @pytest.mark.slow
-def test_worlds_are_made_and_drawn_without_a_word() -> None:
+@pytest.mark.parametrize("nowhere", [(), ("HOME", "XDG_CACHE_HOME")], ids=["at home", "without a home"])
+def test_worlds_are_made_and_drawn_without_a_word(nowhere: tuple[str, ...]) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in (*DISPLAYS, "XDG_RUNTIME_DIR")}
+    environment |= dict.fromkeys(nowhere, "/dev/null/none")
     ran = subprocess.run(
         [sys.executable, "-c", CODE], capture_output=True, text=True, env=environment, encoding="utf-8"
     )
