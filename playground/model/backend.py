@@ -77,19 +77,17 @@ class _Compiled:
     """A model's compiled backend, if it has one, and the hooks of all its modules. It does not keep the model alive."""
 
     def __init__(self, model: GeneralistModel):
-        self.backend = _compile(model)
+        self.possible = model.config.layout == "step" and model.device.type == "cpu" and model.dtype == torch.float32
+        self.backend: Backend | None = None
         self.hooks = [hooks for m in model.modules() for hooks in (m._forward_hooks, m._forward_pre_hooks)]
         self.watched = False
 
 
 def _compile(model: GeneralistModel) -> Backend | None:
-    """The compiled backend, tried out, of a model in the `step` layout in float32 on a CPU; else None.
+    """A model's compiled backend, tried out.
 
-    None too where Numba cannot be imported, or compiles nothing: old processors, other versions of libraries, a damaged
-    cache, a full disk.
+    None where Numba cannot be imported, or compiles nothing: other versions of libraries, a damaged cache, a full disk.
     """
-    if model.config.layout != "step" or model.device.type != "cpu" or model.dtype != torch.float32:
-        return None
     try:
         from playground.model.compiled import CompiledBackend
 
@@ -133,17 +131,22 @@ def choose_backend(model: GeneralistModel) -> Backend:
 
     That is the compiled one for a model in the `step` layout in float32 on a CPU. While a hook watches or edits one of
     its modules it is the plain one, because compiled loops go past the modules; the log says so. The compiled loops
-    read the parameters as they were when the model was first asked for.
+    read the parameters as they were when the model was first asked for without a hook.
     """
     compiled = _COMPILED.get(model)
     if compiled is None:
         compiled = _COMPILED[model] = _Compiled(model)
-    if compiled.backend is None:
+    if not compiled.possible:
         return TorchBackend(model)
     if (watched := any(compiled.hooks)) != compiled.watched:
         compiled.watched = watched
         _log.info("decisions run %s", "in plain torch, because modules have hooks" if watched else "compiled again")
-    return TorchBackend(model) if watched else compiled.backend
+    if watched:
+        return TorchBackend(model)
+    if compiled.backend is None:
+        compiled.backend = _compile(model)
+        compiled.possible = compiled.backend is not None
+    return compiled.backend or TorchBackend(model)
 
 
 def warm_up(model: GeneralistModel) -> None:

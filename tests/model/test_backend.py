@@ -128,6 +128,16 @@ def test_it_steps_aside_for_hooks_and_says_so(model: GeneralistModel, caplog: py
     ]
 
 
+def test_a_hook_sees_what_the_model_is_given_and_nothing_else():
+    """Trying the loops out runs modules too."""
+    model, seen = GeneralistModel(preset("tiny")).eval(), []
+    handles = [module.register_forward_hook(lambda *_: seen.append(1)) for module in model.modules()]
+    assert choose_backend(model).name == "torch" and seen == []
+    for handle in handles:
+        handle.remove()
+    assert choose_backend(model).name == "compiled"
+
+
 def test_other_numbers_and_layouts_have_no_loops():
     assert choose_backend(GeneralistModel(preset("tiny")).to(torch.bfloat16)).name == "torch"
 
