@@ -34,6 +34,8 @@ from playground.web.stage import Stage
 from playground.web.transfers import unzipped, zipped
 from tests.mutations import mutated_bytes, mutated_json
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 4.0
 """Of each door, where no number of inputs is asked for."""
 

@@ -11,6 +11,8 @@ from playground.model import GeneralistModel, choose_backend, preset
 from playground.tokens.timestep import TimestepSpec
 from tests.toy import ToyEnv
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model() -> GeneralistModel:

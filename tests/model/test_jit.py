@@ -34,6 +34,7 @@ def run(code: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300)
 
 
+@pytest.mark.slow
 def test_without_a_home_machine_code_is_kept_in_a_temporary_folder_of_ones_own(tmp_path: Path):
     code = "from playground.model.kernels import add; print(add.stats.cache_path)"
     shown = run(code, TMPDIR=str(tmp_path), **NOWHERE)

@@ -19,6 +19,8 @@ from playground.training.store import Store, StoreSettings
 from playground.training.train import train
 from tests.conftest import OTHER, TASK
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = PlayerSettings(
     first_demonstrations=4, shard_demonstrations=4, worlds=2, first_tasks=2, refresh_seconds=0.0, context_growth=0.5
 )
