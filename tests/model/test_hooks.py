@@ -149,7 +149,8 @@ def test_a_context_acts_alike_under_hooks_and_forgets_an_edit(model: GeneralistM
 
 
 def test_nnsight_reads_and_edits_the_same(model: GeneralistModel, batch: TokenBatch):
-    nnsight: Any = pytest.importorskip("nnsight", reason="nnsight is not installed: pip install -e '.[test]'")
+    import nnsight
+
     before, cache = model.run_with_cache(batch, names_filter="blocks.1.hook_resid_post")
     traced = nnsight.NNsight(model)
     with traced.trace(batch):
