@@ -55,15 +55,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Episode]]:
     """Assets with three demonstrations of the toy task."""
     from playground.collecting.ship import choose
-    from playground.demonstrations import save_episodes, shipped, shipped_counts
-    from playground.demonstrations.shipped_files import shipped_folder
+    from playground.demonstrations import shipped, shipped_counts
+    from playground.demonstrations.shipped_files import save_shipped
     from tests.toy import toy_task
 
     monkeypatch.setattr(assets, "ASSETS", tmp_path)
     task = toy_task()
     env = task.make(64)
     episodes = choose(task, env, task.make_expert(env), 3, max_steps=None)
-    save_episodes(episodes, shipped_folder(task.id), env.observation_space, env.action_space)
+    save_shipped(episodes, env.observation_space, env.action_space)
     shipped_counts.cache_clear()
     shipped.cache_clear()
     yield episodes

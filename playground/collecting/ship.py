@@ -1,12 +1,10 @@
 """Chooses and writes the demonstrations that are shipped."""
 
-import shutil
 from operator import itemgetter
 
 from playground import domains
 from playground.collecting.experts import expert_episode
-from playground.demonstrations.files import read_metadata, save_episodes
-from playground.demonstrations.shipped_files import shipped, shipped_counts, shipped_folder
+from playground.demonstrations.shipped_files import save_shipped, shipped, shipped_counts
 from playground.environment import DomainEnv
 from playground.episode import Episode
 from playground.errors import PlaygroundError
@@ -39,11 +37,7 @@ def ship_task(job: tuple[str, int]) -> list[int]:
     """Writes one task's shipped demonstrations, (id, count); the job of one worker process. Returns their lengths."""
     task, env, expert = world(job[0])
     episodes = choose(task, env, expert, job[1], task.horizons.shipped)
-    folder = shipped_folder(task.id)
-    if folder.exists():
-        read_metadata(folder)  # raises for anything that is not a dataset of ours
-        shutil.rmtree(folder)
-    save_episodes(episodes, folder, env.observation_space, env.action_space)
+    save_shipped(episodes, env.observation_space, env.action_space)
     return [len(episode) for episode in episodes]
 
 

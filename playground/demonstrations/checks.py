@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from playground import assets
+from playground.demonstrations.archives import packed_metadata
 from playground.episode import Episode
 from playground.errors import BadFileError
 from playground.task import Goal
@@ -101,15 +102,14 @@ def difference(found: dict[str, Form], known: dict[str, Form]) -> str:
 
 def task_forms(task: str) -> dict[str, Form] | None:
     """Key -> form of a task's observations, and `action`; from its shipped demonstrations, None without any."""
-    return _forms_in(assets.ASSETS / "demonstrations" / f"{task}-v0") if _TASK.fullmatch(task) else None
+    return _forms_in(assets.ASSETS / "demonstrations" / f"{task}-v0.zip") if _TASK.fullmatch(task) else None
 
 
 @lru_cache(maxsize=256)
-def _forms_in(folder: Path) -> dict[str, Form] | None:
-    file = folder / "data" / "metadata.json"
+def _forms_in(file: Path) -> dict[str, Form] | None:
     if not file.is_file():
         return None
-    metadata = json.loads(file.read_text(encoding="utf-8"))
+    metadata = json.loads(packed_metadata(file))
     observations = json.loads(metadata["observation_space"])["subspaces"]
     spaces = {**observations, "action": json.loads(metadata["action_space"])}
     return {key: _space_form(space) for key, space in spaces.items()}

@@ -127,9 +127,22 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """
     file = path / "data" / "metadata.json"
     try:
-        metadata = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except DAMAGED as error:
         raise BadFileError(f"{path}: no Minari dataset ({_short(error)}); give a folder that has data/") from error
+    return parse_metadata(text, file)
+
+
+def parse_metadata(text: str, file: Path) -> dict[str, Any]:
+    """Checks the text of a `metadata.json`; `file` is what errors call it.
+
+    Raises:
+        BadFileError: it is not one of ours, or announces too much.
+    """
+    try:
+        metadata = json.loads(text)
+    except DAMAGED as error:
+        raise BadFileError(f"{file}: cannot be read ({_short(error)}); copy the dataset again") from error
     if not isinstance(metadata, dict) or not isinstance(metadata.get("task"), str):
         raise BadFileError(f"{file}: does not name its task; {_IMPORT}")
     spaces = (metadata.get("observation_space"), metadata.get("action_space"))

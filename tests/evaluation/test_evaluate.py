@@ -11,8 +11,8 @@ import torch
 
 from playground import assets, domains
 from playground.collecting.ship import choose
-from playground.demonstrations import save_episodes, shipped, shipped_counts
-from playground.demonstrations.shipped_files import shipped_folder
+from playground.demonstrations import shipped, shipped_counts
+from playground.demonstrations.shipped_files import save_shipped
 from playground.errors import BadFileError, BadValueError, PlaygroundError, UnknownNameError
 from playground.evaluation import episodes
 from playground.evaluation import evaluate as evaluation
@@ -47,7 +47,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if task.id != "toy/unshown":
                 env = task.make(64)
                 episodes = choose(task, env, task.make_expert(env), SHIPPED, max_steps=None)
-                save_episodes(episodes, shipped_folder(task.id), env.observation_space, env.action_space)
+                save_shipped(episodes, env.observation_space, env.action_space)
     known = {id: {"random": 0.0, "expert": 1.0, "episodes": 5} for id in TASKS if id != "toy/alone"}
     (folder / "scores.json").write_text(json.dumps(known), encoding="utf-8")
     torch.manual_seed(0)
