@@ -1,9 +1,11 @@
 """What a person can do with a MuJoCo picture: look from another side, and pull at a body with the mouse."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from playground.domains.opengl import needs_opengl
 from playground.environment import DomainEnv
 
 CAMERAS = ("standard", "left", "behind", "right", "above", "near")
@@ -25,6 +27,36 @@ def moved(camera: Any, home: tuple[float, float, float], name: str) -> Any:
     camera.elevation = _ABOVE if name == "above" else elevation
     camera.distance = distance * (_NEAR if name == "near" else 1.0)
     return camera
+
+
+def make_drawing(model: Any, size: int, lookat: Sequence[float], body: str | None = None) -> tuple[Any, Any]:
+    """What draws a MuJoCo world: a renderer and a camera.
+
+    Antialiasing, shadows, reflections and haze are off: they cost most of the time on a CPU.
+
+    Args:
+        model: MuJoCo's; it is told how large the pictures are.
+        size: their width and height in pixels.
+        lookat: the point that the camera looks at, metres.
+        body: name of the body that the camera follows, if it follows one.
+
+    Raises:
+        MissingLibraryError: there is no OpenGL.
+    """
+    import mujoco
+
+    model.vis.quality.offsamples = 0
+    model.vis.global_.offwidth = model.vis.global_.offheight = size
+    with needs_opengl():
+        renderer = mujoco.Renderer(model, size, size)
+    for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_HAZE):
+        renderer.scene.flags[flag] = 0
+    camera = mujoco.MjvCamera()
+    camera.lookat[:] = lookat
+    if body is not None:
+        camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
+        camera.trackbodyid = model.body(body).id
+    return renderer, camera
 
 
 class Pullable(DomainEnv):

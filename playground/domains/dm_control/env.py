@@ -9,8 +9,8 @@ import gymnasium as gym
 import numpy as np
 
 from playground.domains.goals import TRAINED, NumericFamily
-from playground.domains.mujoco_views import CAMERAS, Pullable, moved
-from playground.domains.opengl import choose_opengl, needs_opengl
+from playground.domains.mujoco_views import CAMERAS, Pullable, make_drawing, moved
+from playground.domains.opengl import choose_opengl
 from playground.domains.quiet import quiet_mujoco
 from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
@@ -214,11 +214,15 @@ class ControlEnv(Pullable):
 
     def render(self) -> np.ndarray:
         """See `DomainEnv.render`."""
+        view = VIEWS[self._spec.domain]
         if self._renderer is None:
-            self._make_renderer()
+            model = self.physics.model.ptr
+            if view.body is not None:  # the floor ends behind the start: draw one that follows, in pictures only
+                model.geom_size[0] = _FLOOR
+            self._renderer, self._camera = make_drawing(model, self._size, view.lookat, view.body)
         self._renderer.update_scene(self.physics.data.ptr, moved(self._camera, self._home, self.camera))
-        if (body := VIEWS[self._spec.domain].body) is not None:
-            under = self.physics.named.data.xpos[body, :2]
+        if view.body is not None:
+            under = self.physics.named.data.xpos[view.body, :2]
             self._renderer.scene.geoms[0].pos[:2] = _TILE * np.round(under / _TILE)
         return self._renderer.render()
 
@@ -244,23 +248,3 @@ class ControlEnv(Pullable):
         if values.shape != (size,) or not nearest <= np.linalg.norm(values) <= farthest:
             raise BadValueError(f"goal of dm_control/{self._name}: got {goal!r}; give {spec.hint}")
         return tuple(float(x) for x in values)
-
-    def _make_renderer(self) -> None:
-        """Square pictures without antialiasing, shadows and reflections, which cost most of the time on a CPU."""
-        import mujoco
-
-        model, view = self.physics.model.ptr, VIEWS[self._spec.domain]
-        model.vis.quality.offsamples = 0
-        model.vis.global_.offwidth = model.vis.global_.offheight = self._size
-        if view.body is not None:  # the floor ends behind the start: draw one that follows, in pictures only
-            model.geom_size[0] = _FLOOR
-        with needs_opengl():
-            self._renderer = mujoco.Renderer(model, self._size, self._size)
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 0
-        self._camera = mujoco.MjvCamera()
-        self._camera.lookat[:] = view.lookat
-        if view.body is not None:
-            self._camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
-            self._camera.trackbodyid = model.body(view.body).id

@@ -11,8 +11,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
-from playground.domains.opengl import choose_opengl, needs_opengl
+from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, make_drawing, moved
+from playground.domains.opengl import choose_opengl
 from playground.environment import picture_size
 from playground.errors import BadValueError
 from playground.task import Action, Observation
@@ -185,7 +185,7 @@ class StackingEnv(Pullable):
     def render(self) -> np.ndarray:
         """See `DomainEnv.render`."""
         if self._renderer is None:
-            self._make_renderer()
+            self._renderer, self._camera = make_drawing(self.physics.model.ptr, self._size, (0.0, 0.0, 0.06))
         self._renderer.update_scene(self.physics.data.ptr, moved(self._camera, _HOME, self.camera))
         return self._renderer.render()
 
@@ -247,17 +247,3 @@ class StackingEnv(Pullable):
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
-
-    def _make_renderer(self) -> None:
-        """Square pictures without antialiasing, shadows and reflections, which cost most of the time on a CPU."""
-        import mujoco
-
-        model = self.physics.model.ptr
-        model.vis.quality.offsamples = 0
-        model.vis.global_.offwidth = model.vis.global_.offheight = self._size
-        with needs_opengl():
-            self._renderer = mujoco.Renderer(model, self._size, self._size)
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        self._camera = mujoco.MjvCamera()
-        self._camera.lookat[:] = (0.0, 0.0, 0.06)

@@ -7,8 +7,8 @@ import numpy as np
 
 from playground.domains.goals import TRAINED
 from playground.domains.metaworld.goals import HIDDEN_GOAL, SPLIT
-from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, moved
-from playground.domains.opengl import choose_opengl, needs_opengl
+from playground.domains.mujoco_views import CAMERAS, Pullable, azimuth, make_drawing, moved
+from playground.domains.opengl import choose_opengl
 from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Goal, Observation
@@ -147,10 +147,9 @@ class MetaWorldEnv(Pullable):
 
     def render(self) -> np.ndarray:
         """See `DomainEnv.render`."""
-        import mujoco
-
         if self._renderer is None:
-            self._make_renderer(mujoco)
+            self._upstream.model.light_castshadow[:] = 0
+            self._renderer, self._camera = make_drawing(self._upstream.model, self._size, (0.03, 0.66, 0.12))
         self._renderer.update_scene(self._upstream.data, moved(self._camera, _HOME, self.camera))
         return self._renderer.render()
 
@@ -239,16 +238,3 @@ class MetaWorldEnv(Pullable):
                 state[start : start + 3] -= WORKSPACE_CENTRE
                 state[18 + 3 * k : 21 + 3 * k] = current[start : start + 3] - current[:3]
         return {"state": state.astype(np.float32)}
-
-    def _make_renderer(self, mujoco: Any) -> None:
-        """A square picture without antialiasing, shadows and reflections, which cost most of the time on a CPU."""
-        model = self._upstream.model
-        model.vis.quality.offsamples = 0
-        model.vis.global_.offwidth = model.vis.global_.offheight = self._size
-        model.light_castshadow[:] = 0
-        with needs_opengl():
-            self._renderer = mujoco.Renderer(model, self._size, self._size)
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        self._camera = mujoco.MjvCamera()
-        self._camera.lookat[:] = (0.03, 0.66, 0.12)

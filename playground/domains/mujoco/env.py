@@ -8,8 +8,8 @@ import gymnasium as gym
 import numpy as np
 
 from playground.domains.goals import TRAINED, NumericFamily
-from playground.domains.mujoco_views import CAMERAS, Pullable, moved
-from playground.domains.opengl import choose_opengl, needs_opengl
+from playground.domains.mujoco_views import CAMERAS, Pullable, make_drawing, moved
+from playground.domains.opengl import choose_opengl
 from playground.environment import DomainEnv, picture_size, wanted_goal
 from playground.errors import BadValueError
 from playground.task import Action, Expert, Goal, Observation
@@ -163,9 +163,9 @@ class MujocoEnv(Pullable):
 
     def render(self) -> np.ndarray:
         """See `DomainEnv.render`."""
-        if self._renderer is None:
-            self._make_renderer()
         view = self._spec.view
+        if self._renderer is None:
+            self._renderer, self._camera = make_drawing(self.model, self._size, view.lookat, view.body)
         home = (view.azimuth, view.elevation, view.distance)
         self._renderer.update_scene(self.data, moved(self._camera, home, self.camera))
         if view.body is not None:  # the floor follows, by whole lengths of its pattern
@@ -203,20 +203,3 @@ class MujocoEnv(Pullable):
             hint = f"x and y, metres, {spec.nearest:g} to {spec.farthest:g} from the middle"
             raise BadValueError(f"goal of mujoco/{self._name}: got {goal!r}; give {hint}")
         return tuple(float(x) for x in values)
-
-    def _make_renderer(self) -> None:
-        """Square pictures without antialiasing, shadows and reflections, which cost most of the time on a CPU."""
-        import mujoco
-
-        model, view = self.model, self._spec.view
-        model.vis.quality.offsamples = 0
-        model.vis.global_.offwidth = model.vis.global_.offheight = self._size
-        with needs_opengl():
-            self._renderer = mujoco.Renderer(model, self._size, self._size)
-        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_HAZE):
-            self._renderer.scene.flags[flag] = 0
-        self._camera = mujoco.MjvCamera()
-        self._camera.lookat[:] = view.lookat
-        if view.body is not None:
-            self._camera.type = mujoco.mjtCamera.mjCAMERA_TRACKING
-            self._camera.trackbodyid = model.body(view.body).id
