@@ -1,7 +1,9 @@
 """Damaged input: bytes and JSON changed at random, as disks, networks, editors and people change them."""
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +60,21 @@ def mutated_json(text: str, rng: np.random.Generator) -> str:
             case _:
                 holder[key] = ODD[int(rng.integers(len(ODD)))](rng)
     return json.dumps(value)
+
+
+def mutated_copy(whole: Path, copy: Path, rng: np.random.Generator) -> None:
+    """Copies a folder, and changes or deletes one of its files."""
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(whole, copy)
+    files = sorted(path for path in copy.rglob("*") if path.is_file())
+    file = files[int(rng.integers(len(files)))]
+    content = file.read_bytes()
+    if file.suffix == ".json" and rng.random() < 0.8:
+        file.write_bytes(mutated_json(content.decode(), rng).encode("utf-8", "surrogatepass"))
+    elif rng.random() < 0.05:
+        file.unlink()
+    else:
+        file.write_bytes(mutated_bytes(content, rng))
 
 
 def _places(value: Any) -> Any:

@@ -7,7 +7,6 @@ tests/test_mutations.py -s`; the seed that is printed repeats a run when given a
 import io
 import json
 import os
-import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -32,7 +31,7 @@ from playground.web.demonstration_store import DemonstrationStore
 from playground.web.outbox import Outbox
 from playground.web.stage import Stage
 from playground.web.transfers import unzipped, zipped
-from tests.mutations import mutated_bytes, mutated_json
+from tests.mutations import mutated_bytes, mutated_copy, mutated_json
 
 pytestmark = pytest.mark.slow
 
@@ -78,20 +77,10 @@ def episode() -> Episode:
 def test_recordings(tmp_path: Path, episode: Episode) -> None:
     world = make(episode.task, 64)
     whole = save_episodes([episode], tmp_path / "mine" / "drive-v0", world.observation_space, world.action_space)
-    files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
     broken = tmp_path / "mine" / "broken-v0"
 
     def door(rng: np.random.Generator) -> None:
-        shutil.rmtree(broken, ignore_errors=True)
-        shutil.copytree(whole, broken)
-        file = broken / files[int(rng.integers(len(files)))]
-        content = file.read_bytes()
-        if file.suffix == ".json" and rng.random() < 0.8:
-            file.write_bytes(mutated_json(content.decode(), rng).encode("utf-8", "surrogatepass"))
-        elif rng.random() < 0.05:
-            file.unlink()
-        else:
-            file.write_bytes(mutated_bytes(content, rng))
+        mutated_copy(whole, broken, rng)
         load_episodes(broken)
 
     knock(door)
@@ -183,19 +172,9 @@ def test_configurations(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     save_pretrained(GeneralistModel(preset("tiny")), whole, {"tasks": ["classic/CartPole"], "steps": 3})
     broken = tmp_path / "broken"
-    files = sorted(whole.iterdir())
 
     def door(rng: np.random.Generator) -> None:
-        shutil.rmtree(broken, ignore_errors=True)
-        shutil.copytree(whole, broken)
-        file = broken / files[int(rng.integers(len(files)))].name
-        content = file.read_bytes()
-        if file.suffix == ".json" and rng.random() < 0.8:
-            file.write_bytes(mutated_json(content.decode(), rng).encode("utf-8", "surrogatepass"))
-        elif rng.random() < 0.05:
-            file.unlink()
-        else:
-            file.write_bytes(mutated_bytes(content, rng))
+        mutated_copy(whole, broken, rng)
         from_pretrained(broken)
         training = read_config(broken)[1]
         ",".join(training.get("tasks", ["*"]))
