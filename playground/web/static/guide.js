@@ -54,8 +54,8 @@ export class Guide {
   }
 
   offerComparison() {
-    const seen = 'The same world went on under another prompt; the plot marks every swap with a dashed line.';
-    this.say(`${seen} Now both from one start:`, 'compare side by side', () => {
+    const seen = 'The same world went on; a dashed line marks the swap.';
+    this.say(`${seen} Now both prompts from one start:`, 'compare side by side', () => {
       this.step = LOOK;
       this.app.send({ compare: this.before });
     });
