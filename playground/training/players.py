@@ -24,6 +24,7 @@ from playground.errors import BadValueError, PlaygroundError
 from playground.events import StepEvent
 from playground.model import GeneralistModel, load_model
 from playground.parallel import world
+from playground.settings import check_range
 from playground.task import TRAIN_SEEDS, Task
 
 KINDS = ("demonstrations", "agent", "no_prompt", "random", "swapped", "takeover")
@@ -43,8 +44,8 @@ class PlayerSettings:
         first_demonstrations: episodes of a task before anything else of it is played.
         shard_demonstrations: episodes of a shard of demonstrations.
         worlds: environments that are stepped together.
-        lead_share: share of the corrected episodes in which somebody else acts first, or by turns. Only the others
-            count for the score.
+        lead_share: share of the corrected episodes in which somebody else acts first, or by turns; up to a half. Only
+            the others count for the score.
         kept_worlds: tasks whose environments a player keeps, because some take a second to build.
         first_tasks: tasks that have demonstrations before the learner begins.
         refresh_seconds: time after which the learner draws from what has been played meanwhile.
@@ -74,14 +75,11 @@ class PlayerSettings:
     def __post_init__(self) -> None:
         if set(self.shares) - set(KINDS) or min(self.shares.values()) < 0 or not sum(self.shares.values()):
             raise BadValueError(f"players.shares are {self.shares}; give shares of {', '.join(KINDS)}")
-        for name in ("first_demonstrations", "shard_demonstrations", "worlds", "kept_worlds", "first_tasks"):
-            if getattr(self, name) < 1:
-                raise BadValueError(f"players.{name} is {getattr(self, name)}; give 1 or more")
-        for name in ("lead_share", "context_growth"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadValueError(f"players.{name} is {getattr(self, name)}; give 0 to 1")
-        if not self.refresh_seconds >= 0:
-            raise BadValueError(f"players.refresh_seconds is {self.refresh_seconds}; give 0 or more")
+        counts = ("first_demonstrations", "shard_demonstrations", "worlds", "kept_worlds", "first_tasks")
+        check_range(self, counts, 1, label="players")
+        check_range(self, ("lead_share",), 0, 0.5, label="players")
+        check_range(self, ("context_growth",), 0, 1, label="players")
+        check_range(self, ("refresh_seconds",), 0, label="players")
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,8 @@ def _correct(order: Order) -> Report:
     alone = DaggerSettings(worlds=settings.worlds, expert_share=0.0, warm_up_share=0.0)
     led = DaggerSettings(worlds=settings.worlds, warm_up_share=0.75)
     episodes: list[Episode] = []
-    parts = (led,) if order.kind == "random" else (alone, led) if rng.random() < settings.lead_share * 2 else (alone,)
+    both = rng.random() < settings.lead_share / (1 - settings.lead_share)  # of all worlds, led ones are that share
+    parts = (led,) if order.kind == "random" else (alone, led) if both else (alone,)
     for dagger in parts:
         prompts = [packed.prompt(int(e)) for e in rng.choice(packed.demonstrations, len(envs))]
         seed = int(rng.integers(len(TRAIN_SEEDS) - len(envs)))

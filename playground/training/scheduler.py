@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from playground.errors import BadValueError
+from playground.settings import check_range
 
 Arm = tuple[str, str]
 """Task id and condition."""
@@ -35,11 +36,9 @@ class SchedulerSettings:
     prior: tuple[float, float] = (0.0, 0.5)
 
     def __post_init__(self) -> None:
-        for name, value in (("floor", self.floor), ("curiosity", self.curiosity), ("drift", self.drift)):
-            if not value >= 0:
-                raise BadValueError(f"scheduler {name} is {value}; give 0 or more")
-        if self.prior[1] <= 0:
-            raise BadValueError(f"scheduler prior has deviation {self.prior[1]}; give more than 0")
+        check_range(self, ("floor", "curiosity", "drift"), 0, label="scheduler")
+        if not self.prior[1] > 0:
+            raise BadValueError(f"scheduler.prior has the deviation {self.prior[1]}; give more than 0")
 
 
 @dataclass

@@ -12,8 +12,9 @@ from pathlib import Path
 from playground import domains
 from playground.demonstrations.packed import Shard, shard_folders
 from playground.domains.goals import TRAINED
-from playground.errors import BadFileError, BadValueError
+from playground.errors import BadFileError
 from playground.model import ModelConfig
+from playground.settings import POSITIVE, check_range
 from playground.tokens.timestep import TimestepSpec
 from playground.training.dataset import TaskData, TaskShard, task_form
 
@@ -33,11 +34,8 @@ class StoreSettings:
     picture_share: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("demonstration_steps", "correction_steps"):
-            if getattr(self, name) < 1:
-                raise BadValueError(f"store.{name} is {getattr(self, name)}; give 1 or more")
-        if not 0 < self.picture_share <= 1:
-            raise BadValueError(f"store.picture_share is {self.picture_share}; give more than 0 and up to 1")
+        check_range(self, ("demonstration_steps", "correction_steps"), 1, label="store")
+        check_range(self, ("picture_share",), POSITIVE, 1, label="store")
 
 
 @dataclass

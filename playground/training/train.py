@@ -157,6 +157,8 @@ def _check(recipe: Recipe, out: Path, data: Path | None, resume: bool) -> None:
     if recipe.hardware.accelerator == "cuda" and not torch.cuda.is_available():
         raise BadValueError("hardware.accelerator is cuda, and PyTorch finds no such device; set it to cpu")
     if data is None:
+        if (recipe.hardware.devices, recipe.hardware.nodes) != (1, 1):
+            raise BadValueError("players play for one device; collect first and give the folder with --data")
         return
     found = [id for id in packed_tasks(data) if recipe.takes(id)]
     if not found:

@@ -105,6 +105,13 @@ def test_a_held_out_goal_never_comes_in(few: Recipe, run: Path, tmp_path: Path) 
     assert not store.data()
 
 
+def test_players_play_for_one_device(few: Recipe, tmp_path: Path) -> None:
+    several = replace(few, hardware=replace(few.hardware, devices=2))
+    with pytest.raises(BadValueError, match="one device"):
+        train(several, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_arrays_in_a_chain_are_one_array() -> None:
     rng = np.random.default_rng(0)
     parts = [rng.integers(9, size=(n, 2)) for n in (3, 1, 5)]
